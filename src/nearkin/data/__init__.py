@@ -1,0 +1,1 @@
+"""Pictures, labels and captions from a source to batches."""

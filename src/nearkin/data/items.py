@@ -1,0 +1,165 @@
+"""Items: one row per picture, with what is known of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from nearkin.errors import InvalidInput, PictureError
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Where one encoded picture lies, and how to get its bytes.
+
+    Args:
+        uri: absolute path of a file, or `hf://name/split#row`.
+        read_bytes: returns the encoded bytes; None for a file.
+    """
+
+    uri: str
+    read_bytes: Callable[[], bytes] | None = None
+
+    def read(self) -> bytes:
+        """The encoded bytes.
+
+        Raises:
+            PictureError: the file is missing or cannot be read.
+        """
+        if self.read_bytes is not None:
+            return self.read_bytes()
+        try:
+            return Path(self.uri).read_bytes()
+        except OSError as error:
+            raise PictureError(f"{self.uri}: {error.strerror or error}") from error
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A picture that was skipped, and why."""
+
+    uri: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.uri}: {self.reason}"
+
+
+@dataclass(frozen=True, eq=False)
+class Items:
+    """Pictures with labels, captions and metadata: what every source becomes. Columns have one entry per picture.
+
+    Args:
+        pictures: where the encoded pictures are.
+        labels: class name, or None.
+        captions: texts that describe the picture; none, one or several.
+        splits: "train", "val", "test", or None.
+        is_query, is_gallery: roles in evaluation, where the source states them.
+        metadata: every further column of the source, by name.
+        source: what was read, for messages.
+    """
+
+    pictures: tuple[Picture, ...]
+    labels: tuple[str | None, ...]
+    captions: tuple[tuple[str, ...], ...]
+    splits: tuple[str | None, ...]
+    is_query: Bool[np.ndarray, " n"] | None
+    is_gallery: Bool[np.ndarray, " n"] | None
+    metadata: Mapping[str, tuple[Any, ...]]
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    @property
+    def uris(self) -> tuple[str, ...]:
+        return tuple(picture.uri for picture in self.pictures)
+
+    @property
+    def has_labels(self) -> bool:
+        return any(label is not None for label in self.labels)
+
+    @property
+    def has_captions(self) -> bool:
+        return any(self.captions)
+
+    def column(self, name: str) -> tuple[Any, ...]:
+        """A column by name: label, split, or any column of the metadata.
+
+        Raises:
+            UnknownName: no such column.
+        """
+        from nearkin.errors import UnknownName
+
+        if name == "label":
+            return self.labels
+        if name == "split":
+            return self.splits
+        if name not in self.metadata:
+            raise UnknownName("column", name, ["label", "split", *self.metadata])
+        return self.metadata[name]
+
+    def label_ids(self) -> tuple[Int[np.ndarray, " n"], tuple[str, ...]]:
+        """Class ids, -1 where there is no label, and the class names in sorted order."""
+        names = tuple(sorted({label for label in self.labels if label is not None}))
+        number = {name: position for position, name in enumerate(names)}
+        return np.array([-1 if label is None else number[label] for label in self.labels], dtype=np.int64), names
+
+    def select(self, rows: Sequence[int] | Int[np.ndarray, " m"]) -> "Items":
+        """The items of these rows, in this order."""
+        chosen = [int(row) for row in rows]
+
+        def pick(column: Sequence[Any]) -> tuple[Any, ...]:
+            return tuple(column[row] for row in chosen)
+
+        return Items(
+            pictures=pick(self.pictures),
+            labels=pick(self.labels),
+            captions=pick(self.captions),
+            splits=pick(self.splits),
+            is_query=None if self.is_query is None else self.is_query[chosen],
+            is_gallery=None if self.is_gallery is None else self.is_gallery[chosen],
+            metadata={name: pick(column) for name, column in self.metadata.items()},
+            source=self.source,
+        )
+
+    @staticmethod
+    def build(
+        pictures: Sequence[Picture],
+        *,
+        labels: Sequence[str | None] | None = None,
+        captions: Sequence[Sequence[str]] | None = None,
+        splits: Sequence[str | None] | None = None,
+        is_query: Sequence[bool] | None = None,
+        is_gallery: Sequence[bool] | None = None,
+        metadata: Mapping[str, Sequence[Any]] | None = None,
+        source: str = "items",
+    ) -> "Items":
+        """Items from columns, with None or nothing where a column is not given.
+
+        Raises:
+            InvalidInput: a column has another length than the pictures.
+
+        Example:
+            >>> items = Items.build([Picture("/a.png"), Picture("/b.png")], labels=["cat", "dog"])
+            >>> len(items), items.has_labels, items.has_captions
+            (2, True, False)
+        """
+        count = len(pictures)
+        columns = {"label": labels, "caption": captions, "split": splits, "is_query": is_query, "is_gallery": is_gallery}
+        for name, column in {**columns, **(metadata or {})}.items():
+            if column is not None and len(column) != count:
+                raise InvalidInput(f"column '{name}' has {len(column)} entries for {count} pictures")
+        return Items(
+            pictures=tuple(pictures),
+            labels=tuple(labels) if labels is not None else (None,) * count,
+            captions=tuple(tuple(texts) for texts in captions) if captions is not None else ((),) * count,
+            splits=tuple(splits) if splits is not None else (None,) * count,
+            is_query=None if is_query is None else np.asarray(is_query, dtype=bool),
+            is_gallery=None if is_gallery is None else np.asarray(is_gallery, dtype=bool),
+            metadata={name: tuple(column) for name, column in (metadata or {}).items()},
+            source=source,
+        )

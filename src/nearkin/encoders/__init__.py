@@ -1,0 +1,1 @@
+"""Pictures or texts to unit vectors."""

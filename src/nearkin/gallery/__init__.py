@@ -1,0 +1,1 @@
+"""Items and vectors that can be searched, pinned to one encoder."""

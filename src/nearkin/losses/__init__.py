@@ -1,0 +1,1 @@
+"""Losses: a formula each; a class only where there are weights."""

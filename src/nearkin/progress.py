@@ -1,0 +1,29 @@
+"""Progress of long work: a callback `(done, total)`, or a Rich bar on the terminal."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Progress = Callable[[int, int], None]
+
+
+@contextmanager
+def progress_bar(description: str) -> Iterator[Progress]:
+    """A Rich progress bar on standard error, as a callback `(done, total)`.
+
+    Example:
+        >>> with progress_bar("embedding") as advance:
+        ...     advance(10, 10)
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(description, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)

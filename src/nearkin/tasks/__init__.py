@@ -1,0 +1,1 @@
+"""Encoder and gallery put to work."""
