@@ -1,1 +1,51 @@
-"""The command line: one file per command. Only this package prints or exits."""
+"""The command line: one file per command. Only this package prints or exits.
+
+Commands import what they need when they run, so that `nearkin --help` is fast.
+"""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+import nearkin
+from nearkin.cli.demo import demo
+from nearkin.cli.evaluate import evaluate
+from nearkin.cli.index import index
+from nearkin.cli.search import search
+from nearkin.cli.train import train
+from nearkin.errors import NearkinError
+
+BAD_INPUT = 2
+
+app = typer.Typer(
+    name="nearkin",
+    help="Image embeddings, from a folder of pictures to answers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (train, evaluate, index, search, demo):
+    app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nearkin {nearkin.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; a user's mistake is one line on standard error and exit code 2."""
+    try:
+        app(args=None if arguments is None else list(arguments))
+    except NearkinError as error:
+        print(f"nearkin: {error}", file=sys.stderr)
+        sys.exit(BAD_INPUT)

@@ -1,0 +1,82 @@
+"""`nearkin train`: from a source to a model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from nearkin.training.callbacks import EpochSummary
+
+
+def train(
+    data: Annotated[str, typer.Argument(help="Folder tree, table (CSV, TSV, Parquet) or hf:// dataset.")],
+    out: Annotated[Path, typer.Option(help="Run folder to make.")] = Path("runs/train"),
+    backbone: Annotated[str | None, typer.Option(help="conv4, or any network of timm [resnet18].")] = None,
+    weights: Annotated[str | None, typer.Option(help="'pretrained', or a file of weights [random].")] = None,
+    loss: Annotated[str | None, typer.Option(help="On labels: triplet, contrastive, softmax, ... [triplet].")] = None,
+    loss_option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE of the loss, such as margin=0.2.")] = None,
+    captions: Annotated[bool | None, typer.Option(help="Train a text tower on the captions.")] = None,
+    dim: Annotated[int | None, typer.Option(help="Numbers of an embedding [128].")] = None,
+    pooling: Annotated[str | None, typer.Option(help="avg, max, gem or flatten [by the backbone].")] = None,
+    size: Annotated[int | None, typer.Option(help="Side of a picture in pixels [by the data].")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training pictures [20].")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Train this long instead.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Pictures in a batch [128].")] = None,
+    per_class: Annotated[int | None, typer.Option(help="Pictures of each class in a batch [4].")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate [0.001].")] = None,
+    augmentation: Annotated[str | None, typer.Option(help="none, drawing, icon or photo [photo].")] = None,
+    label: Annotated[str | None, typer.Option(help="Label column; 'path': the whole folder of a tree.")] = None,
+    caption_column: Annotated[list[str] | None, typer.Option(help="Caption column; several allowed.")] = None,
+    split_by: Annotated[str | None, typer.Option(help="Column whose values stay on one side of the split.")] = None,
+    val_fraction: Annotated[float | None, typer.Option(help="Share of the classes held out [0.2].")] = None,
+    settings: Annotated[Path | None, typer.Option(help="YAML file of any settings; options here win.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, splits, batches and views [0].")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16 [auto].")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads [all].")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda [auto].")] = None,
+    strict: Annotated[bool | None, typer.Option("--strict", help="Refuse broken pictures.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the final figures as JSON.")] = False,
+) -> None:
+    """Train an encoder; the run folder gets the model, the figures and the curves."""
+    # Everything of this command but these is a setting of the same name.
+    given = {name: value for name, value in locals().items() if name not in _NOT_SETTINGS and value is not None}
+    from nearkin.cli.output import print_report, status
+    from nearkin.evaluation.report import Report
+    from nearkin.progress import progress_bar
+    from nearkin.training.run import train as run
+    from nearkin.training.settings import read_settings
+
+    if loss_option:
+        given["loss_options"] = dict(_name_and_value(option) for option in loss_option)
+    if caption_column:
+        given["caption_columns"] = tuple(caption_column)
+    if settings is not None:
+        given = {**read_settings(settings), **given}
+    with progress_bar("decoding pictures") as advance:
+        run(data, out=out, resume=resume, on_epoch=lambda summary: status(epoch_line(summary)), progress=advance, **given)
+    print_report(Report.read(out / "report.json"), as_json=as_json)
+    status(f"model: {out / 'model'}   curves: {out / 'curves.png'}   held-out pictures: {out / 'validation.csv'}")
+
+
+_NOT_SETTINGS = ("data", "out", "loss_option", "caption_column", "settings", "resume", "as_json")
+
+
+def epoch_line(summary: "EpochSummary") -> str:
+    """One line for one epoch."""
+    shown = [name for name in ("recall@1", "text_to_image/recall@5", "image_to_text/recall@5") if name in summary.figures]
+    figures = "  ".join(f"{name} {100 * summary.figures[name]:5.1f} %" for name in shown)
+    best = "  best" if summary.best else ""
+    return f"epoch {summary.epoch:3d}  {summary.seconds:6.0f} s  loss {summary.loss:.4f}  {figures}{best}"
+
+
+def _name_and_value(option: str) -> tuple[str, Any]:
+    import yaml
+
+    from nearkin.errors import InvalidInput
+
+    name, equals, value = option.partition("=")
+    if not equals:
+        raise InvalidInput(f"--loss-option '{option}': wanted NAME=VALUE, such as margin=0.2")
+    return name, yaml.safe_load(value)

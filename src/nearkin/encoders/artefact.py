@@ -1,0 +1,92 @@
+"""The artefact on disk: one folder of safetensors, JSON and a model card. Never pickle.
+
+    model.safetensors   weights            tokenizer.json   only with a text tower
+    config.json         what to build      README.md        model card
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HFValidationError, HfHubHTTPError, LocalEntryNotFoundError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from nearkin.errors import ArtefactError
+
+FORMAT = 1
+WEIGHTS, CONFIG, TOKENIZER, CARD = "model.safetensors", "config.json", "tokenizer.json", "README.md"
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """What the folder holds.
+
+    Args:
+        config: what to build, as JSON.
+        weights: tensors by name.
+        tokenizer: of the text tower, if there is one.
+        card: the model card, in Markdown.
+    """
+
+    config: dict[str, Any]
+    weights: dict[str, Tensor]
+    tokenizer: Tokenizer | None
+    card: str
+
+    def write(self, folder: Path) -> Path:
+        """Write the folder. The configuration comes last: a folder without it is no artefact."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / CONFIG).unlink(missing_ok=True)
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.weights.items()}
+        save_file(weights, str(folder / WEIGHTS), metadata={"format": "pt"})
+        (folder / TOKENIZER).unlink(missing_ok=True)
+        if self.tokenizer is not None:
+            self.tokenizer.save(str(folder / TOKENIZER))
+        (folder / CARD).write_text(self.card, encoding="utf-8")
+        config = {"format": FORMAT, **self.config}
+        (folder / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        return folder
+
+    @staticmethod
+    def read(path: str | Path) -> "Artefact":
+        """Read the artefact in a folder, in the `model/` of a run folder, or on the Hugging Face Hub.
+
+        Raises:
+            ArtefactError: nothing there, a file is missing or damaged, or a newer nearkin wrote it.
+        """
+        folder = _locate(path)
+        try:
+            config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+            if config["format"] > FORMAT:
+                raise ArtefactError(f"'{folder}' has format {config['format']}, this nearkin reads up to {FORMAT}: update nearkin")
+            weights = load_file(str(folder / WEIGHTS))
+            tokenizer = Tokenizer.from_file(str(folder / TOKENIZER)) if config["text"] is not None else None
+            card = (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).is_file() else ""
+        except FileNotFoundError as error:
+            raise ArtefactError(f"'{folder}' is incomplete: {Path(error.filename).name} is missing") from error
+        except (ValueError, KeyError, SafetensorError) as error:
+            raise ArtefactError(f"'{folder}' is damaged: {error}") from error
+        return Artefact(config, weights, tokenizer, card)
+
+
+def _locate(path: str | Path) -> Path:
+    """The folder of the artefact; from the Hub if no such path exists and it reads "owner/name"."""
+    folder = Path(path)
+    for candidate in (folder, folder / "model"):
+        if (candidate / CONFIG).is_file():
+            return candidate
+    if folder.is_dir():
+        raise ArtefactError(f"'{folder}' holds no model: wanted a folder with {CONFIG}, or a run folder with model/")
+    if folder.exists() or str(path).count("/") != 1 or folder.is_absolute() or str(path).startswith("."):
+        raise ArtefactError(f"no model at '{folder}': wanted the folder of a model or of a training run")
+    try:
+        return Path(snapshot_download(str(path)))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise ArtefactError(
+            f"no model at '{folder}', and none of that name on the Hugging Face Hub: {str(error).splitlines()[0]}"
+        ) from error

@@ -1,0 +1,298 @@
+"""Encoder: pictures, and texts where it has a text tower, to unit vectors of one space."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from PIL import Image
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import nearkin
+from nearkin.data.captions import encode_texts
+from nearkin.data.images import Preprocessing, decode, stream_pixels
+from nearkin.data.items import Picture
+from nearkin.encoders.artefact import CONFIG, Artefact
+from nearkin.encoders.image import ImageTower, ImageTowerConfig
+from nearkin.encoders.text import TextTower, TextTowerConfig
+from nearkin.errors import ArtefactError, InvalidInput, PictureError
+from nearkin.progress import Progress, progress_bar
+
+# What can be given as one picture: a path, an opened picture, or pixels.
+PictureLike = str | Path | Picture | Image.Image | np.ndarray | Tensor
+
+
+def as_pictures(pixels: UInt8[Tensor, "n height width channels"]) -> Float[Tensor, "n channels height width"]:
+    """Pixels 0..255 as floats 0..1, channels first, as networks want them."""
+    return pixels.permute(0, 3, 1, 2).float() / 255
+
+
+class Encoder(nn.Module):
+    """Pictures, and texts where there is a text tower, to unit vectors.
+
+    Args:
+        image: the image tower.
+        preprocessing: how a picture becomes pixels of the tower's size.
+        text: the text tower, if the encoder embeds texts.
+        tokenizer: the text tower's tokenizer; given exactly if `text` is.
+
+    Example:
+        >>> from nearkin.encoders.image import ImageTowerConfig
+        >>> tower = ImageTower(ImageTowerConfig("conv4", dim=8))
+        >>> encoder = Encoder(tower, Preprocessing(height=64, width=64))
+        >>> encoder.embed_images([np.zeros((20, 30, 3), dtype=np.uint8)]).shape
+        (1, 8)
+    """
+
+    def __init__(
+        self,
+        image: ImageTower,
+        preprocessing: Preprocessing,
+        text: TextTower | None = None,
+        tokenizer: Tokenizer | None = None,
+    ) -> None:
+        super().__init__()
+        assert (text is None) == (tokenizer is None)
+        self.image = image.to(memory_format=torch.channels_last)
+        self.text = text
+        self.tokenizer = tokenizer
+        self.preprocessing = preprocessing
+        # The model card's sections on training and evaluation, in Markdown; kept with the artefact.
+        self.card = ""
+        self.register_buffer("mean", torch.tensor(preprocessing.mean).reshape(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(preprocessing.std).reshape(1, -1, 1, 1), persistent=False)
+
+    @property
+    def dim(self) -> int:
+        """Numbers of an embedding."""
+        return self.image.config.dim
+
+    @property
+    def has_text(self) -> bool:
+        """Whether texts can be embedded."""
+        return self.text is not None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.mean.device
+
+    @property
+    def fingerprint(self) -> str:
+        """Name of exactly these weights and this preprocessing: the backbone, and 12 hex digits of a SHA-256.
+
+        Vectors of two encoders can be compared only if their fingerprints are equal.
+        """
+        digest = hashlib.sha256(repr(sorted(self.preprocessing.to_dict().items())).encode())
+        if self.tokenizer is not None:
+            digest.update(self.tokenizer.to_str().encode())
+        for name, tensor in sorted(self.state_dict().items()):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        return f"{self.image.config.backbone}-{digest.hexdigest()[:12]}"
+
+    def normalise(
+        self, pictures: Float[Tensor, "n channels height width"]
+    ) -> Float[Tensor, "n channels height width"]:
+        """Pictures with values 0..1 to the numbers that the image tower was trained on."""
+        return (pictures - self.mean) / self.std
+
+    def forward_images(self, pictures: Float[Tensor, "n channels height width"]) -> Float[Tensor, "n dim"]:
+        """Unit vectors of normalised pictures, with gradient."""
+        return F.normalize(self.image(pictures).float(), dim=1)
+
+    def forward_texts(self, tokens: Int[Tensor, "n tokens"], lengths: Int[Tensor, " n"]) -> Float[Tensor, "n dim"]:
+        """Unit vectors of token ids, with gradient."""
+        assert self.text is not None
+        # A recurrent network gains nothing from bfloat16, and loses precision over its steps.
+        with torch.autocast(tokens.device.type, enabled=False):
+            return F.normalize(self.text(tokens, lengths), dim=1)
+
+    def embed_pixels(self, pixels: UInt8[np.ndarray, "n height width channels"]) -> Float[np.ndarray, "n dim"]:
+        """Unit vectors of pixels that `preprocessing` made."""
+        with self._inference():
+            pictures = as_pictures(torch.from_numpy(pixels).to(self.device))
+            return self.forward_images(self.normalise(pictures)).cpu().numpy()
+
+    def embed_images(
+        self,
+        pictures: PictureLike | Sequence[PictureLike],
+        *,
+        batch_size: int = 256,
+        progress: bool | Progress = False,
+    ) -> Float[np.ndarray, "n dim"]:
+        """Unit vectors of pictures.
+
+        Args:
+            pictures: paths, Pillow pictures, arrays `[height, width]` or `[height, width, channels]` (uint8), or
+                tensors `[channels, height, width]` (uint8, or floats 0..1); one, or several of any kinds.
+            batch_size: pictures that go through the network at once.
+            progress: True for a bar on the terminal, or a callback `(done, total)`.
+
+        Returns:
+            One row per picture, float32.
+
+        Raises:
+            PictureError: a picture cannot be decoded; the message names it.
+
+        Example: see the class.
+        """
+        several = [pictures] if isinstance(pictures, PictureLike) and _is_one(pictures) else list(pictures)  # type: ignore[arg-type]
+        vectors = np.empty((len(several), self.dim), dtype=np.float32)
+        with _progress(progress, "embedding pictures") as advance:
+            for rows, pixels in self._pixel_batches(several, batch_size):
+                vectors[rows] = self.embed_pixels(pixels)
+                advance(int(rows[-1]) + 1, len(several))
+        return vectors
+
+    def embed_texts(
+        self, texts: str | Sequence[str], *, batch_size: int = 256, progress: bool | Progress = False
+    ) -> Float[np.ndarray, "n dim"]:
+        """Unit vectors of texts, in the space of the pictures.
+
+        Args:
+            texts: one text, or several.
+            batch_size: texts that go through the network at once.
+            progress: True for a bar on the terminal, or a callback `(done, total)`.
+
+        Returns:
+            One row per text, float32.
+
+        Raises:
+            InvalidInput: the encoder has no text tower, or a text is not a string or is empty.
+
+        Example:
+            >>> from nearkin.data.captions import train_tokenizer
+            >>> from nearkin.encoders.image import ImageTowerConfig
+            >>> from nearkin.encoders.text import TextTowerConfig
+            >>> tokenizer = train_tokenizer(["red heart", "красное сердце"])
+            >>> text = TextTower(TextTowerConfig(tokenizer.get_vocab_size(), dim=8, width=16))
+            >>> image = ImageTower(ImageTowerConfig("conv4", dim=8))
+            >>> encoder = Encoder(image, Preprocessing(height=64, width=64), text, tokenizer)
+            >>> encoder.embed_texts(["сердце", "heart"]).shape
+            (2, 8)
+        """
+        if self.tokenizer is None:
+            raise InvalidInput(f"encoder {self.fingerprint} embeds pictures only: train one with captions for texts")
+        several = [texts] if isinstance(texts, str) else list(texts)
+        for position, text in enumerate(several):
+            if not isinstance(text, str) or not text.strip():
+                raise InvalidInput(f"text {position} is {text!r}, wanted words")
+        vectors = np.empty((len(several), self.dim), dtype=np.float32)
+        with _progress(progress, "embedding texts") as advance:
+            for start in range(0, len(several), batch_size):
+                tokens, lengths = encode_texts(self.tokenizer, several[start : start + batch_size])
+                with self._inference():
+                    batch = self.forward_texts(
+                        torch.from_numpy(tokens).to(self.device), torch.from_numpy(lengths).to(self.device)
+                    )
+                vectors[start : start + batch_size] = batch.cpu().numpy()
+                advance(start + len(lengths), len(several))
+        return vectors
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write the artefact: one folder with weights, configuration, tokenizer and model card.
+
+        Args:
+            folder: made if it is missing; an artefact in it is replaced.
+
+        Returns:
+            The folder.
+        """
+        towers = {"image": asdict(self.image.config), "text": None if self.text is None else asdict(self.text.config)}
+        config = {
+            "nearkin": nearkin.__version__,
+            "fingerprint": self.fingerprint,
+            **towers,
+            "preprocessing": self.preprocessing.to_dict(),
+        }
+        return Artefact(config, self.state_dict(), self.tokenizer, self.card).write(Path(folder))
+
+    @staticmethod
+    def from_pretrained(path: str | Path) -> "Encoder":
+        """The encoder of an artefact.
+
+        Args:
+            path: a folder that `save_pretrained` wrote, a run folder (its `model/` is taken), or the name of a model
+                on the Hugging Face Hub ("owner/name").
+
+        Raises:
+            ArtefactError: nothing there, or a file is missing or damaged; the message names it.
+        """
+        artefact = Artefact.read(path)
+        config, text = artefact.config, artefact.config["text"]
+        try:
+            encoder = Encoder(
+                ImageTower(ImageTowerConfig(**config["image"])),
+                Preprocessing.from_dict(config["preprocessing"]),
+                None if text is None else TextTower(TextTowerConfig(**text)),
+                artefact.tokenizer,
+            )
+            encoder.load_state_dict(artefact.weights)
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise ArtefactError(f"'{path}' is damaged, its {CONFIG} and weights do not fit: {error}") from error
+        encoder.card = artefact.card
+        return encoder.eval()
+
+    @contextmanager
+    def _inference(self) -> Iterator[None]:
+        """Evaluation mode without gradient; the mode is put back afterwards."""
+        training = self.training
+        self.eval()
+        try:
+            with torch.inference_mode():
+                yield
+        finally:
+            self.train(training)
+
+    def _pixel_batches(
+        self, pictures: list[PictureLike], batch_size: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Rows and pixels of the pictures; files are decoded by several threads."""
+        files = [_as_file(picture) for picture in pictures]
+        if all(file is not None for file in files):
+            for batch in stream_pixels([file for file in files if file], self.preprocessing, batch_size=batch_size, strict=True):
+                yield batch.rows, batch.pixels
+            return
+        for start in range(0, len(pictures), batch_size):
+            some = pictures[start : start + batch_size]
+            pixels = np.stack([self.preprocessing.apply(_open(picture)) for picture in some])
+            yield np.arange(start, start + len(some)), pixels
+
+
+def _is_one(pictures: Any) -> bool:
+    """Whether this is one picture: a path, a Pillow picture, or pixels of two or three dimensions."""
+    return not isinstance(pictures, np.ndarray | Tensor) or pictures.ndim <= 3
+
+
+def _as_file(picture: PictureLike) -> Picture | None:
+    if isinstance(picture, Picture):
+        return picture
+    return Picture(str(Path(picture).resolve())) if isinstance(picture, str | Path) else None
+
+
+def _open(picture: PictureLike) -> Image.Image:
+    if isinstance(picture, Tensor):
+        if picture.ndim not in (2, 3):
+            raise PictureError(f"tensor of shape {tuple(picture.shape)}: wanted [channels, height, width]")
+        if picture.is_floating_point():
+            if not bool(((picture >= 0) & (picture <= 1)).all()):
+                raise PictureError("tensor of floats outside 0..1: scale it, or pass uint8")
+            picture = (picture * 255).round().to(torch.uint8)
+        array = picture.cpu().numpy()
+        return decode(array.transpose(1, 2, 0) if array.ndim == 3 else array)
+    return decode(picture)
+
+
+def _progress(progress: bool | Progress, description: str) -> Any:
+    """A context that gives a callback: a bar, the caller's own, or one that does nothing."""
+    if progress is True:
+        return progress_bar(description)
+    return nullcontext(progress or (lambda done, total: None))

@@ -1,0 +1,119 @@
+"""Batches of one epoch: pixels from the cache, labels, and one caption of each picture."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Int, UInt8
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from nearkin.data.cache import PixelCache
+from nearkin.data.captions import encode_texts
+from nearkin.data.items import Items
+from nearkin.data.sampling import m_per_class_batches, shuffled_batches
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures that go through the network together.
+
+    Args:
+        pixels: uint8, before augmentation.
+        labels: class ids, if a loss on labels is trained.
+        tokens, lengths: one caption per picture, if captions are trained.
+    """
+
+    pixels: UInt8[Tensor, "n height width channels"]
+    labels: Int[Tensor, " n"] | None
+    tokens: Int[Tensor, "n tokens"] | None
+    lengths: Int[Tensor, " n"] | None
+
+    def to(self, device: torch.device, non_blocking: bool = False) -> "Batch":
+        """The batch on a device; the lengths stay on the CPU, where packing wants them."""
+
+        def move(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.to(device, non_blocking=non_blocking)
+
+        return Batch(self.pixels.to(device, non_blocking=non_blocking), move(self.labels), move(self.tokens), self.lengths)
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The pictures of one side of the split, decoded, with what the losses need of them.
+
+    Args:
+        items: the pictures that could be decoded.
+        cache: their pixels; row i of the items is `cache_rows[i]` of the cache.
+        cache_rows: positions in the cache's build order.
+        label_ids: class ids 0, 1, ... of these items; None if labels are not trained.
+        tokenizer: None if captions are not trained.
+    """
+
+    items: Items
+    cache: PixelCache
+    cache_rows: Int[np.ndarray, " n"]
+    label_ids: Int[np.ndarray, " n"] | None
+    tokenizer: Tokenizer | None
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def batch(self, rows: Int[np.ndarray, " batch"], captions: Sequence[str] | None = None) -> Batch:
+        """The batch of these rows, with these captions."""
+        tokens = lengths = None
+        if captions is not None:
+            assert self.tokenizer is not None
+            tokens, lengths = (torch.from_numpy(array) for array in encode_texts(self.tokenizer, captions))
+        pixels = torch.from_numpy(self.cache.batch(self.cache_rows[rows]))
+        labels = None if self.label_ids is None else torch.from_numpy(self.label_ids[rows])
+        return Batch(pixels, labels, tokens, lengths)
+
+
+class Epoch:
+    """The batches of one training epoch: the same for the same data, seed and epoch.
+
+    Args:
+        data: what to train on.
+        batch_size, per_class: as in `TrainSettings`.
+        seed: of this epoch.
+    """
+
+    def __init__(self, data: TrainingData, *, batch_size: int, per_class: int, seed: int) -> None:
+        self.data = data
+        self.seed = seed
+        if data.label_ids is None:
+            self.rows = shuffled_batches(len(data), batch_size, seed=seed)
+        else:
+            self.rows = m_per_class_batches(data.label_ids, batch_size, per_class, seed=seed)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Batch]:
+        random = np.random.default_rng([self.seed, 1])
+        for rows in self.rows:
+            captions = None
+            if self.data.tokenizer is not None:
+                choices = [self.data.items.captions[row] for row in rows]
+                captions = [texts[random.integers(len(texts))] for texts in choices]
+            yield self.data.batch(rows, captions)
+
+
+class InOrder:
+    """All pictures once, in their order, without captions: for validation."""
+
+    def __init__(self, data: TrainingData, *, batch_size: int) -> None:
+        self.data = data
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.data) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for start in range(0, len(self.data), self.batch_size):
+            yield self.data.batch(np.arange(start, min(start + self.batch_size, len(self.data))))

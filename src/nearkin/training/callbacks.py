@@ -1,0 +1,138 @@
+"""What happens beside the training steps: checkpoints, the record of epochs, the end of the time, Ctrl-C."""
+
+import csv
+import os
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import lightning as L
+import torch
+
+from nearkin.training.module import EmbeddingModule, score
+
+
+@dataclass(frozen=True)
+class EpochSummary:
+    """What one epoch came to.
+
+    Args:
+        epoch: number, from 1.
+        seconds: since training began, those before a resume included.
+        loss: mean over the epoch's batches.
+        figures: validation figures by name, without their intervals.
+        best: whether this is the best epoch so far.
+    """
+
+    epoch: int
+    seconds: float
+    loss: float
+    figures: dict[str, float]
+    best: bool
+
+
+class Checkpoints(L.Callback):
+    """`best.pt`, the encoder's weights of the best validation, and `last.ckpt`, from which training resumes.
+
+    An epoch that was cut short gives no `last.ckpt`: going on from the epoch before is what makes a resume exact.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.best = -1.0
+        self.is_best = False
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best = state_dict["best"]
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, EmbeddingModule)
+        now = score(pl_module.figures)
+        self.is_best = now > self.best
+        if self.is_best:
+            self.best = now
+            _write_whole(self.folder / "best.pt", lambda path: torch.save(pl_module.encoder.state_dict(), path))
+        if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+            _write_whole(self.folder / "last.ckpt", trainer.save_checkpoint)
+
+
+class Record(L.Callback):
+    """A row of `metrics.csv` for each epoch, and a call with its summary."""
+
+    def __init__(self, path: Path, checkpoints: Checkpoints, on_epoch: Callable[[EpochSummary], None] | None) -> None:
+        self.path = path
+        self.checkpoints = checkpoints
+        self.on_epoch = on_epoch
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, EmbeddingModule)
+        summary = EpochSummary(
+            epoch=trainer.current_epoch + 1,
+            seconds=pl_module.seconds,
+            loss=float(trainer.callback_metrics["loss_epoch"]),
+            figures={name: figure.value for name, figure in pl_module.figures.items()},
+            best=self.checkpoints.is_best,
+        )
+        # After a resume, rows of the epochs that are trained again give way.
+        kept = [row for row in read_metrics(self.path) if int(row["epoch"]) < summary.epoch]
+        row = {"epoch": summary.epoch, "seconds": f"{summary.seconds:.1f}", "loss": f"{summary.loss:.6g}"}
+        rows = [*kept, {**row, **{name: f"{value:.6g}" for name, value in summary.figures.items()}}]
+
+        def write(path: Path) -> None:
+            with path.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, fieldnames=list(rows[-1]))
+                writer.writeheader()
+                writer.writerows(rows)
+
+        _write_whole(self.path, write)
+        if self.on_epoch is not None:
+            self.on_epoch(summary)
+
+
+class Stop(L.Callback):
+    """Ends the training when its minutes are over, or after the running batch on Ctrl-C (a second one ends at once)."""
+
+    def __init__(self) -> None:
+        self.interrupted = False
+        self._previous: Any = None
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self._previous = signal.signal(signal.SIGINT, self._on_interrupt)
+
+    def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
+        self.interrupted = True
+        signal.signal(signal.SIGINT, self._previous)
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
+        assert isinstance(pl_module, EmbeddingModule)
+        out_of_time = pl_module.settings.minutes is not None and pl_module.done >= 1
+        if self.interrupted or out_of_time:
+            trainer.should_stop = True
+
+    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)
+
+
+def read_metrics(path: Path) -> list[dict[str, str]]:
+    """The rows of `metrics.csv`; none if there is no such file yet."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Write beside, then rename: a kill in the middle leaves the old file whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.part")
+    write(beside)
+    os.replace(beside, path)  # noqa: PTH105 (atomic, also over an existing file)

@@ -1,0 +1,180 @@
+"""One training step and one validation, as Lightning wants them."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from torch import Tensor
+
+from nearkin.data.augment import augmentation
+from nearkin.encoders.encoder import Encoder, as_pictures
+from nearkin.errors import TrainingError
+from nearkin.evaluation.cross_modal import cross_modal
+from nearkin.evaluation.intervals import Figure
+from nearkin.evaluation.retrieval import retrieval
+from nearkin.training.batches import Batch, Epoch, InOrder, TrainingData
+from nearkin.training.settings import TrainSettings
+
+LabelLoss = Callable[[Tensor, Tensor], Tensor]
+
+
+class EmbeddingModule(L.LightningModule):
+    """An encoder in training.
+
+    Args:
+        encoder: what is trained.
+        settings: of the run.
+        train_data, val_data: the two sides of the split.
+        label_loss: `(embeddings, labels) -> scalar`; None if labels are not trained.
+        caption_loss: `(images, texts) -> scalar`; None if captions are not trained.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        settings: TrainSettings,
+        train_data: TrainingData,
+        val_data: TrainingData,
+        *,
+        label_loss: LabelLoss | None,
+        caption_loss: LabelLoss | None,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.settings = settings
+        self.train_data, self.val_data = train_data, val_data
+        self.label_loss, self.caption_loss = label_loss, caption_loss
+        self.augment = augmentation(settings.augmentation)
+        # Figures of the newest validation, by name.
+        self.figures: dict[str, Figure] = {}
+        self._embeddings: list[Tensor] = []
+        self._steps_per_epoch = len(self._epoch(0))
+        self._seconds_before = 0.0
+        self._started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds in training so far, those before a resume included."""
+        return self._seconds_before + time.monotonic() - self._started
+
+    @property
+    def done(self) -> float:
+        """Share of the training that is done, 0 to 1."""
+        if self.settings.minutes is not None:
+            return min(1.0, self.seconds / (60 * self.settings.minutes))
+        return min(1.0, self.global_step / (self.settings.epochs * self._steps_per_epoch))
+
+    # -- data ----------------------------------------------------------------------------------------------------
+
+    def train_dataloader(self) -> Epoch:
+        return self._epoch(self.current_epoch)
+
+    def val_dataloader(self) -> InOrder:
+        return InOrder(self.val_data, batch_size=2 * self.settings.batch_size)
+
+    def _epoch(self, number: int) -> Epoch:
+        settings = self.settings
+        seed = int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0])
+        return Epoch(self.train_data, batch_size=settings.batch_size, per_class=settings.per_class, seed=seed)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        return batch.to(device)
+
+    # -- training ------------------------------------------------------------------------------------------------
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        # Offsets, norms and temperatures are not drawn towards zero; matrices and convolutions are.
+        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        groups = [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.settings.weight_decay},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(groups, lr=self.settings.learning_rate)
+
+    def on_train_start(self) -> None:
+        self._started = time.monotonic()
+
+    def on_train_epoch_start(self) -> None:
+        # Dropout draws from the global generator: the same in this epoch, resumed or not.
+        torch.manual_seed(self.settings.seed + 1_000_003 * (self.current_epoch + 1))
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        warmup = self.settings.warmup
+        share = self.done
+        if share < warmup:
+            factor = (share + 1e-3) / (warmup + 1e-3)
+        else:
+            factor = 0.5 * (1 + math.cos(math.pi * (share - warmup) / (1 - warmup)))
+        optimizer = self.optimizers()
+        assert not isinstance(optimizer, list)
+        for group in optimizer.param_groups:
+            group["lr"] = self.settings.learning_rate * factor
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        seed = np.random.SeedSequence([self.settings.seed, self.global_step, 2]).generate_state(1)[0]
+        views = self.augment(as_pictures(batch.pixels), generator=torch.Generator().manual_seed(int(seed)))
+        images = self.encoder.forward_images(self.encoder.normalise(views))
+        loss = torch.zeros((), device=self.device)
+        # Losses subtract numbers that are nearly equal: they are computed in float32.
+        with torch.autocast(self.device.type, enabled=False):
+            if self.label_loss is not None:
+                loss = loss + self.label_loss(images, batch.labels)
+            if self.caption_loss is not None:
+                texts = self.encoder.forward_texts(batch.tokens, batch.lengths)
+                loss = loss + self.settings.caption_weight * self.caption_loss(images, texts)
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss is {loss.item()} at step {self.global_step} (epoch {self.current_epoch}, batch {batch_idx}): "
+                "lower the learning rate; the last good checkpoint is kept"
+            )
+        self.log("loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(batch))
+        return loss
+
+    # -- validation ----------------------------------------------------------------------------------------------
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        images = self.encoder.forward_images(self.encoder.normalise(as_pictures(batch.pixels)))
+        self._embeddings.append(images.float().cpu())
+
+    def on_validation_epoch_end(self) -> None:
+        images = torch.cat(self._embeddings).numpy()
+        self._embeddings.clear()
+        if not np.isfinite(images).all():
+            raise TrainingError(
+                f"the embeddings hold NaN after step {self.global_step} (epoch {self.current_epoch}): "
+                "lower the learning rate; the last good checkpoint is kept"
+            )
+        self.figures = judge(self.encoder, self.val_data, images, seed=self.settings.seed)
+        shown = "recall@1" if "recall@1" in self.figures else "text_to_image/recall@5"
+        self.log(shown, self.figures[shown].value, prog_bar=True, batch_size=1)
+
+    # -- checkpoints ---------------------------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["seconds"] = self.seconds
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._seconds_before = checkpoint["seconds"]
+
+
+def judge(encoder: Encoder, data: TrainingData, images: np.ndarray, *, seed: int) -> dict[str, Figure]:
+    """Retrieval figures of embedded validation pictures: among each other, and by their captions."""
+    figures: dict[str, Figure] = {}
+    if data.label_ids is not None:
+        figures |= retrieval(images, data.label_ids, seed=seed)
+    if data.tokenizer is not None:
+        texts = [text for captions in data.items.captions for text in captions]
+        owner = np.repeat(np.arange(len(data)), [len(captions) for captions in data.items.captions])
+        figures |= cross_modal(images, encoder.embed_texts(texts), owner, seed=seed)
+    return figures
+
+
+def score(figures: dict[str, Figure]) -> float:
+    """What the best checkpoint is best in: recall@1 of pictures, the mean of all recalls of captions, or their mean."""
+    pictures = [figure.value for name, figure in figures.items() if name == "recall@1"]
+    captions = [figure.value for name, figure in figures.items() if "/recall@" in name]
+    return float(np.mean([np.mean(group) for group in (pictures, captions) if group]))

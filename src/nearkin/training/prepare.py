@@ -1,0 +1,156 @@
+"""From a source and settings to what training needs: both sides of the split, decoded, and an untrained encoder."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+from tokenizers import Tokenizer
+
+from nearkin.data.cache import PixelCache
+from nearkin.data.captions import train_tokenizer
+from nearkin.data.images import Preprocessing, decode
+from nearkin.data.items import Broken, Items
+from nearkin.data.splits import split_items
+from nearkin.encoders.encoder import Encoder
+from nearkin.encoders.image import ImageTower, ImageTowerConfig
+from nearkin.encoders.text import TextTower, TextTowerConfig
+from nearkin.errors import PictureError, SourceError
+from nearkin.progress import Progress
+from nearkin.training.batches import TrainingData
+from nearkin.training.settings import TrainSettings
+
+# Pictures looked at to choose size and channels.
+SAMPLE = 64
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a training run starts from.
+
+    Args:
+        train, val: the two sides of the split.
+        encoder: untrained.
+        skipped: pictures that could not be decoded.
+        left_out: pictures that could not serve: without the label or caption that is trained.
+    """
+
+    train: TrainingData
+    val: TrainingData
+    encoder: Encoder
+    skipped: tuple[Broken, ...]
+    left_out: int
+
+
+def prepare(items: Items, settings: TrainSettings, *, progress: Progress | None = None) -> Prepared:
+    """Split, decode and build.
+
+    Raises:
+        SourceError: nothing to train on: no labels, no captions, one class only, no picture that can be decoded.
+        PictureError: with `strict`, a picture is broken.
+    """
+    labels, captions = wanted_losses(items, settings)
+    usable = [
+        row
+        for row in range(len(items))
+        if (not labels or items.labels[row] is not None) and (not captions or items.captions[row])
+    ]
+    left_out = len(items) - len(usable)
+    if not usable:
+        raise SourceError(f"{items.source}: no picture has both a label and a caption, as training on both needs")
+    items = items.select(usable)
+    sample = _sample(items)
+    channels = settings.channels or _channels(sample, settings)
+    size = settings.size or _size(sample, settings)
+    preprocessing = Preprocessing(height=size, width=size, channels=channels, fit=settings.fit)
+    cache = PixelCache.build(items.pictures, preprocessing, strict=settings.strict, progress=progress)
+    items, rows = items.select(cache.ok), np.asarray(cache.ok)
+    split = split_items(items, val_fraction=settings.val_fraction, seed=settings.seed, by=settings.split_by)
+    if not len(split.train) or not len(split.val):
+        raise SourceError(
+            f"{items.source}: {len(split.train)} pictures to train on and {len(split.val)} to validate on, "
+            "wanted some of both"
+        )
+    tokenizer = None
+    if captions:
+        tokenizer = train_tokenizer(
+            (text for row in split.train for text in items.captions[row]), vocabulary=settings.vocabulary
+        )
+
+    def side(chosen: np.ndarray) -> TrainingData:
+        some = items.select(chosen)
+        return TrainingData(some, cache, rows[chosen], some.label_ids()[0] if labels else None, tokenizer)
+
+    encoder = _encoder(settings, preprocessing, tokenizer)
+    return Prepared(side(split.train), side(split.val), encoder, cache.broken, left_out)
+
+
+def wanted_losses(items: Items, settings: TrainSettings) -> tuple[bool, bool]:
+    """Whether labels and whether captions are trained.
+
+    Labels are if a loss on them is named, or if there are labels and captions are not asked for; captions are if
+    asked for, or if there are no labels.
+
+    Raises:
+        SourceError: the source lacks what is asked for.
+    """
+    captions = items.has_captions and not items.has_labels if settings.captions is None else settings.captions
+    labels = settings.loss is not None or (items.has_labels and not captions)
+    if labels and not items.has_labels:
+        raise SourceError(f"{items.source}: a loss on labels needs labels: a folder per class, or a column 'label'")
+    if captions and not items.has_captions:
+        raise SourceError(f"{items.source}: no captions found: wanted a table with a column 'caption' or 'text'")
+    if not labels and not captions:
+        raise SourceError(
+            f"{items.source}: neither labels nor captions to learn from: "
+            "wanted a folder per class, or a table with a column 'label' or 'caption'"
+        )
+    return labels, captions
+
+
+def _encoder(settings: TrainSettings, preprocessing: Preprocessing, tokenizer: Tokenizer | None) -> Encoder:
+    image = ImageTower(
+        ImageTowerConfig(
+            backbone=settings.backbone,
+            dim=settings.dim,
+            channels=preprocessing.channels,
+            height=preprocessing.height,
+            width=preprocessing.width,
+            pooling=settings.pooling or ("flatten" if settings.backbone == "conv4" else "avg"),
+        ),
+        settings.weights,
+    )
+    trained_on = getattr(image.backbone, "pretrained_cfg", {}) if settings.weights else {}
+    if trained_on and preprocessing.channels == 3:
+        preprocessing = dataclasses.replace(
+            preprocessing, mean=tuple(trained_on["mean"]), std=tuple(trained_on["std"])
+        )
+    if tokenizer is None:
+        return Encoder(image, preprocessing)
+    text = TextTowerConfig(tokenizer.get_vocab_size(), settings.dim, settings.text_cell, settings.text_width)
+    return Encoder(image, preprocessing, TextTower(text), tokenizer)
+
+
+def _sample(items: Items) -> list[Image.Image]:
+    """Some of the pictures, evenly spaced; broken ones are left to the cache, which names them."""
+    pictures = []
+    for row in np.unique(np.linspace(0, len(items) - 1, SAMPLE).astype(int)):
+        try:
+            pictures.append(decode(items.pictures[row]))
+        except PictureError:
+            continue
+    if not pictures:
+        raise SourceError(f"{items.source}: none of the pictures looked at can be decoded")
+    return pictures
+
+
+def _channels(sample: list[Image.Image], settings: TrainSettings) -> int:
+    """1 if every picture is grey and no weights are loaded that expect colour."""
+    grey = all(np.ptp(np.asarray(picture), axis=2).max() == 0 for picture in sample)
+    return 1 if grey and settings.weights is None else 3
+
+
+def _size(sample: list[Image.Image], settings: TrainSettings) -> int:
+    """The pictures' usual size, to a multiple of 16: at most 224, and 64 for conv4, which is made for small ones."""
+    usual = float(np.median([max(picture.size) for picture in sample]))
+    return int(np.clip(16 * round(usual / 16), 32, 64 if settings.backbone == "conv4" else 224))

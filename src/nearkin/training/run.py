@@ -1,0 +1,225 @@
+"""train(): one run, from a source to a saved model, in one run folder.
+
+    settings.yaml   what was asked for      checkpoints/      best.pt, last.ckpt
+    metrics.csv     a row for each epoch    model/            the artefact
+    curves.png      the same, drawn         report.json       final validation figures beside raw pixels and chance
+    train.csv, validation.csv               which pictures were on which side
+    skipped.csv     broken pictures, only if there are any
+"""
+
+import csv
+import json
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+
+from nearkin.data.items import Items
+from nearkin.data.sources import read_items
+from nearkin.encoders.encoder import Encoder
+from nearkin.errors import ArtefactError, InvalidInput, SourceError
+from nearkin.losses import InfoNCELoss, build_loss
+from nearkin.progress import Progress
+from nearkin.training.batches import TrainingData
+from nearkin.training.callbacks import Checkpoints, EpochSummary, Record, Stop
+from nearkin.training.curves import draw_curves
+from nearkin.training.module import EmbeddingModule
+from nearkin.training.prepare import Prepared, prepare
+from nearkin.training.settings import TrainSettings, read_settings
+
+
+def train(
+    source: str | Path | Items,
+    *,
+    out: str | Path = "runs/train",
+    resume: bool = False,
+    loss: str | Callable[[Tensor, Tensor], Tensor] | None = None,
+    on_epoch: Callable[[EpochSummary], None] | None = None,
+    progress: Progress | None = None,
+    progress_bar: bool = False,
+    **settings: Any,
+) -> Encoder:
+    """Train an encoder on a folder of pictures, a table or a dataset.
+
+    Args:
+        source: anything that `read_items` reads.
+        out: the run folder, made if it is missing.
+        resume: go on with the run in `out`, by its own settings, exactly as if it had not stopped.
+        loss: name of a loss on labels, import path of one, or any callable `(embeddings, labels) -> scalar`.
+        on_epoch: called with the summary of each epoch.
+        progress: called with `(done, total)` while pictures are decoded.
+        progress_bar: whether Lightning shows a bar of the running epoch.
+        settings: any field of `TrainSettings`: backbone, dim, epochs, minutes, captions, seed, ...
+
+    Returns:
+        The encoder of the best epoch, in evaluation mode; it is saved in `out/model` as well. Ctrl-C ends the training
+        early with a usable model.
+
+    Raises:
+        SourceError: the source cannot be read, or there is nothing to learn from.
+        UnknownName: no such setting, backbone, loss, ...; the message suggests near names.
+        InvalidInput: a setting is out of range, or `out` holds another run.
+        TrainingError: the loss is not finite; the last good checkpoint is kept.
+
+    Example:
+        >>> import nearkin
+        >>> encoder = nearkin.train("photos/", out="runs/x", loss="triplet", epochs=5)  # doctest: +SKIP
+    """
+    out = Path(out)
+    named_loss = loss if loss is None or isinstance(loss, str) else _name_of(loss)
+    if resume:
+        checked = _settings_to_resume(out, {**settings, **({"loss": named_loss} if named_loss else {})})
+    else:
+        checked = TrainSettings.checked(loss=named_loss, **settings)
+        if (out / "settings.yaml").exists():
+            raise InvalidInput(f"'{out}' holds a run already: resume it, or choose another folder")
+    items = read_items(source, label=checked.label, captions=checked.caption_columns)
+    if checked.threads is not None:
+        torch.set_num_threads(checked.threads)
+    with torch.random.fork_rng(), _quiet():
+        torch.manual_seed(checked.seed)
+        prepared = prepare(items, checked, progress=progress)
+        module = _module(prepared, checked, loss)
+        _write_sides(prepared, out, check=resume)
+        checked.write(out / "settings.yaml")
+        interrupted = _fit(module, out, resume, on_epoch, progress_bar)
+    draw_curves(out / "metrics.csv", out / "curves.png")
+    return _finish(module, prepared, out, interrupted)
+
+
+def _settings_to_resume(out: Path, given: dict[str, Any]) -> TrainSettings:
+    if not (out / "settings.yaml").exists():
+        raise ArtefactError(f"'{out}' holds no run to resume: train without resuming first")
+    stored = TrainSettings.checked(**read_settings(out / "settings.yaml"))
+    changed = [name for name, value in given.items() if getattr(stored, name, None) != value]
+    if changed:
+        raise InvalidInput(
+            f"'{out}' is resumed by its own settings.yaml; {', '.join(changed)} cannot be changed: leave them out"
+        )
+    return stored
+
+
+def _module(
+    prepared: Prepared, settings: TrainSettings, loss: str | Callable[[Tensor, Tensor], Tensor] | None
+) -> EmbeddingModule:
+    label_loss: Any = None
+    if prepared.train.label_ids is not None:
+        if loss is None or isinstance(loss, str):
+            classes = int(prepared.train.label_ids.max()) + 1
+            name = settings.loss or "triplet"
+            label_loss = build_loss(name, classes=classes, dim=settings.dim, options=settings.loss_options)
+        else:
+            label_loss = loss
+    caption_loss = InfoNCELoss() if prepared.train.tokenizer is not None else None
+    return EmbeddingModule(
+        prepared.encoder, settings, prepared.train, prepared.val, label_loss=label_loss, caption_loss=caption_loss
+    )
+
+
+def _fit(
+    module: EmbeddingModule,
+    out: Path,
+    resume: bool,
+    on_epoch: Callable[[EpochSummary], None] | None,
+    progress_bar: bool,
+) -> bool:
+    """Run Lightning; True if Ctrl-C ended it."""
+    settings = module.settings
+    checkpoints, stop = Checkpoints(out / "checkpoints"), Stop()
+    trainer = L.Trainer(
+        accelerator=settings.device,
+        devices=1,
+        precision=_precision(settings),
+        max_epochs=-1 if settings.minutes is not None else settings.epochs,
+        callbacks=[checkpoints, Record(out / "metrics.csv", checkpoints, on_epoch), stop],
+        default_root_dir=out,
+        reload_dataloaders_every_n_epochs=1,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=progress_bar,
+    )
+    last = out / "checkpoints" / "last.ckpt"
+    trainer.fit(module, ckpt_path=last if resume and last.exists() else None)
+    return stop.interrupted
+
+
+def _precision(settings: TrainSettings) -> Any:
+    """Lightning's name of the precision: bfloat16 where the machine computes it, unless float32 is asked for."""
+    if settings.precision == "auto":
+        on_gpu = settings.device != "cpu" and torch.cuda.is_available()
+        has_bfloat16 = torch.cuda.is_bf16_supported() if on_gpu else torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    else:
+        has_bfloat16 = settings.precision == "bfloat16"
+    return "bf16-mixed" if has_bfloat16 else "32-true"
+
+
+def _finish(module: EmbeddingModule, prepared: Prepared, out: Path, interrupted: bool) -> Encoder:
+    """The encoder of the best epoch, judged, with its card, saved."""
+    encoder = module.encoder
+    encoder.load_state_dict(torch.load(out / "checkpoints" / "best.pt", weights_only=True))
+    encoder.cpu().eval()
+    return encoder
+
+
+def _write_sides(prepared: Prepared, out: Path, *, check: bool) -> None:
+    """Write which pictures are on which side; on a resume, check that they are still the same."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name, data in (("train", prepared.train), ("validation", prepared.val)):
+        path = out / f"{name}.csv"
+        if check and path.exists():
+            with path.open(newline="", encoding="utf-8") as file:
+                before = [row["path"] for row in csv.DictReader(file)]
+            if before != list(data.items.uris):
+                raise SourceError(
+                    f"{data.items.source}: its pictures are not those that the run in '{out}' began with "
+                    f"({len(before)} before, {len(data)} now on the side of {name}): start a new run"
+                )
+        _write_items(data.items, path)
+    skipped = out / "skipped.csv"
+    skipped.unlink(missing_ok=True)
+    if prepared.skipped:
+        with skipped.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["path", "reason"])
+            writer.writerows([broken.uri, broken.reason] for broken in prepared.skipped)
+
+
+def _write_items(items: Items, path: Path) -> None:
+    """A table that `read_items` reads again: a row for each caption, or one for a picture without."""
+    columns = ["path", "label", "caption", *items.metadata]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        for row, picture in enumerate(items.pictures):
+            rest = [column[row] for column in items.metadata.values()]
+            for caption in items.captions[row] or ("",):
+                writer.writerow([picture.uri, items.labels[row] or "", caption, *rest])
+
+
+def _name_of(loss: Callable[..., Any]) -> str:
+    owner = loss if hasattr(loss, "__qualname__") else type(loss)
+    return f"{owner.__module__}.{owner.__qualname__}"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning's advice on data loaders and loggers does not apply: batches come from memory."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\..*")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
