@@ -63,7 +63,9 @@ def test_no_cycles_within_a_layer() -> None:
     graph = {}
     for path in SOURCE.rglob("*.py"):
         name = ".".join(("nearkin", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
-        nodes = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom)]
+        nodes = [
+            node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom)
+        ]
         graph[name] = {node.module for node in nodes if str(node.module).startswith("nearkin.")}
     done: set[str] = set()
 

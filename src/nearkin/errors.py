@@ -39,10 +39,10 @@ class UnknownName(InvalidInput):
     def __init__(self, kind: str, name: str, known: Iterable[str], way_out: str = "") -> None:
         known = sorted(known)
         near = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
-        if near:
-            hint = f"did you mean {' or '.join(near)}?"
-        elif len(known) <= 20:
+        if len(known) <= 12:
             hint = f"known: {', '.join(known)}"
+        elif near:
+            hint = f"did you mean {' or '.join(near)}?"
         else:
             hint = f"{len(known)} are known, such as {', '.join(known[:3])}"
         super().__init__(f"unknown {kind} '{name}': {hint}{'; ' + way_out if way_out else ''}")

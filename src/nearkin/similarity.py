@@ -4,6 +4,8 @@ One convention everywhere: a higher score means more alike. Vectors are unit len
 the cosine and orders neighbours just as Euclidean distance does: |x - y|^2 = 2 - 2 x.y.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
@@ -13,6 +15,40 @@ from nearkin.errors import InvalidInput
 
 # 2^24 scores of 4 bytes: 64 MiB for a block of scores, about what a top-k needs again beside it.
 BLOCK_SCORES = 1 << 24
+
+# Keys that are multiplied at once where only the best are kept.
+KEY_BLOCK = 1 << 16
+
+
+def score_blocks(
+    queries: Float[np.ndarray, "q dim"], keys: Float[np.ndarray, "n dim"]
+) -> Iterator[tuple[slice, Float[np.ndarray, "block n"]]]:
+    """The dot products of all queries with all keys, some queries at a time; memory O(block), never q x n.
+
+    Args:
+        queries: one row per query.
+        keys: one row per item.
+
+    Returns:
+        Pairs of a slice of the queries and their scores. The scores lie in a buffer that the next block overwrites
+        (fresh pages would cost as much time as the product): use them, change them, but copy what is to last.
+
+    Raises:
+        InvalidInput: the vectors have different lengths.
+
+    Example:
+        >>> [(block, scores.tolist()) for block, scores in score_blocks(np.eye(1, 2), np.eye(2))]
+        [(slice(0, 1, None), [[1.0, 0.0]])]
+    """
+    _check_widths(queries, keys)
+    keys = np.ascontiguousarray(keys, dtype=np.float32)
+    height = max(1, BLOCK_SCORES // max(1, len(keys)))
+    buffer = np.empty((min(height, len(queries)), len(keys)), dtype=np.float32)
+    for start in range(0, len(queries), height):
+        block = slice(start, min(start + height, len(queries)))
+        scores = buffer[: block.stop - start]
+        np.matmul(np.asarray(queries[block], dtype=np.float32), keys.T, out=scores)
+        yield block, scores
 
 
 def top_k(
@@ -36,7 +72,7 @@ def top_k(
 
     Returns:
         Scores and key indices, `[q, kept]` with kept = min(k, n). Where fewer answers exist, the score is -inf
-        and the index -1. Equal scores come in no promised order.
+        and the index -1. Of equal scores the lower index comes first.
 
     Raises:
         InvalidInput: k < 1, or the vectors have different lengths.
@@ -48,53 +84,66 @@ def top_k(
     """
     if k < 1:
         raise InvalidInput(f"k is {k}, wanted at least 1")
-    if queries.shape[1] != keys.shape[1]:
-        raise InvalidInput(f"queries have {queries.shape[1]} numbers, keys {keys.shape[1]}: they must be equal")
-    count, total = len(queries), len(keys)
-    k = min(k, total)
-    scores = np.full((count, k), -np.inf, dtype=np.float32)
-    rows = np.full((count, k), -1, dtype=np.int64)
-    if not count or not total:
+    _check_widths(queries, keys)
+    k = min(k, len(keys))
+    scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
+    rows = np.full((len(queries), k), -1, dtype=np.int64)
+    answers = np.arange(len(keys)) if allowed is None else np.flatnonzero(allowed)
+    if not len(queries) or not len(answers):
         return scores, rows
-    key_block = min(total, max(k, 1 << 16))
-    query_block = max(1, BLOCK_SCORES // key_block)
-    for start in range(0, count, query_block):
-        block = slice(start, start + query_block)
-        unwanted = None if exclude is None else exclude[block]
-        best, where = _top_k_of_block(queries[block], keys, k, key_block, unwanted, allowed)
-        scores[block], rows[block] = best.numpy(), where.numpy()
+    width = min(len(answers), max(k, KEY_BLOCK))
+    height = max(1, BLOCK_SCORES // width)
+    buffer = np.empty((min(height, len(queries)), width), dtype=np.float32)
+    for start in range(0, len(queries), height):
+        block = slice(start, start + height)
+        itself = None if exclude is None else exclude[block]
+        best, where = _top_k_of_block(queries[block], keys, k, answers, itself, buffer)
+        scores[block, : best.shape[1]], rows[block, : best.shape[1]] = best.numpy(), where.numpy()
     rows[np.isneginf(scores)] = -1
     return scores, rows
 
 
+def _check_widths(queries: np.ndarray, keys: np.ndarray) -> None:
+    if queries.shape[1] != keys.shape[1]:
+        raise InvalidInput(f"queries have {queries.shape[1]} numbers, keys {keys.shape[1]}: they must be equal")
+
+
 def _top_k_of_block(
-    queries: np.ndarray,
-    keys: np.ndarray,
-    k: int,
-    key_block: int,
-    exclude: np.ndarray | None,
-    allowed: np.ndarray | None,
+    queries: np.ndarray, keys: np.ndarray, k: int, answers: np.ndarray, itself: np.ndarray | None, buffer: np.ndarray
 ) -> tuple[Tensor, Tensor]:
-    """The top k of a few queries over all keys: a running top k, merged with each block of keys."""
-    query = torch.from_numpy(np.ascontiguousarray(queries, dtype=np.float32))
-    best: Tensor | None = None
-    where: Tensor | None = None
-    for start in range(0, len(keys), key_block):
-        block = np.ascontiguousarray(keys[start : start + key_block], dtype=np.float32)
-        scores = query @ torch.from_numpy(block).T
-        if allowed is not None:
-            scores[:, torch.from_numpy(~allowed[start : start + key_block])] = -torch.inf
-        if exclude is not None:
-            inside = np.flatnonzero((exclude >= start) & (exclude < start + len(block)))
-            scores[torch.from_numpy(inside), torch.from_numpy(exclude[inside] - start)] = -torch.inf
-        found, index = scores.topk(min(k, len(block)), dim=1)
-        index += start
-        if best is None or where is None:
-            best, where = found, index
-        else:
-            both, places = torch.cat([best, found], 1), torch.cat([where, index], 1)
-            best, order = both.topk(min(k, both.shape[1]), dim=1)
-            where = places.gather(1, order)
-    assert best is not None
-    assert where is not None
+    """The top k of a few queries over all answers (rows of keys): a running top k, merged with each block of them."""
+    queries = np.ascontiguousarray(queries, dtype=np.float32)
+    best = torch.empty(len(queries), 0)
+    where = torch.empty(len(queries), 0, dtype=torch.int64)
+    width = buffer.shape[1]
+    for start in range(0, len(answers), width):
+        chosen = answers[start : start + width]
+        # All rows in order are a view; indexing by row numbers would copy them.
+        part = slice(chosen[0], chosen[-1] + 1) if chosen[-1] - chosen[0] == len(chosen) - 1 else chosen
+        scores = buffer[: len(queries), : len(chosen)]
+        np.matmul(queries, np.asarray(keys[part], dtype=np.float32).T, out=scores)
+        if itself is not None:
+            place = np.searchsorted(chosen, itself).clip(max=len(chosen) - 1)
+            inside = np.flatnonzero(chosen[place] == itself)
+            scores[inside, place[inside]] = -np.inf
+        values, index = _best_of_rows(torch.from_numpy(scores), min(k, len(chosen)))
+        both = torch.cat([best, values], 1)
+        places = torch.cat([where, torch.from_numpy(chosen)[index]], 1)
+        # Stable: what came from earlier keys stays first among equals.
+        best, order = both.sort(dim=1, descending=True, stable=True)
+        best, where = best[:, :k], places.gather(1, order[:, :k])
     return best, where
+
+
+def _best_of_rows(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k highest scores of each row and their places; of equal scores the lower place comes first."""
+    values, index = scores.topk(min(k + 1, scores.shape[1]), dim=1)
+    # topk takes any of several equal scores. Where they go on beyond the k-th, the lowest places are looked up.
+    torn = values.shape[1] > k and torch.nonzero(values[:, k - 1] == values[:, -1]).flatten().tolist()
+    values, index = values[:, :k], index[:, :k]
+    for row in torn or ():
+        equal = values[row] == values[row, -1]
+        index[row, equal] = torch.nonzero(scores[row] == values[row, -1]).flatten()[: int(equal.sum())]
+    index, order = index.sort(dim=1)
+    values, order = values.gather(1, order).sort(dim=1, descending=True, stable=True)
+    return values, index.gather(1, order)

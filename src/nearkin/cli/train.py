@@ -55,7 +55,14 @@ def train(
     if settings is not None:
         given = {**read_settings(settings), **given}
     with progress_bar("decoding pictures") as advance:
-        run(data, out=out, resume=resume, on_epoch=lambda summary: status(epoch_line(summary)), progress=advance, **given)
+        run(
+            data,
+            out=out,
+            resume=resume,
+            on_epoch=lambda summary: status(epoch_line(summary)),
+            progress=advance,
+            **given,
+        )
     print_report(Report.read(out / "report.json"), as_json=as_json)
     status(f"model: {out / 'model'}   curves: {out / 'curves.png'}   held-out pictures: {out / 'validation.csv'}")
 
@@ -65,7 +72,9 @@ _NOT_SETTINGS = ("data", "out", "loss_option", "caption_column", "settings", "re
 
 def epoch_line(summary: "EpochSummary") -> str:
     """One line for one epoch."""
-    shown = [name for name in ("recall@1", "text_to_image/recall@5", "image_to_text/recall@5") if name in summary.figures]
+    shown = [
+        name for name in ("recall@1", "text_to_image/recall@5", "image_to_text/recall@5") if name in summary.figures
+    ]
     figures = "  ".join(f"{name} {100 * summary.figures[name]:5.1f} %" for name in shown)
     best = "  best" if summary.best else ""
     return f"epoch {summary.epoch:3d}  {summary.seconds:6.0f} s  loss {summary.loss:.4f}  {figures}{best}"

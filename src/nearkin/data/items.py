@@ -8,7 +8,24 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
-from nearkin.errors import InvalidInput, PictureError
+from nearkin.errors import InvalidInput, PictureError, UnknownName
+
+_SPLIT_SPELLINGS = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+_SPLIT_OF_SPELLING = {spelling: split for split, spellings in _SPLIT_SPELLINGS.items() for spelling in spellings}
+
+
+def split_name(text: str) -> str | None:
+    """The split that a word means, "train", "val" or "test"; None if it means none.
+
+    Example:
+        >>> split_name("Validation"), split_name("cats")
+        ('val', None)
+    """
+    return _SPLIT_OF_SPELLING.get(text.strip().lower())
 
 
 @dataclass(frozen=True)
@@ -29,10 +46,8 @@ class Picture:
         Raises:
             PictureError: the file is missing or cannot be read.
         """
-        if self.read_bytes is not None:
-            return self.read_bytes()
         try:
-            return Path(self.uri).read_bytes()
+            return Path(self.uri).read_bytes() if self.read_bytes is None else self.read_bytes()
         except OSError as error:
             raise PictureError(f"{self.uri}: {error.strerror or error}") from error
 
@@ -92,15 +107,10 @@ class Items:
         Raises:
             UnknownName: no such column.
         """
-        from nearkin.errors import UnknownName
-
-        if name == "label":
-            return self.labels
-        if name == "split":
-            return self.splits
-        if name not in self.metadata:
-            raise UnknownName("column", name, ["label", "split", *self.metadata])
-        return self.metadata[name]
+        columns = {**self.metadata, "label": self.labels, "split": self.splits}
+        if name not in columns:
+            raise UnknownName("column", name, columns)
+        return columns[name]
 
     def label_ids(self) -> tuple[Int[np.ndarray, " n"], tuple[str, ...]]:
         """Class ids, -1 where there is no label, and the class names in sorted order."""
@@ -131,7 +141,7 @@ class Items:
         pictures: Sequence[Picture],
         *,
         labels: Sequence[str | None] | None = None,
-        captions: Sequence[Sequence[str]] | None = None,
+        captions: Sequence[str | Sequence[str]] | None = None,
         splits: Sequence[str | None] | None = None,
         is_query: Sequence[bool] | None = None,
         is_gallery: Sequence[bool] | None = None,
@@ -140,8 +150,15 @@ class Items:
     ) -> "Items":
         """Items from columns, with None or nothing where a column is not given.
 
+        Args:
+            pictures: one per row.
+            captions: for each picture a text, several, or none.
+            splits: any usual spelling of train, val and test; None for no split.
+            labels, is_query, is_gallery, metadata, source: as in `Items`.
+
         Raises:
             InvalidInput: a column has another length than the pictures.
+            UnknownName: a split is none of train, val, test in any usual spelling.
 
         Example:
             >>> items = Items.build([Picture("/a.png"), Picture("/b.png")], labels=["cat", "dog"])
@@ -149,17 +166,34 @@ class Items:
             (2, True, False)
         """
         count = len(pictures)
-        columns = {"label": labels, "caption": captions, "split": splits, "is_query": is_query, "is_gallery": is_gallery}
+        columns = {
+            "label": labels,
+            "caption": captions,
+            "split": splits,
+            "is_query": is_query,
+            "is_gallery": is_gallery,
+        }
         for name, column in {**columns, **(metadata or {})}.items():
             if column is not None and len(column) != count:
                 raise InvalidInput(f"column '{name}' has {len(column)} entries for {count} pictures")
         return Items(
             pictures=tuple(pictures),
             labels=tuple(labels) if labels is not None else (None,) * count,
-            captions=tuple(tuple(texts) for texts in captions) if captions is not None else ((),) * count,
-            splits=tuple(splits) if splits is not None else (None,) * count,
+            captions=tuple(map(_texts, captions)) if captions is not None else ((),) * count,
+            splits=tuple(map(_known_split, splits)) if splits is not None else (None,) * count,
             is_query=None if is_query is None else np.asarray(is_query, dtype=bool),
             is_gallery=None if is_gallery is None else np.asarray(is_gallery, dtype=bool),
             metadata={name: tuple(column) for name, column in (metadata or {}).items()},
             source=source,
         )
+
+
+def _texts(entry: str | Sequence[str]) -> tuple[str, ...]:
+    return (entry,) if isinstance(entry, str) else tuple(entry)
+
+
+def _known_split(text: str | None) -> str | None:
+    split = None if text is None else split_name(text)
+    if text is not None and split is None:
+        raise UnknownName("split", text, _SPLIT_OF_SPELLING)
+    return split

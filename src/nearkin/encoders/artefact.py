@@ -1,7 +1,7 @@
 """The artefact on disk: one folder of safetensors, JSON and a model card. Never pickle.
 
-    model.safetensors   weights            tokenizer.json   only with a text tower
-    config.json         what to build      README.md        model card
+model.safetensors   weights            tokenizer.json   only with a text tower
+config.json         what to build      README.md        model card
 """
 
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HFValidationError, HfHubHTTPError, LocalEntryNotFoundError
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
@@ -63,13 +63,16 @@ class Artefact:
         try:
             config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
             if config["format"] > FORMAT:
-                raise ArtefactError(f"'{folder}' has format {config['format']}, this nearkin reads up to {FORMAT}: update nearkin")
+                raise ArtefactError(
+                    f"'{folder}' has format {config['format']}, this nearkin reads up to {FORMAT}: update nearkin"
+                )
+            for name in (WEIGHTS, *([TOKENIZER] if config["text"] is not None else [])):
+                if not (folder / name).is_file():
+                    raise ArtefactError(f"'{folder}' is incomplete: {name} is missing")
             weights = load_file(str(folder / WEIGHTS))
             tokenizer = Tokenizer.from_file(str(folder / TOKENIZER)) if config["text"] is not None else None
             card = (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).is_file() else ""
-        except FileNotFoundError as error:
-            raise ArtefactError(f"'{folder}' is incomplete: {Path(error.filename).name} is missing") from error
-        except (ValueError, KeyError, SafetensorError) as error:
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise ArtefactError(f"'{folder}' is damaged: {error}") from error
         return Artefact(config, weights, tokenizer, card)
 

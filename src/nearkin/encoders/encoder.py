@@ -98,9 +98,7 @@ class Encoder(nn.Module):
             digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
         return f"{self.image.config.backbone}-{digest.hexdigest()[:12]}"
 
-    def normalise(
-        self, pictures: Float[Tensor, "n channels height width"]
-    ) -> Float[Tensor, "n channels height width"]:
+    def normalise(self, pictures: Float[Tensor, "n channels height width"]) -> Float[Tensor, "n channels height width"]:
         """Pictures with values 0..1 to the numbers that the image tower was trained on."""
         return (pictures - self.mean) / self.std
 
@@ -252,13 +250,13 @@ class Encoder(nn.Module):
         finally:
             self.train(training)
 
-    def _pixel_batches(
-        self, pictures: list[PictureLike], batch_size: int
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _pixel_batches(self, pictures: list[PictureLike], batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Rows and pixels of the pictures; files are decoded by several threads."""
         files = [_as_file(picture) for picture in pictures]
         if all(file is not None for file in files):
-            for batch in stream_pixels([file for file in files if file], self.preprocessing, batch_size=batch_size, strict=True):
+            for batch in stream_pixels(
+                [file for file in files if file], self.preprocessing, batch_size=batch_size, strict=True
+            ):
                 yield batch.rows, batch.pixels
             return
         for start in range(0, len(pictures), batch_size):

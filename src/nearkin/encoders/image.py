@@ -110,12 +110,11 @@ def _timm_network(config: ImageTowerConfig, *, pretrained: bool) -> nn.Module:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
+                # Transformers fix their picture size when they are made; convolutional networks know no such option.
+                size = (config.height, config.width)
+                return timm.create_model(name, pretrained=pretrained, img_size=size, **options)
+            except TypeError:
                 return timm.create_model(name, pretrained=pretrained, **options)
-            except (AssertionError, ValueError):
-                # Transformers fix their picture size when they are made.
-                return timm.create_model(
-                    name, pretrained=pretrained, img_size=(config.height, config.width), **options
-                )
     except (OSError, RuntimeError) as error:
         if not pretrained:
             raise InvalidInput(f"backbone '{name}' cannot be made: {error}") from error

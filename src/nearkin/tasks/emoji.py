@@ -63,5 +63,5 @@ def _picture_of(sign: str, pictures: dict[str, Path]) -> Path | None:
 
 
 def _words(name: str) -> str:
-    """":red_heart:" as "red heart"."""
+    """ ":red_heart:" as "red heart"."""
     return name.strip(":").replace("_", " ")

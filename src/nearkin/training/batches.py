@@ -36,7 +36,9 @@ class Batch:
         def move(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else tensor.to(device, non_blocking=non_blocking)
 
-        return Batch(self.pixels.to(device, non_blocking=non_blocking), move(self.labels), move(self.tokens), self.lengths)
+        return Batch(
+            self.pixels.to(device, non_blocking=non_blocking), move(self.labels), move(self.tokens), self.lengths
+        )
 
     def __len__(self) -> int:
         return len(self.pixels)

@@ -128,7 +128,7 @@ class EmbeddingModule(L.LightningModule):
                 loss = loss + self.settings.caption_weight * self.caption_loss(images, texts)
         if not torch.isfinite(loss):
             raise TrainingError(
-                f"the loss is {loss.item()} at step {self.global_step} (epoch {self.current_epoch}, batch {batch_idx}): "
+                f"the loss is {loss.item()} at step {self.global_step}, epoch {self.current_epoch}, batch {batch_idx}: "
                 "lower the learning rate; the last good checkpoint is kept"
             )
         self.log("loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(batch))

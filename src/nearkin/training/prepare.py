@@ -122,9 +122,7 @@ def _encoder(settings: TrainSettings, preprocessing: Preprocessing, tokenizer: T
     )
     trained_on = getattr(image.backbone, "pretrained_cfg", {}) if settings.weights else {}
     if trained_on and preprocessing.channels == 3:
-        preprocessing = dataclasses.replace(
-            preprocessing, mean=tuple(trained_on["mean"]), std=tuple(trained_on["std"])
-        )
+        preprocessing = dataclasses.replace(preprocessing, mean=tuple(trained_on["mean"]), std=tuple(trained_on["std"]))
     if tokenizer is None:
         return Encoder(image, preprocessing)
     text = TextTowerConfig(tokenizer.get_vocab_size(), settings.dim, settings.text_cell, settings.text_width)

@@ -1,14 +1,13 @@
 """train(): one run, from a source to a saved model, in one run folder.
 
-    settings.yaml   what was asked for      checkpoints/      best.pt, last.ckpt
-    metrics.csv     a row for each epoch    model/            the artefact
-    curves.png      the same, drawn         report.json       final validation figures beside raw pixels and chance
-    train.csv, validation.csv               which pictures were on which side
-    skipped.csv     broken pictures, only if there are any
+settings.yaml   what was asked for      checkpoints/      best.pt, last.ckpt
+metrics.csv     a row for each epoch    model/            the artefact
+curves.png      the same, drawn         report.json       final validation figures beside raw pixels and chance
+train.csv, validation.csv               which pictures were on which side
+skipped.csv     broken pictures, only if there are any
 """
 
 import csv
-import json
 import logging
 import warnings
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from typing import Any
 
 import lightning as L
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nearkin.data.items import Items
 from nearkin.data.sources import read_items
@@ -26,7 +25,6 @@ from nearkin.encoders.encoder import Encoder
 from nearkin.errors import ArtefactError, InvalidInput, SourceError
 from nearkin.losses import InfoNCELoss, build_loss
 from nearkin.progress import Progress
-from nearkin.training.batches import TrainingData
 from nearkin.training.callbacks import Checkpoints, EpochSummary, Record, Stop
 from nearkin.training.curves import draw_curves
 from nearkin.training.module import EmbeddingModule

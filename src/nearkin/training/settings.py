@@ -81,7 +81,9 @@ class TrainSettings(BaseModel):
 
     def write(self, path: Path) -> None:
         """Write the settings as YAML."""
-        path.write_text(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True), encoding="utf-8")
+        path.write_text(
+            yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True), encoding="utf-8"
+        )
 
 
 def read_settings(path: Path) -> dict[str, Any]:
