@@ -1,0 +1,125 @@
+"""Splits that measure what counts: on classes, or captioned pictures, that training never saw."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from jaxtyping import Int
+
+from nearkin.data.items import Items
+from nearkin.errors import InvalidInput, SourceError
+
+_Thing = TypeVar("_Thing")
+
+# Both sides want at least two classes, or there is nothing to tell apart.
+MIN_CLASSES = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Row numbers, rising. Each row of the items is in exactly one part.
+
+    Args:
+        train, val, test: rows to learn from, to choose by, and to judge by at the end.
+        left_out: rows that teach nothing here: no caption, and no label or no entry in the column split by.
+    """
+
+    train: Int[np.ndarray, " train"]
+    val: Int[np.ndarray, " val"]
+    test: Int[np.ndarray, " test"]
+    left_out: Int[np.ndarray, " left_out"]
+
+
+def split_items(items: Items, *, val_fraction: float = 0.2, seed: int = 0, by: str | None = None) -> Split:
+    """Rows to train, validate and test on.
+
+    The source's own splits are kept; rows without one are trained on. Where it states no val, part of train becomes
+    val: whole classes of the column `by`, or of the labels, so that val shows how unseen classes fare. Fewer than
+    four labels leave none to spare; then, and where there are captions only, part of the pictures of each class does.
+    Rows without a class cannot be kept apart from val: they are trained on if they have captions, else left out.
+
+    Args:
+        items: labelled, captioned, or both.
+        val_fraction: wanted share of the classes (or pictures) in val, 0 < val_fraction < 1.
+        seed: the same seed gives the same split.
+        by: a column that says what must not be on both sides, such as "group".
+
+    Raises:
+        SourceError: nothing to learn from: no labels and no captions, or one class only.
+        UnknownName: no column `by`.
+        InvalidInput: val_fraction out of range.
+
+    Example:
+        >>> from nearkin.data.items import Picture
+        >>> items = Items.build([Picture(name) for name in "abcdefgh"], labels=list("ccddeeff"))
+        >>> split = split_items(items, val_fraction=0.5)
+        >>> sorted({items.labels[row] for row in split.train} & {items.labels[row] for row in split.val})
+        []
+    """
+    if not 0 < val_fraction < 1:
+        raise InvalidInput(f"val_fraction is {val_fraction}, wanted more than 0 and less than 1")
+    parts: dict[str, list[int]] = {"train": [], "val": [], "test": []}
+    for row, split in enumerate(items.splits):
+        if items.labels[row] is not None or items.captions[row]:
+            parts[split or "train"].append(row)
+    if not any(parts.values()):
+        raise SourceError(
+            f"{items.source}: none of the {len(items)} pictures has a label or a caption: wanted a folder per class, "
+            "or a table with a column 'label' or 'caption'"
+        )
+    if not parts["val"]:
+        random = np.random.default_rng(seed)
+        parts["train"], parts["val"] = _spare(items, parts["train"], val_fraction, random, by)
+    _check_train(items, parts["train"])
+    train, val, test = (np.array(parts[name], dtype=np.int64) for name in ("train", "val", "test"))
+    used = np.concatenate([train, val, test])
+    return Split(train, val, test, left_out=np.setdiff1d(np.arange(len(items)), used))
+
+
+def _spare(
+    items: Items, rows: Sequence[int], fraction: float, random: np.random.Generator, by: str | None
+) -> tuple[list[int], list[int]]:
+    """The rows as train and val; those that may be in neither are in neither."""
+    labels = {items.labels[row] for row in rows} - {None}
+    if by is None and len(labels) < 2 * MIN_CLASSES:
+        column = items.labels if len(labels) > 1 else ("",) * len(items)
+        classes = _rows_by_class(column, rows)
+        val = {row for members in classes.values() for row in _sample(members, fraction, 1, random)}
+    else:
+        column = items.column(by or "label")
+        classes = _rows_by_class(column, rows)
+        if by is not None and len(classes) < 2:
+            raise SourceError(
+                f"{items.source}: column '{by}' holds {len(classes)} values, wanted at least two to split by"
+            )
+        spared = _sample(sorted(classes), fraction, MIN_CLASSES if by is None else 1, random)
+        val = {row for name in spared for row in classes[name]}
+    train = [row for row in rows if row not in val and (column[row] is not None or items.captions[row])]
+    return train, sorted(val)
+
+
+def _rows_by_class(column: Sequence[Any], rows: Sequence[int]) -> dict[str, list[int]]:
+    classes: dict[str, list[int]] = {}
+    for row in rows:
+        if column[row] is not None:
+            classes.setdefault(str(column[row]), []).append(row)
+    return classes
+
+
+def _sample(things: Sequence[_Thing], fraction: float, least: int, random: np.random.Generator) -> list[_Thing]:
+    """This fraction of the things by chance; at least `least`, and at least as many are left, if they suffice."""
+    count = min(max(round(fraction * len(things)), least), len(things) - least)
+    return [things[place] for place in random.permutation(len(things))[: max(count, 0)]]
+
+
+def _check_train(items: Items, train: Sequence[int]) -> None:
+    """Refuses what nothing can be learnt from."""
+    if not train:
+        raise SourceError(f"{items.source}: its column 'split' leaves nothing to train on, wanted some 'train'")
+    labels = {items.labels[row] for row in train} - {None}
+    if len(labels) < MIN_CLASSES and not any(items.captions[row] for row in train):
+        raise SourceError(
+            f"{items.source}: all {len(train)} pictures to train on are of one class, '{labels.pop()}': "
+            "wanted at least two, or there is nothing to tell apart"
+        )
