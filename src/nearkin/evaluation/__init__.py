@@ -1,1 +1,18 @@
 """Arrays in, numbers with intervals out."""
+
+from nearkin.evaluation.cross_modal import cross_modal, cross_modal_by_chance
+from nearkin.evaluation.intervals import Figure, bootstrap_mean, bootstrap_median
+from nearkin.evaluation.report import Report
+from nearkin.evaluation.retrieval import retrieval, retrieval_by_chance, score_queries
+
+__all__ = [
+    "Figure",
+    "Report",
+    "bootstrap_mean",
+    "bootstrap_median",
+    "cross_modal",
+    "cross_modal_by_chance",
+    "retrieval",
+    "retrieval_by_chance",
+    "score_queries",
+]

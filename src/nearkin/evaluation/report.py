@@ -1,0 +1,171 @@
+"""The report: figures with intervals beside their baselines, what was counted, what was skipped."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nearkin.data.items import Broken
+from nearkin.errors import ArtefactError
+from nearkin.evaluation.intervals import Figure
+
+# protocol -> metric -> figure
+Figures = Mapping[str, Mapping[str, Figure]]
+
+# Everything else is a share, shown in per cent.
+_COUNTS_RANKS = "median_rank"
+_DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an evaluation found.
+
+    Args:
+        title: what was evaluated on what.
+        figures: protocol -> metric -> figure.
+        baselines: name -> figures of the same shape, as far as the baseline has them.
+        counts: what was counted: pictures, classes, queries, ...
+        skipped: pictures that could not be read.
+        notes: what the reader must know to judge the figures.
+
+    Example:
+        >>> report = Report("demo", {"retrieval": {"recall@1": Figure(0.5, 0.4, 0.6, 100)}})
+        >>> report.table()
+        [['recall@1', '50.0 % [40.0, 60.0]']]
+    """
+
+    title: str
+    figures: Figures
+    baselines: Mapping[str, Figures] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    skipped: tuple[Broken, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """Headings of `table`."""
+        return ["metric", "value [95 % interval]", *self.baselines]
+
+    def table(self) -> list[list[str]]:
+        """One row per metric: its name, value with interval, and each baseline's value."""
+        return [
+            [metric, _shown(metric, figure), *(self._baseline(name, protocol, metric) for name in self.baselines)]
+            for protocol, metrics in self.figures.items()
+            for metric, figure in metrics.items()
+        ]
+
+    def to_markdown(self) -> str:
+        """The report for a model card: table, counts and notes.
+
+        Example:
+            >>> print(Report("demo", {"retrieval": {"recall@1": Figure(0.5, None, None, 4)}}).to_markdown())
+            demo
+            <BLANKLINE>
+            | metric | value [95 % interval] |
+            |---|---|
+            | recall@1 | 50.0 % |
+        """
+        lines = [self.columns, ["---"] * len(self.columns), *self.table()]
+        table = "\n".join(
+            f"| {' | '.join(line)} |".replace("| --- ", "|---").replace("---|---", "---|---") for line in lines
+        )
+        return "\n\n".join([self.title, table, *([self.summary()] if self.summary() else []), *self.notes])
+
+    def summary(self) -> str:
+        """The counts in one line.
+
+        Example:
+            >>> Report("demo", {}, counts={"pictures": 4, "queries_without_match": 1}).summary()
+            'pictures: 4, queries without match: 1'
+        """
+        return ", ".join(f"{name.replace('_', ' ')}: {count:,}" for name, count in self.counts.items())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON has it: figures as {"value", "interval", "n"}."""
+        return {
+            "title": self.title,
+            "figures": _to_json(self.figures),
+            "baselines": {name: _to_json(figures) for name, figures in self.baselines.items()},
+            "counts": dict(self.counts),
+            "skipped": [asdict(broken) for broken in self.skipped],
+            "notes": list(self.notes),
+        }
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> "Report":
+        """The inverse of `to_dict`; numbers are rounded to six digits after the point there."""
+        return Report(
+            title=values["title"],
+            figures=_from_json(values["figures"]),
+            baselines={name: _from_json(figures) for name, figures in values["baselines"].items()},
+            counts=dict(values["counts"]),
+            skipped=tuple(Broken(**broken) for broken in values["skipped"]),
+            notes=tuple(values["notes"]),
+        )
+
+    def write(self, path: Path) -> None:
+        """Write `to_dict` as a JSON file."""
+        path.write_text(json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @staticmethod
+    def read(path: Path) -> "Report":
+        """The report in a file that `write` wrote.
+
+        Raises:
+            ArtefactError: no such file, or it holds no report.
+        """
+        try:
+            return Report.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise ArtefactError(f"{path}: {error.strerror or error}") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArtefactError(f"{path} holds no report of nearkin: {error}") from error
+
+    def _baseline(self, name: str, protocol: str, metric: str) -> str:
+        figure = self.baselines[name].get(protocol, {}).get(metric)
+        return "-" if figure is None else _number(metric, figure.value) + _unit(metric)
+
+
+def _shown(metric: str, figure: Figure) -> str:
+    value = _number(metric, figure.value) + _unit(metric)
+    if figure.low is None or figure.high is None:
+        return value
+    return f"{value} [{_number(metric, figure.low)}, {_number(metric, figure.high)}]"
+
+
+def _number(metric: str, value: float) -> str:
+    return f"{value:g}" if metric.endswith(_COUNTS_RANKS) else f"{100 * value:.1f}"
+
+
+def _unit(metric: str) -> str:
+    return "" if metric.endswith(_COUNTS_RANKS) else " %"
+
+
+def _to_json(figures: Figures) -> dict[str, Any]:
+    def rounded(value: float | None) -> float | None:
+        return None if value is None else round(value, _DIGITS)
+
+    return {
+        protocol: {
+            metric: {
+                "value": rounded(figure.value),
+                "interval": None if figure.low is None else [rounded(figure.low), rounded(figure.high)],
+                "n": figure.n,
+            }
+            for metric, figure in metrics.items()
+        }
+        for protocol, metrics in figures.items()
+    }
+
+
+def _from_json(figures: Mapping[str, Any]) -> dict[str, dict[str, Figure]]:
+    return {
+        protocol: {
+            metric: Figure(entry["value"], low, high, entry["n"])
+            for metric, entry in metrics.items()
+            for low, high in [entry["interval"] or (None, None)]
+        }
+        for protocol, metrics in figures.items()
+    }
