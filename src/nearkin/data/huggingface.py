@@ -1,0 +1,121 @@
+"""Hugging Face datasets, from the Hub or from a folder, as items."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from nearkin.data.items import Items, Picture, split_name
+from nearkin.data.roles import build_items
+from nearkin.data.table import Table
+from nearkin.errors import MissingDependency, SourceError, UnknownName
+
+SCHEME = "hf://"
+
+
+def is_saved_dataset(folder: Path) -> bool:
+    """Whether `datasets` saved this folder by save_to_disk."""
+    return (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
+
+
+def read_huggingface(source: str, *, label: str | None = None, captions: Sequence[str] | None = None) -> Items:
+    """The rows of a dataset; pictures stay encoded and are read when wanted.
+
+    Args:
+        source: `hf://owner/name`, with `/configuration` and `#split` where wanted, or a folder that `datasets` saved
+            in place of the name. All splits by default, and in the column split; one split alone is not in it.
+        label: column of classes; by default `label`, or the only one of type ClassLabel.
+        captions: columns of texts, as in a table.
+
+    Raises:
+        MissingDependency: the package `datasets` is not installed.
+        SourceError: cannot be loaded, has no column of pictures, or a split that is none of train, val and test.
+        UnknownName: no such split or column.
+    """
+    name, _, wanted = source.removeprefix(SCHEME).partition("#")
+    datasets = _datasets()
+    splits = _load(datasets, name)
+    if wanted not in ("", "all"):
+        if wanted not in splits:
+            raise UnknownName("split", wanted, splits)
+        splits = {wanted: splits[wanted]}
+    if len(splits) > 1 and not all(map(split_name, splits)):
+        raise SourceError(
+            f"{source}: its splits {', '.join(splits)} are not only train, val and test: choose one, as in "
+            f"{SCHEME}{name}#{next(iter(splits))}"
+        )
+    try:
+        dataset = datasets.concatenate_datasets(list(splits.values()))
+    except ValueError as error:
+        raise SourceError(f"{source}: its splits differ: {error}; choose one, as in {source}#train") from error
+    image = next((name for name, kind in dataset.features.items() if isinstance(kind, datasets.Image)), None)
+    if image is None:
+        raise SourceError(f"{source}: no column of pictures (type Image): found {', '.join(dataset.features)}")
+    places = [(split, row) for split, part in splits.items() for row in range(len(part))]
+    images = dataset.select_columns([image]).cast_column(image, datasets.Image(decode=False))
+    pictures = [
+        Picture(f"{SCHEME}{name}/{split}#{row}", _EncodedPicture(images, image, place))
+        for place, (split, row) in enumerate(places)
+    ]
+    columns = _columns(datasets, dataset)
+    if len(splits) > 1:
+        columns["split"] = [split for split, _ in places]
+    classes = [name for name, kind in dataset.features.items() if isinstance(kind, datasets.ClassLabel)]
+    if label is None and "label" not in columns and len(classes) == 1:
+        label = classes[0]
+    table = Table(source, columns, [row for _, row in places])
+    return build_items(table, pictures, label=label, captions=captions)
+
+
+@dataclass(frozen=True)
+class _EncodedPicture:
+    """Reads one picture of a dataset."""
+
+    images: Any
+    column: str
+    row: int
+
+    def __call__(self) -> bytes:
+        cell = self.images[self.row][self.column] or {}
+        if cell.get("bytes") is not None:
+            return cell["bytes"]
+        if cell.get("path"):
+            return Path(cell["path"]).read_bytes()
+        raise FileNotFoundError("this row holds no picture")
+
+
+def _columns(datasets: ModuleType, dataset: Any) -> dict[str, list[Any]]:
+    """All columns but pictures, sound and films; classes by their names."""
+    plain = [name for name, kind in dataset.features.items() if not hasattr(kind, "decode_example")]
+    columns = dict(dataset.select_columns(plain)[:]) if plain else {}
+    for name in plain:
+        kind = dataset.features[name]
+        if isinstance(kind, datasets.ClassLabel):
+            columns[name] = [None if number in (None, -1) else kind.int2str(number) for number in columns[name]]
+    return columns
+
+
+def _datasets() -> ModuleType:
+    try:
+        import datasets
+    except ImportError as error:
+        raise MissingDependency("datasets", "hf", "reading Hugging Face datasets") from error
+    return datasets
+
+
+def _load(datasets: ModuleType, name: str) -> dict[str, Any]:
+    """Split name -> dataset."""
+    folder = Path(name).expanduser()
+    parts = name.split("/")
+    # The Hub, the network and the dataset's own files make it raise nearly anything.
+    try:
+        if is_saved_dataset(folder):
+            loaded = datasets.load_from_disk(str(folder))
+        else:
+            loaded = datasets.load_dataset("/".join(parts[:2]), "/".join(parts[2:]) or None)
+    except Exception as error:
+        raise SourceError(
+            f"{SCHEME}{name}: {error}; wanted {SCHEME}owner/name as on the Hub, or a folder that datasets saved"
+        ) from error
+    return dict(loaded) if isinstance(loaded, dict) else {str(loaded.split or "all"): loaded}
