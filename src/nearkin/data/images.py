@@ -65,14 +65,20 @@ class Preprocessing:
 
     def apply(self, image: Image.Image) -> UInt8[np.ndarray, "height width channels"]:
         """The picture in this size and these channels, antialiased."""
-        image = as_mode("RGB" if self.channels == 3 else "L", image)
+        mode = "RGB" if self.channels == 3 else "L"
+        image = as_mode(mode, image)
         size = (self.width, self.height)
         if self.fit == "squash":
             image = image.resize(size, Image.Resampling.BILINEAR)
         elif self.fit == "crop":
             image = ImageOps.fit(image, size, Image.Resampling.BILINEAR)
         else:
-            image = ImageOps.pad(image, size, Image.Resampling.BILINEAR, color="white")
+            scale = min(self.width / image.width, self.height / image.height)
+            inner = (max(1, round(scale * image.width)), max(1, round(scale * image.height)))
+            padded = Image.new(mode, size, "white")
+            corner = ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2)
+            padded.paste(image.resize(inner, Image.Resampling.BILINEAR), corner)
+            image = padded
         return np.array(image).reshape(self.height, self.width, self.channels)
 
     def key(self) -> str:

@@ -15,8 +15,8 @@ PICTURE_COLUMNS = ("path", "file_name", "file", "image", "filename")
 CAPTION_COLUMNS = ("caption", "captions", "text")
 CAPTION_PREFIXES = ("caption_", "text_")
 
-_YES = ("true", "t", "yes", "y", "1", "1.0")
-_NO = ("false", "f", "no", "n", "0", "0.0")
+_FLAGS = dict.fromkeys(("true", "t", "yes", "y", "1", "1.0"), True)
+_FLAGS |= dict.fromkeys(("false", "f", "no", "n", "0", "0.0"), False)
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 
 
@@ -45,18 +45,17 @@ def find_pictures(table: Table, folder: Path) -> tuple[str, list[Picture]]:
             f"wanted one of {', '.join(PICTURE_COLUMNS)}"
         )
     for name in columns:
-        texts = {str(cell) for cell in table.columns[name] if cell is not None}
-        files = {text: _file(text, folder) for text in texts}
+        cells = table.columns[name]
+        files = {text: _file(text, folder) for text in {str(cell) for cell in cells if cell is not None}}
         if any(files.values()):
-            cells = table.columns[name]
-            raise_faults(
-                table.name,
-                [f"row {row}: '{name}' is empty" for row, cell in zip(table.rows, cells, strict=True) if cell is None],
-            )
+            empty = [row for row, cell in zip(table.rows, cells, strict=True) if cell is None]
+            raise_faults(table.name, [f"row {row}: '{name}' is empty" for row in empty])
             return name, [Picture(files[str(cell)] or str(folder / str(cell))) for cell in cells]
+    cells = table.columns[columns[0]]
+    row, cell = next((pair for pair in zip(table.rows, cells, strict=True) if pair[1] is not None), (table.rows[0], ""))
     raise SourceError(
-        f"{table.name}: no file of column '{columns[0]}' exists, such as '{table.columns[columns[0]][0]}' in row "
-        f"{table.rows[0]}: looked in {folder} and {folder / 'images'}; move the table beside its pictures"
+        f"{table.name}: none of the files in column '{columns[0]}' exists; row {row}: '{cell}' is neither in {folder} "
+        f"nor in {folder / 'images'}: move the table beside its pictures"
     )
 
 
@@ -188,7 +187,7 @@ class _MergedRows:
 
 
 def _flag(text: str) -> bool | None:
-    return True if text.lower() in _YES else False if text.lower() in _NO else None
+    return _FLAGS.get(text.lower())
 
 
 def _texts(cell: Any) -> list[str]:
