@@ -1,0 +1,38 @@
+"""What commands print: answers on standard output, status on standard error."""
+
+import json
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from nearkin.evaluation.report import Report
+
+# Skipped pictures that are named one by one; --json has all.
+SHOWN_SKIPPED = 5
+
+
+def status(message: str) -> None:
+    """A line on standard error, for people who watch."""
+    Console(stderr=True).print(message, highlight=False, markup=False, soft_wrap=True)
+
+
+def print_report(report: "Report", *, as_json: bool = False) -> None:
+    """An evaluation: a table with counts and notes, or JSON."""
+    if as_json:
+        print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+        return
+    console = Console()
+    table = Table(title=report.title, title_justify="left")
+    for name in report.columns:
+        table.add_column(name, justify="left" if name == "metric" else "right")
+    for row in report.table():
+        table.add_row(*row)
+    console.print(table, markup=False)
+    for line in (report.summary(), *report.notes):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    for broken in report.skipped[:SHOWN_SKIPPED]:
+        status(f"skipped {broken}")
+    if len(report.skipped) > SHOWN_SKIPPED:
+        status(f"and {len(report.skipped) - SHOWN_SKIPPED:,} more; --json lists all")

@@ -1,0 +1,157 @@
+"""Evaluate an encoder on a source: decode, embed, judge."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from nearkin.data.images import Preprocessing, stream_pixels
+from nearkin.data.items import Broken, Items
+from nearkin.data.sources import read_items
+from nearkin.errors import InvalidInput, SourceError, UnknownName
+from nearkin.evaluation.judge import judge, raw_pixels
+from nearkin.evaluation.report import Report
+from nearkin.progress import Progress
+
+SPLITS = ("train", "val", "test")
+ALL = "all"
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """What an evaluation asks of an encoder; `nearkin.Encoder` has it all."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def preprocessing(self) -> Preprocessing: ...
+
+    @property
+    def has_text(self) -> bool: ...
+
+    def embed_pixels(self, pixels: UInt8[np.ndarray, "n height width channels"]) -> Float[np.ndarray, "n dim"]: ...
+
+    def embed_texts(self, texts: Sequence[str]) -> Float[np.ndarray, "n dim"]: ...
+
+
+def evaluate(
+    encoder: Embedder,
+    source: str | Path | Items,
+    *,
+    label: str | None = None,
+    captions: Sequence[str] | None = None,
+    split: str | None = None,
+    baselines: bool = True,
+    seed: int = 0,
+    strict: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """How well the encoder finds pictures of the same class, and pictures and captions by each other.
+
+    Args:
+        encoder: what to judge; only one with a text tower is judged on captions.
+        source: folder tree, table, `hf://` dataset, or items.
+        label: column of the class names.
+        captions: columns of texts.
+        split: "train", "val", "test" or "all"; by default test if the source has one, else val, else all.
+        baselines: whether to give raw pixels and chance beside each figure.
+        seed: of the bootstrap.
+        strict: refuse broken pictures instead of leaving them out.
+        progress: called with pictures embedded and pictures in all.
+
+    Returns:
+        Figures with 95 % intervals, what was counted, and what the reader must know to judge them.
+
+    Raises:
+        SourceError: the source cannot be read, the split is empty, or no picture can be decoded.
+        PictureError: strict, and a picture is broken.
+        UnknownName: no such split or column.
+        InvalidInput: neither labels nor captions that this encoder can be judged on.
+
+    Example:
+        >>> import nearkin
+        >>> encoder = nearkin.Encoder.from_pretrained("runs/x/model")  # doctest: +SKIP
+        >>> print(nearkin.evaluate(encoder, "photos/").to_markdown())  # doctest: +SKIP
+    """
+    items, notes = _choose(read_items(source, label=label, captions=captions), split)
+    use_texts = encoder.has_text and items.has_captions
+    if not items.has_labels and not use_texts:
+        has = "captions, but this encoder embeds pictures only" if items.has_captions else "neither labels nor captions"
+        raise InvalidInput(f"{items.source} has {has}: name the column with the classes, or use an encoder with texts")
+    images, raw, rows, broken = _embed(encoder, items, baselines, strict, progress)
+    if not len(rows):
+        raise SourceError(f"{items.source}: none of {len(items)} pictures can be decoded; the first: {broken[0]}")
+    items = items.select(rows)
+    texts, owners = _texts(items) if use_texts else ([], np.empty(0, dtype=np.int64))
+    report = judge(
+        f"{encoder.fingerprint} on {items.source}",
+        images,
+        label_ids=items.label_ids()[0],
+        texts=encoder.embed_texts(texts) if texts else None,
+        image_of_text=owners,
+        is_query=items.is_query,
+        is_gallery=items.is_gallery,
+        raw=raw,
+        chance=baselines,
+        notes=notes + _about_texts(texts, owners),
+        seed=seed,
+    )
+    return replace(report, skipped=tuple(broken), counts={**report.counts, "skipped": len(broken)})
+
+
+def _choose(items: Items, split: str | None) -> tuple[Items, list[str]]:
+    """The rows to judge, and a note that says which they are."""
+    if split is not None and split not in (*SPLITS, ALL):
+        raise UnknownName("split", split, (*SPLITS, ALL))
+    present = [name for name in SPLITS if name in items.splits]
+    if split in SPLITS and split not in present:
+        found = f"only {', '.join(present)}" if present else "no split column"
+        raise SourceError(f"{items.source}: no pictures of split '{split}', {found}: choose another, or 'all'")
+    chosen = split or next((name for name in ("test", "val") if name in present), ALL)
+    if chosen != ALL:
+        return items.select([row for row, name in enumerate(items.splits) if name == chosen]), [f"Split: {chosen}."]
+    if "train" in present:
+        return items, ["Split: all, training pictures among them; figures of pictures trained on flatter."]
+    return items, [] if present else ["Split: all. Pictures that the encoder was trained on would flatter it."]
+
+
+def _embed(
+    encoder: Embedder, items: Items, baselines: bool, strict: bool, progress: Progress | None
+) -> tuple[np.ndarray, np.ndarray | None, Int[np.ndarray, " ok"], list[Broken]]:
+    """Embeddings and raw pixels of the pictures that can be decoded, their rows, and those that cannot."""
+    images, raw, rows, done = [], [], [], 0
+    broken: list[Broken] = []
+    for batch in stream_pixels(items.pictures, encoder.preprocessing, strict=strict):
+        broken += batch.broken
+        if len(batch.rows):
+            rows.append(batch.rows)
+            images.append(encoder.embed_pixels(batch.pixels))
+            if baselines:
+                raw.append(raw_pixels(batch.pixels))
+        done += len(batch.rows) + len(batch.broken)
+        if progress:
+            progress(done, len(items))
+    if not rows:
+        return np.empty((0, 0)), None, np.empty(0, dtype=np.int64), broken
+    return np.concatenate(images), np.concatenate(raw) if raw else None, np.concatenate(rows), broken
+
+
+def _texts(items: Items) -> tuple[list[str], Int[np.ndarray, " m"]]:
+    """All captions, and for each the row of its picture."""
+    pairs = [(text, row) for row, several in enumerate(items.captions) for text in several]
+    return [text for text, _ in pairs], np.array([row for _, row in pairs], dtype=np.int64)
+
+
+def _about_texts(texts: Sequence[str], owners: np.ndarray) -> list[str]:
+    """A note if several pictures have the same words."""
+    pictures: dict[str, set[int]] = {}
+    for text, owner in zip(texts, owners.tolist(), strict=True):
+        pictures.setdefault(text, set()).add(owner)
+    shared = sum(len(pictures[text]) > 1 for text in texts)
+    if not shared:
+        return []
+    return [f"{shared:,} of {len(texts):,} texts are also those of another picture; only the own picture counts."]
