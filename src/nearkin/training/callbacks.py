@@ -35,67 +35,6 @@ class EpochSummary:
     best: bool
 
 
-class Checkpoints(L.Callback):
-    """`best.pt`, the encoder's weights of the best validation, and `last.ckpt`, from which training resumes.
-
-    An epoch that was cut short gives no `last.ckpt`: going on from the epoch before is what makes a resume exact.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.best = -1.0
-        self.is_best = False
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best = state_dict["best"]
-
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        assert isinstance(pl_module, EmbeddingModule)
-        now = score(pl_module.figures)
-        self.is_best = now > self.best
-        if self.is_best:
-            self.best = now
-            _write_whole(self.folder / "best.pt", lambda path: torch.save(pl_module.encoder.state_dict(), path))
-        if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
-            _write_whole(self.folder / "last.ckpt", trainer.save_checkpoint)
-
-
-class Record(L.Callback):
-    """A row of `metrics.csv` for each epoch, and a call with its summary."""
-
-    def __init__(self, path: Path, checkpoints: Checkpoints, on_epoch: Callable[[EpochSummary], None] | None) -> None:
-        self.path = path
-        self.checkpoints = checkpoints
-        self.on_epoch = on_epoch
-
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        assert isinstance(pl_module, EmbeddingModule)
-        summary = EpochSummary(
-            epoch=trainer.current_epoch + 1,
-            seconds=pl_module.seconds,
-            loss=float(trainer.callback_metrics["loss_epoch"]),
-            figures={name: figure.value for name, figure in pl_module.figures.items()},
-            best=self.checkpoints.is_best,
-        )
-        # After a resume, rows of the epochs that are trained again give way.
-        kept = [row for row in read_metrics(self.path) if int(row["epoch"]) < summary.epoch]
-        row = {"epoch": summary.epoch, "seconds": f"{summary.seconds:.1f}", "loss": f"{summary.loss:.6g}"}
-        rows = [*kept, {**row, **{name: f"{value:.6g}" for name, value in summary.figures.items()}}]
-
-        def write(path: Path) -> None:
-            with path.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, fieldnames=list(rows[-1]))
-                writer.writeheader()
-                writer.writerows(rows)
-
-        _write_whole(self.path, write)
-        if self.on_epoch is not None:
-            self.on_epoch(summary)
-
-
 class Stop(L.Callback):
     """Ends the training when its minutes are over, or after the running batch on Ctrl-C (a second one ends at once)."""
 
@@ -120,6 +59,70 @@ class Stop(L.Callback):
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         if self._previous is not None:
             signal.signal(signal.SIGINT, self._previous)
+
+
+class Checkpoints(L.Callback):
+    """`best.pt`, the encoder's weights of the best validation, and `last.ckpt`, from which training resumes.
+
+    What Ctrl-C cut short is no epoch: it gives no `last.ckpt`, and `best.pt` only if there is none. Going on from the
+    epoch before is what makes a resume exact.
+    """
+
+    def __init__(self, folder: Path, stop: Stop) -> None:
+        self.folder = folder
+        self.stop = stop
+        self.best = -1.0
+        self.is_best = False
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best = state_dict["best"]
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, EmbeddingModule)
+        whole = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+        now = score(pl_module.figures)
+        self.is_best = now > self.best and (whole or not self.stop.interrupted or self.best < 0)
+        if self.is_best:
+            self.best = now
+            _write_whole(self.folder / "best.pt", lambda path: torch.save(pl_module.encoder.state_dict(), path))
+        if whole:
+            _write_whole(self.folder / "last.ckpt", trainer.save_checkpoint)
+
+
+class Record(L.Callback):
+    """A row of `metrics.csv` for each epoch, and a call with its summary."""
+
+    def __init__(self, path: Path, checkpoints: Checkpoints, on_epoch: Callable[[EpochSummary], None] | None) -> None:
+        self.path = path
+        self.checkpoints = checkpoints
+        self.on_epoch = on_epoch
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, EmbeddingModule)
+        summary = EpochSummary(
+            epoch=trainer.current_epoch + 1,
+            seconds=pl_module.seconds,
+            loss=float(trainer.callback_metrics["loss_epoch"]),
+            figures=pl_module.figures,
+            best=self.checkpoints.is_best,
+        )
+        # After a resume, rows of the epochs that are trained again give way.
+        kept = [row for row in read_metrics(self.path) if int(row["epoch"]) < summary.epoch]
+        row = {"epoch": summary.epoch, "seconds": f"{summary.seconds:.1f}", "loss": f"{summary.loss:.6g}"}
+        rows = [*kept, {**row, **{name: f"{value:.6g}" for name, value in summary.figures.items()}}]
+
+        def write(path: Path) -> None:
+            with path.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, fieldnames=list(rows[-1]))
+                writer.writeheader()
+                writer.writerows(rows)
+
+        _write_whole(self.path, write)
+        if self.on_epoch is not None:
+            self.on_epoch(summary)
 
 
 def read_metrics(path: Path) -> list[dict[str, str]]:

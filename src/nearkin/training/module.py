@@ -13,9 +13,8 @@ from torch import Tensor
 from nearkin.data.augment import augmentation
 from nearkin.encoders.encoder import Encoder, as_pictures
 from nearkin.errors import TrainingError
-from nearkin.evaluation.cross_modal import cross_modal
-from nearkin.evaluation.intervals import Figure
-from nearkin.evaluation.retrieval import retrieval
+from nearkin.evaluation.judge import judge
+from nearkin.evaluation.report import Report
 from nearkin.training.batches import Batch, Epoch, InOrder, TrainingData
 from nearkin.training.settings import TrainSettings
 
@@ -49,8 +48,8 @@ class EmbeddingModule(L.LightningModule):
         self.train_data, self.val_data = train_data, val_data
         self.label_loss, self.caption_loss = label_loss, caption_loss
         self.augment = augmentation(settings.augmentation)
-        # Figures of the newest validation, by name.
-        self.figures: dict[str, Figure] = {}
+        # Values of the newest validation, by metric.
+        self.figures: dict[str, float] = {}
         self._embeddings: list[Tensor] = []
         self._steps_per_epoch = len(self._epoch(0))
         self._seconds_before = 0.0
@@ -128,7 +127,7 @@ class EmbeddingModule(L.LightningModule):
                 loss = loss + self.settings.caption_weight * self.caption_loss(images, texts)
         if not torch.isfinite(loss):
             raise TrainingError(
-                f"the loss is {loss.item()} at step {self.global_step}, epoch {self.current_epoch}, batch {batch_idx}: "
+                f"the loss is {loss.item()} at step {self.global_step}, epoch {self.current_epoch + 1}, batch {batch_idx + 1}: "
                 "lower the learning rate; the last good checkpoint is kept"
             )
         self.log("loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(batch))
@@ -145,12 +144,13 @@ class EmbeddingModule(L.LightningModule):
         self._embeddings.clear()
         if not np.isfinite(images).all():
             raise TrainingError(
-                f"the embeddings hold NaN after step {self.global_step} (epoch {self.current_epoch}): "
+                f"the embeddings hold NaN after step {self.global_step} (epoch {self.current_epoch + 1}): "
                 "lower the learning rate; the last good checkpoint is kept"
             )
-        self.figures = judge(self.encoder, self.val_data, images, seed=self.settings.seed)
+        report = judge_side(self.encoder, self.val_data, images, seed=self.settings.seed, chance=False)
+        self.figures = {name: figure.value for figures in report.figures.values() for name, figure in figures.items()}
         shown = "recall@1" if "recall@1" in self.figures else "text_to_image/recall@5"
-        self.log(shown, self.figures[shown].value, prog_bar=True, batch_size=1)
+        self.log(shown, self.figures[shown], prog_bar=True, batch_size=1)
 
     # -- checkpoints ---------------------------------------------------------------------------------------------
 
@@ -161,20 +161,26 @@ class EmbeddingModule(L.LightningModule):
         self._seconds_before = checkpoint["seconds"]
 
 
-def judge(encoder: Encoder, data: TrainingData, images: np.ndarray, *, seed: int) -> dict[str, Figure]:
-    """Retrieval figures of embedded validation pictures: among each other, and by their captions."""
-    figures: dict[str, Figure] = {}
-    if data.label_ids is not None:
-        figures |= retrieval(images, data.label_ids, seed=seed)
+def judge_side(encoder: Encoder, data: TrainingData, images: np.ndarray, *, seed: int, **more: Any) -> Report:
+    """The report on one side's embedded pictures: among each other, and by their captions; `more` as `judge` takes."""
+    texts = image_of_text = None
     if data.tokenizer is not None:
-        texts = [text for captions in data.items.captions for text in captions]
-        owner = np.repeat(np.arange(len(data)), [len(captions) for captions in data.items.captions])
-        figures |= cross_modal(images, encoder.embed_texts(texts), owner, seed=seed)
-    return figures
+        captions = data.items.captions
+        texts = encoder.embed_texts([text for several in captions for text in several])
+        image_of_text = np.repeat(np.arange(len(data)), [len(several) for several in captions])
+    return judge(
+        f"{encoder.fingerprint} on held-out pictures of {data.items.source}",
+        images,
+        label_ids=data.label_ids,
+        texts=texts,
+        image_of_text=image_of_text,
+        seed=seed,
+        **more,
+    )
 
 
-def score(figures: dict[str, Figure]) -> float:
+def score(figures: dict[str, float]) -> float:
     """What the best checkpoint is best in: recall@1 of pictures, the mean of all recalls of captions, or their mean."""
-    pictures = [figure.value for name, figure in figures.items() if name == "recall@1"]
-    captions = [figure.value for name, figure in figures.items() if "/recall@" in name]
+    pictures = [value for name, value in figures.items() if name == "recall@1"]
+    captions = [value for name, value in figures.items() if "/recall@" in name]
     return float(np.mean([np.mean(group) for group in (pictures, captions) if group]))

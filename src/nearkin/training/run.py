@@ -12,22 +12,27 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from torch import Tensor
 
 from nearkin.data.items import Items
 from nearkin.data.sources import read_items
+from nearkin.encoders.card import model_card
 from nearkin.encoders.encoder import Encoder
 from nearkin.errors import ArtefactError, InvalidInput, SourceError
+from nearkin.evaluation.judge import raw_pixels
 from nearkin.losses import InfoNCELoss, build_loss
 from nearkin.progress import Progress
-from nearkin.training.callbacks import Checkpoints, EpochSummary, Record, Stop
+from nearkin.training.batches import InOrder
+from nearkin.training.callbacks import Checkpoints, EpochSummary, Record, Stop, read_metrics
 from nearkin.training.curves import draw_curves
-from nearkin.training.module import EmbeddingModule
+from nearkin.training.module import EmbeddingModule, judge_side
 from nearkin.training.prepare import Prepared, prepare
 from nearkin.training.settings import TrainSettings, read_settings
 
@@ -129,7 +134,8 @@ def _fit(
 ) -> bool:
     """Run Lightning; True if Ctrl-C ended it."""
     settings = module.settings
-    checkpoints, stop = Checkpoints(out / "checkpoints"), Stop()
+    stop = Stop()
+    checkpoints = Checkpoints(out / "checkpoints", stop)
     trainer = L.Trainer(
         accelerator=settings.device,
         devices=1,
@@ -161,10 +167,41 @@ def _precision(settings: TrainSettings) -> Any:
 
 def _finish(module: EmbeddingModule, prepared: Prepared, out: Path, interrupted: bool) -> Encoder:
     """The encoder of the best epoch, judged, with its card, saved."""
-    encoder = module.encoder
+    encoder, settings = module.encoder, module.settings
     encoder.load_state_dict(torch.load(out / "checkpoints" / "best.pt", weights_only=True))
     encoder.cpu().eval()
+    batches = [batch.pixels.numpy() for batch in InOrder(prepared.val, batch_size=256)]
+    notes = [f"Held-out pictures; the best of {len(read_metrics(out / 'metrics.csv'))} epochs was chosen by them."]
+    if interrupted:
+        notes.append("The training was interrupted; `--resume` goes on with it.")
+    if prepared.left_out:
+        notes.append(f"{prepared.left_out:,} pictures without what is trained, a label or a caption, were left out.")
+    report = judge_side(
+        encoder,
+        prepared.val,
+        np.concatenate([encoder.embed_pixels(pixels) for pixels in batches]),
+        seed=settings.seed,
+        raw=np.concatenate([raw_pixels(pixels) for pixels in batches]),
+        notes=notes,
+    )
+    report = replace(report, skipped=prepared.skipped, counts={**report.counts, "skipped": len(prepared.skipped)})
+    report.write(out / "report.json")
+    encoder.card = model_card(encoder, trained_on=_about(prepared, settings), evaluation=report.to_markdown())
+    encoder.save_pretrained(out / "model")
     return encoder
+
+
+def _about(prepared: Prepared, settings: TrainSettings) -> str:
+    """What it was trained on, and how, in a sentence or two for the card."""
+    train = prepared.train
+    losses = [settings.loss or "triplet"] if train.label_ids is not None else []
+    losses += ["InfoNCE on captions"] if train.tokenizer is not None else []
+    classes = f" of {train.label_ids.max() + 1:,} classes" if train.label_ids is not None else ""
+    length = f"{settings.minutes:g} minutes" if settings.minutes is not None else f"{settings.epochs} epochs"
+    return (
+        f"{len(train):,} pictures{classes} from {Path(train.items.source).name}, up to {length}, "
+        f"loss {' + '.join(losses)}, seed {settings.seed}."
+    )
 
 
 def _write_sides(prepared: Prepared, out: Path, *, check: bool) -> None:
@@ -174,7 +211,7 @@ def _write_sides(prepared: Prepared, out: Path, *, check: bool) -> None:
         path = out / f"{name}.csv"
         if check and path.exists():
             with path.open(newline="", encoding="utf-8") as file:
-                before = [row["path"] for row in csv.DictReader(file)]
+                before = list(dict.fromkeys(row["path"] for row in csv.DictReader(file)))
             if before != list(data.items.uris):
                 raise SourceError(
                     f"{data.items.source}: its pictures are not those that the run in '{out}' began with "

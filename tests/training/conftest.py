@@ -1,0 +1,48 @@
+"""Small pictures that can be learned: a class is a shape and a colour, a picture one of it at some place."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+COLOURS = {"red": "красный", "green": "зелёный", "blue": "синий", "black": "чёрный"}
+SHAPES = {"circle": "круг", "square": "квадрат", "cross": "крест"}
+
+
+def draw(shape: str, colour: str, random: np.random.Generator) -> Image.Image:
+    picture = Image.new("RGB", (32, 32), "white")
+    pen = ImageDraw.Draw(picture)
+    x, y = (int(place) for place in random.integers(4, 14, 2))
+    box = (x, y, x + 14, y + 14)
+    if shape == "circle":
+        pen.ellipse(box, fill=colour)
+    elif shape == "square":
+        pen.rectangle(box, fill=colour)
+    else:
+        pen.line(box, fill=colour, width=4)
+        pen.line((x, y + 14, x + 14, y), fill=colour, width=4)
+    return picture
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder tree of 12 classes with 8 pictures each, and `captions.csv` in two languages beside it."""
+    root = tmp_path_factory.mktemp("shapes")
+    random = np.random.default_rng(0)
+    lines = ["path,label,caption_en,caption_ru"]
+    for colour, in_russian in COLOURS.items():
+        for shape, shape_in_russian in SHAPES.items():
+            folder = root / "tree" / f"{colour} {shape}"
+            folder.mkdir(parents=True)
+            for number in range(8):
+                path = folder / f"{number}.png"
+                draw(shape, colour, random).save(path)
+                lines.append(f"{path},{folder.name},a {colour} {shape},{in_russian} {shape_in_russian}")
+    (root / "captions.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return root
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEARKIN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
