@@ -59,44 +59,42 @@ def split_items(items: Items, *, val_fraction: float = 0.2, seed: int = 0, by: s
     """
     if not 0 < val_fraction < 1:
         raise InvalidInput(f"val_fraction is {val_fraction}, wanted more than 0 and less than 1")
+    to_train = [row for row, split in enumerate(items.splits) if split in (None, "train")]
+    _check_train(items, to_train)
+    # A single class has nothing to be told apart from: it teaches as much as none.
+    labels = items.labels if len(_classes(items, to_train)) >= MIN_CLASSES else (None,) * len(items)
     parts: dict[str, list[int]] = {"train": [], "val": [], "test": []}
     for row, split in enumerate(items.splits):
-        if items.labels[row] is not None or items.captions[row]:
+        if labels[row] is not None or items.captions[row]:
             parts[split or "train"].append(row)
-    if not any(parts.values()):
-        raise SourceError(
-            f"{items.source}: none of the {len(items)} pictures has a label or a caption: wanted a folder per class, "
-            "or a table with a column 'label' or 'caption'"
-        )
     if not parts["val"]:
-        random = np.random.default_rng(seed)
-        parts["train"], parts["val"] = _spare(items, parts["train"], val_fraction, random, by)
-    _check_train(items, parts["train"])
+        column = labels if by is None else items.column(by)
+        spared = _spare(items, column, parts["train"], val_fraction, np.random.default_rng(seed), by)
+        usable = {row for row in parts["train"] if column[row] is not None or items.captions[row]}
+        parts["train"], parts["val"] = sorted(usable - spared), sorted(spared)
+        _check_train(items, parts["train"])
     train, val, test = (np.array(parts[name], dtype=np.int64) for name in ("train", "val", "test"))
     used = np.concatenate([train, val, test])
     return Split(train, val, test, left_out=np.setdiff1d(np.arange(len(items)), used))
 
 
 def _spare(
-    items: Items, rows: Sequence[int], fraction: float, random: np.random.Generator, by: str | None
-) -> tuple[list[int], list[int]]:
-    """The rows as train and val; those that may be in neither are in neither."""
-    labels = {items.labels[row] for row in rows} - {None}
-    if by is None and len(labels) < 2 * MIN_CLASSES:
-        column = items.labels if len(labels) > 1 else ("",) * len(items)
-        classes = _rows_by_class(column, rows)
-        val = {row for members in classes.values() for row in _sample(members, fraction, 1, random)}
-    else:
-        column = items.column(by or "label")
-        classes = _rows_by_class(column, rows)
-        if by is not None and len(classes) < 2:
-            raise SourceError(
-                f"{items.source}: column '{by}' holds {len(classes)} values, wanted at least two to split by"
-            )
-        spared = _sample(sorted(classes), fraction, MIN_CLASSES if by is None else 1, random)
-        val = {row for name in spared for row in classes[name]}
-    train = [row for row in rows if row not in val and (column[row] is not None or items.captions[row])]
-    return train, sorted(val)
+    items: Items,
+    column: Sequence[Any],
+    rows: Sequence[int],
+    fraction: float,
+    random: np.random.Generator,
+    by: str | None,
+) -> set[int]:
+    """The rows to validate on."""
+    classes = _rows_by_class(column, rows)
+    if by is None and len(classes) < 2 * MIN_CLASSES:
+        strata: list[Sequence[int]] = [*classes.values()] or [rows]
+        return {row for stratum in strata for row in _sample(stratum, fraction, 1, random)}
+    if len(classes) < 2:
+        raise SourceError(f"{items.source}: column '{by}' holds {len(classes)} values, wanted at least two to split by")
+    spared = _sample(sorted(classes), fraction, MIN_CLASSES if by is None else 1, random)
+    return {row for name in spared for row in classes[name]}
 
 
 def _rows_by_class(column: Sequence[Any], rows: Sequence[int]) -> dict[str, list[int]]:
@@ -113,13 +111,23 @@ def _sample(things: Sequence[_Thing], fraction: float, least: int, random: np.ra
     return [things[place] for place in random.permutation(len(things))[: max(count, 0)]]
 
 
-def _check_train(items: Items, train: Sequence[int]) -> None:
-    """Refuses what nothing can be learnt from."""
-    if not train:
+def _classes(items: Items, rows: Sequence[int]) -> set[str | None]:
+    return {items.labels[row] for row in rows} - {None}
+
+
+def _check_train(items: Items, rows: Sequence[int]) -> None:
+    """Refuses rows that nothing can be learnt from."""
+    classes = _classes(items, rows)
+    if len(classes) >= MIN_CLASSES or any(items.captions[row] for row in rows):
+        return
+    if not rows and any(items.splits):
         raise SourceError(f"{items.source}: its column 'split' leaves nothing to train on, wanted some 'train'")
-    labels = {items.labels[row] for row in train} - {None}
-    if len(labels) < MIN_CLASSES and not any(items.captions[row] for row in train):
+    if not classes:
         raise SourceError(
-            f"{items.source}: all {len(train)} pictures to train on are of one class, '{labels.pop()}': "
-            "wanted at least two, or there is nothing to tell apart"
+            f"{items.source}: none of the {len(rows)} pictures has a label or a caption: wanted a folder per class, "
+            "or a table with a column 'label' or 'caption'"
         )
+    raise SourceError(
+        f"{items.source}: all {len(rows)} pictures to train on are of one class, '{classes.pop()}': "
+        "wanted at least two, or there is nothing to tell apart"
+    )
