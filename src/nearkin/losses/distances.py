@@ -1,0 +1,109 @@
+"""Sums over all squared distances of a batch, block by block, with the gradient in closed form.
+
+A loss over pairs or triplets is a function of the matrix of squared distances D. Here D is made for some anchors at a
+time; the loss returns its value and its slope dL/dD for that block, and the slope becomes a gradient by one product:
+with D_ar = |x_a - y_r|^2, dL/dx_a = 2 sum_r dL/dD_ar (x_a - y_r). So neither D nor any list of pairs or triplets is
+ever whole in memory, and nothing is kept for the backward pass but the gradient itself.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from nearkin.losses.batch import full_precision
+
+# rows of the block, their squared distances to all references -> sum of the terms, how many are above 0, dL/dD
+Terms = Callable[[slice, Tensor], tuple[Tensor, Tensor, Tensor]]
+
+# Entries of a block of distances. On a CPU it stays in the second-level cache with its companions; a GPU wants
+# work enough for each launch of a kernel.
+_CPU_BLOCK = 1 << 18
+_GPU_BLOCK = 1 << 24
+
+
+def wide(device: torch.device) -> torch.dtype:
+    """float64, or float32 on a device that has no float64 (Apple's GPU)."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+def sum_over_distances(
+    anchors: Float[Tensor, "a dim"], references: Float[Tensor, "r dim"], terms: Terms
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """The sum of a loss's terms over all squared distances between anchors and references, differentiable once.
+
+    Args:
+        anchors: float32 or float64, one row per image.
+        references: what they are compared with; may be the anchors themselves.
+        terms: called with a slice of the anchors and their squared distances `[block, r]` to all references, >= 0,
+            exactly 0 between equal rows; returns the sum of its terms, how many are above 0, and the slope
+            `[block, r]`, the derivative of that sum by each squared distance.
+
+    Returns:
+        The sum of all terms, and how many are above 0; float64 scalars.
+    """
+    if not torch.is_grad_enabled():
+        anchors, references = anchors.detach(), references.detach()
+    total, nonzero = _SumOverDistances.apply(anchors, references, terms)
+    return total, nonzero
+
+
+class _SumOverDistances(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, anchors: Tensor, references: Tensor, terms: Terms) -> tuple[Tensor, Tensor]:
+        with full_precision(anchors.device):
+            return _forward(ctx, anchors, references, terms)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, by_total: Tensor, _: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        by_anchors, by_references = (
+            None if gradient is None else gradient * by_total.to(gradient.dtype) for gradient in ctx.saved_tensors
+        )
+        return by_anchors, by_references, None
+
+
+def _forward(ctx: Any, anchors: Tensor, references: Tensor, terms: Terms) -> tuple[Tensor, Tensor]:
+    dtype = wide(anchors.device)
+    total = torch.zeros((), dtype=dtype, device=anchors.device)
+    nonzero = total.clone()
+    # Distances do not change when all rows move together; near the origin products round less.
+    centre = references.mean(0, dtype=dtype) if len(references) else total
+    x, y = anchors.to(dtype) - centre, references.to(dtype) - centre
+    x_squared, y_squared = x.square().sum(1), y.square().sum(1)
+    x_, y_ = x.to(anchors.dtype), y.to(anchors.dtype)
+    by_x = torch.zeros_like(x_) if ctx.needs_input_grad[0] else None
+    by_y = torch.zeros_like(y_) if ctx.needs_input_grad[1] else None
+    y_weight = torch.zeros_like(y_[:, :1])
+    height = max(1, (_CPU_BLOCK if anchors.device.type == "cpu" else _GPU_BLOCK) // max(1, len(references)))
+    for start in range(0, len(anchors), height):
+        rows = slice(start, min(start + height, len(anchors)))
+        distances = _squared_distances(x[rows], y, x_squared[rows], y_squared).to(anchors.dtype)
+        block_total, block_nonzero, slope = terms(rows, distances)
+        total += block_total
+        nonzero += block_nonzero
+        if by_x is not None:
+            torch.sub(slope.sum(1, keepdim=True) * x_[rows], slope @ y_, out=by_x[rows])
+        if by_y is not None:
+            by_y.addmm_(slope.T, x_[rows], alpha=-1)
+            y_weight += slope.sum(0)[:, None]
+    if by_y is not None:
+        by_y.addcmul_(y_weight, y_)
+    ctx.save_for_backward(*(None if gradient is None else gradient.mul_(2) for gradient in (by_x, by_y)))
+    ctx.mark_non_differentiable(nonzero)
+    return total, nonzero
+
+
+def _squared_distances(x: Tensor, y: Tensor, x_squared: Tensor, y_squared: Tensor) -> Tensor:
+    """|x|^2 - 2 x.y + |y|^2, exactly 0 for equal rows.
+
+    The terms nearly cancel where rows are near each other, so the numbers are float64, and what is left of
+    equal rows, a few units in the last place of |x|^2, is set to 0. Rows nearer than 1e-7 |x| count as equal.
+    """
+    scale = x_squared[:, None] + y_squared
+    noise = 32 * torch.finfo(x.dtype).eps
+    distances = torch.addmm(scale, x, y.T, alpha=-2)
+    return distances.masked_fill_(distances <= noise * scale, 0)
