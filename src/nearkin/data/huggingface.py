@@ -8,7 +8,7 @@ from typing import Any
 
 from nearkin.data.items import Items, Picture, split_name
 from nearkin.data.roles import build_items
-from nearkin.data.table import Table
+from nearkin.data.table import Table, empty_as_none
 from nearkin.errors import MissingDependency, SourceError, UnknownName
 
 SCHEME = "hf://"
@@ -64,6 +64,7 @@ def read_huggingface(source: str, *, label: str | None = None, captions: Sequenc
     classes = [name for name, kind in dataset.features.items() if isinstance(kind, datasets.ClassLabel)]
     if label is None and "label" not in columns and len(classes) == 1:
         label = classes[0]
+    columns = {name: empty_as_none(cells) for name, cells in columns.items()}
     table = Table(source, columns, [row for _, row in places])
     return build_items(table, pictures, label=label, captions=captions)
 

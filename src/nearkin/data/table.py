@@ -35,11 +35,22 @@ class Table:
     typed: bool = True
 
 
-def raise_faults(name: str, faults: Sequence[str]) -> None:
+def raise_faults(name: str, faults: Sequence[str], wanted: str = "") -> None:
     """One SourceError that lists the first faults and counts the others; nothing if there are none."""
     if faults:
-        more = f"; and {len(faults) - _SHOWN} more faults" if len(faults) > _SHOWN else ""
-        raise SourceError(f"{name}: {'; '.join(faults[:_SHOWN])}{more}")
+        more = [f"and {len(faults) - _SHOWN} more faults"] if len(faults) > _SHOWN else []
+        raise SourceError(f"{name}: {'; '.join([*faults[:_SHOWN], *more])}{wanted}")
+
+
+def empty_as_none(cells: Sequence[Any]) -> list[Any]:
+    """The cells, with None for blank text and NaN."""
+    return [None if _is_empty(cell) else cell for cell in cells]
+
+
+def _is_empty(cell: Any) -> bool:
+    return (
+        cell is None or (isinstance(cell, str) and not cell.strip()) or (isinstance(cell, float) and math.isnan(cell))
+    )
 
 
 def read_table(path: Path) -> Table:
@@ -91,13 +102,13 @@ def _read_jsonl(path: Path) -> Table:
             except (ValueError, TypeError) as error:
                 raise SourceError(f"{path}: row {row}: wanted a JSON object: {error}") from error
     names = dict.fromkeys(name for record in records.values() for name in record)
-    columns = {name: [_cell(record.get(name)) for record in records.values()] for name in names}
+    columns = {name: empty_as_none([record.get(name) for record in records.values()]) for name in names}
     return Table(str(path), columns, list(records))
 
 
 def _read_parquet(path: Path) -> Table:
     table = pq.read_table(path)
-    columns = {name: [_cell(value) for value in table[name].to_pylist()] for name in table.column_names}
+    columns = {name: empty_as_none(table[name].to_pylist()) for name in table.column_names}
     return Table(str(path), columns, range(1, len(table) + 1))
 
 
@@ -134,18 +145,10 @@ def _delimited(path: Path, text: str, delimiter: str, *, quoting: bool = True) -
         raise SourceError(f"{path}: row 1 is empty, wanted the names of the columns")
     if len(set(header)) < len(header):
         raise SourceError(f"{path}: two columns have the same name: {', '.join(header)}")
-    wanted = f"wanted {len(header)} as in row 1 (a text that holds {delimiter!r} needs quotes)"
-    faults = [f"row {row}: {len(cells)} cells, {wanted}" for row, cells in records.items() if len(cells) != len(header)]
-    raise_faults(str(path), faults)
-    columns = {name: [_cell(cells[place]) for cells in records.values()] for place, name in enumerate(header)}
-    return Table(str(path), columns, list(records), typed=False)
-
-
-def _cell(value: Any) -> Any:
-    """None for what means an empty cell."""
-    empty = (
-        value is None
-        or (isinstance(value, str) and not value.strip())
-        or (isinstance(value, float) and math.isnan(value))
+    raise_faults(
+        str(path),
+        [f"row {row}: {len(cells)} cells" for row, cells in records.items() if len(cells) != len(header)],
+        f"; wanted {len(header)} as in row 1 (a text that holds {delimiter!r} needs quotes)",
     )
-    return None if empty else value
+    columns = {name: empty_as_none([cells[place] for cells in records.values()]) for place, name in enumerate(header)}
+    return Table(str(path), columns, list(records), typed=False)
