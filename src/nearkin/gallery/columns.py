@@ -1,0 +1,102 @@
+"""The columns of a gallery: its own, and the metadata that sources bring along."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from nearkin.data.items import Items
+from nearkin.errors import InvalidInput
+
+ID, VECTOR, THUMBNAIL = "item_id", "vector", "thumbnail"
+# What tells whether a picture has changed since it was embedded. Size and time are of a file, else null.
+FILE_FACTS = ("content_hash", "file_size", "file_mtime_ns")
+
+
+def item_schema(dim: int) -> pa.Schema:
+    """The gallery's own columns, for vectors of `dim` numbers."""
+    return pa.schema(
+        [
+            (ID, pa.int64()),
+            ("uri", pa.string()),
+            ("content_hash", pa.string()),
+            ("file_size", pa.int64()),
+            ("file_mtime_ns", pa.int64()),
+            ("label", pa.string()),
+            ("captions", pa.list_(pa.string())),
+            (VECTOR, pa.list_(pa.float32(), dim)),
+            (THUMBNAIL, pa.binary()),
+        ]
+    )
+
+
+OWN = tuple(item_schema(1).names)
+
+
+def metadata_names(schema: pa.Schema) -> list[str]:
+    """The columns that are not the gallery's own."""
+    return [name for name in schema.names if name not in OWN]
+
+
+def stated_by(items: Items, stored: pa.Schema) -> pa.Table:
+    """What a source states of its items: a table of `uri` and only those columns that the source fills.
+
+    Args:
+        items: the source.
+        stored: columns of the gallery; a column that it has already comes in its type.
+
+    Raises:
+        InvalidInput: a picture occurs twice; a column's name is taken or cannot be stored, its values are of mixed
+            kinds, or do not fit the gallery's column of this name.
+    """
+    uri, count = next(iter(Counter(items.uris).most_common(1)), ("", 0))
+    if count > 1:
+        raise InvalidInput(f"{items.source}: '{uri}' occurs {count} times, wanted each picture once")
+    columns = {"uri": pa.array(items.uris, pa.string())}
+    if items.has_labels:
+        columns["label"] = pa.array(items.labels, pa.string())
+    if items.has_captions:
+        columns["captions"] = pa.array(items.captions, pa.list_(pa.string()))
+    metadata = dict(items.metadata)
+    if any(split is not None for split in items.splits):
+        metadata["split"] = items.splits
+    for name, values in metadata.items():
+        _check_name(name, items.source)
+        column = _typed(name, values, items.source)
+        if column.null_count < len(column):
+            known = name in stored.names
+            columns[name] = _fitted(name, column, stored.field(name).type, items.source) if known else column
+    return pa.table(columns)
+
+
+def _check_name(name: str, source: str) -> None:
+    if name in OWN:
+        raise InvalidInput(f"{source}: column '{name}' clashes with the gallery's own column of this name: rename it")
+    # Lance keeps names like _rowid for itself, and its paths and SQL give the other marks a meaning.
+    if not name or name.startswith("_") or set(name) & set(".`*"):
+        raise InvalidInput(
+            f"{source}: a gallery cannot hold a column named '{name}': rename it without . ` * or leading _"
+        )
+
+
+def _typed(name: str, values: Sequence[Any], source: str) -> pa.Array:
+    """The values in the one Arrow type that they have in common; NaN means that there is none."""
+    try:
+        return pa.array(values, from_pandas=True)
+    except (pa.ArrowException, OverflowError) as error:
+        raise InvalidInput(f"{source}: column '{name}' mixes kinds of values, wanted one: {error}") from error
+
+
+def _fitted(name: str, column: pa.Array, wanted: pa.DataType, source: str) -> pa.Array:
+    """The column in the gallery's type, if no value changes by it. A column of text takes anything."""
+    try:
+        # Arrow would parse text, and "007" come out as 7.
+        if pa.types.is_string(column.type) and not pa.types.is_string(wanted):
+            raise pa.ArrowInvalid("text is not parsed")
+        return column.cast(wanted)
+    except pa.ArrowException as error:
+        raise InvalidInput(
+            f"{source}: column '{name}' holds {column.type}, the gallery's column holds {wanted} ({error}): "
+            "convert or rename it, or index into a new gallery"
+        ) from error

@@ -1,0 +1,124 @@
+"""Contact sheet: queries and their hits as one picture."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from nearkin.data.decoding import decode
+from nearkin.errors import InvalidInput, PictureError
+from nearkin.gallery.gallery import Gallery
+from nearkin.gallery.query import kind_of
+from nearkin.gallery.view import Hit
+
+Query = str | Path | Image.Image | np.ndarray
+
+# In pixels: side of a picture, space around it, height of a line of text. A caption has up to so many lines.
+TILE, GAP, LINE, LINES = 128, 10, 16, 3
+CELL_WIDTH, CELL_HEIGHT = TILE + 2 * GAP, TILE + 3 * GAP + (1 + LINES) * LINE
+
+INK, PAPER, QUERY_PAPER = "#1a1a1a", "#ffffff", "#e4eaf4"
+
+
+def draw_sheet(gallery: Gallery, answers: Sequence[tuple[Query, Sequence[Hit]]]) -> Image.Image:
+    """One row per query: the picture or words that were asked for, then its hits with score and caption.
+
+    Args:
+        gallery: where the hits are from; its thumbnail stands in for a picture that cannot be read any more.
+        answers: each query with what `gallery.search` found for it.
+
+    Returns:
+        A picture of mode RGB.
+
+    Raises:
+        InvalidInput: no answers, or a query is a picture that is missing.
+
+    Example:
+        >>> queries = ["red heart", "cat.png"]  # doctest: +SKIP
+        >>> answers = [(query, gallery.search(query)) for query in queries]  # doctest: +SKIP
+        >>> draw_sheet(gallery, answers).save("sheet.png")  # doctest: +SKIP
+    """
+    if not answers:
+        raise InvalidInput("no answers to draw: wanted at least one query with its hits")
+    columns = 1 + max(len(hits) for _, hits in answers)
+    sheet = Image.new("RGB", (columns * CELL_WIDTH, len(answers) * CELL_HEIGHT), PAPER)
+    for row, (query, hits) in enumerate(answers):
+        top = row * CELL_HEIGHT
+        sheet.paste(QUERY_PAPER, (0, top, CELL_WIDTH, top + CELL_HEIGHT))
+        _draw_query(sheet, top, query)
+        for column, hit in enumerate(hits, start=1):
+            _draw_cell(sheet, column * CELL_WIDTH, top, _picture_of(hit, gallery), f"{hit.score:.3f}\n{describe(hit)}")
+    return sheet
+
+
+def describe(hit: Hit) -> str:
+    """A hit in one line: its label and captions, or else the name of its file.
+
+    Example:
+        >>> describe(Hit(3, 0.9, "/pictures/7.png", "cat", ("a cat", "кот"), {}))
+        'cat · a cat · кот'
+        >>> describe(Hit(3, 0.9, "/pictures/7.png", None, (), {}))
+        '7.png'
+    """
+    return " · ".join(filter(None, (hit.label, *hit.captions))) or Path(hit.uri).name
+
+
+def _picture_of(hit: Hit, gallery: Gallery) -> Image.Image:
+    try:
+        return decode(hit.uri, hint=(TILE, TILE))
+    except PictureError:
+        return gallery.thumbnail(hit.id)
+
+
+def _draw_query(sheet: Image.Image, top: int, query: Query) -> None:
+    kind = kind_of(query)
+    if kind == "picture":
+        name = Path(query).name if isinstance(query, str | Path) else ""
+        _draw_cell(sheet, 0, top, decode(query, hint=(TILE, TILE)), f"query\n{name}")
+    else:
+        text = str(query) if kind == "words" else "a vector"
+        _draw_text(sheet, GAP, top + GAP, text, size=20, line=26, lines=TILE // 26)
+
+
+def _draw_cell(sheet: Image.Image, left: int, top: int, picture: Image.Image, text: str) -> None:
+    """A picture in the middle of its square, and below it a line of text with a caption."""
+    small = ImageOps.contain(picture, (TILE, TILE))
+    sheet.paste(small, (left + (CELL_WIDTH - small.width) // 2, top + GAP + (TILE - small.height) // 2))
+    _draw_text(sheet, left + GAP, top + TILE + 2 * GAP, text, size=12, line=LINE, lines=1 + LINES)
+
+
+def _draw_text(sheet: Image.Image, left: int, top: int, text: str, *, size: int, line: int, lines: int) -> None:
+    wrapped = _wrapped(text, _font(size), TILE)
+    if len(wrapped) > lines:
+        wrapped = [*wrapped[: lines - 1], wrapped[lines - 1][:-1] + "…"]
+    draw = ImageDraw.Draw(sheet)
+    for number, row in enumerate(wrapped):
+        draw.text((left, top + number * line), row, fill=INK, font=_font(size))
+
+
+def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+    """The text in lines no wider than `width` pixels: broken between words, or in a word that is wider."""
+    lines = []
+    for paragraph in text.splitlines():
+        line = ""
+        for word in paragraph.split():
+            longer = f"{line} {word}".strip()
+            if font.getlength(longer) > width and line:
+                lines.append(line)
+                longer = word
+            while font.getlength(longer) > width:
+                fits = next(end for end in range(len(longer) - 1, 0, -1) if font.getlength(longer[:end]) <= width)
+                lines.append(longer[:fits])
+                longer = longer[fits:]
+            line = longer
+        lines.append(line)
+    return lines
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which matplotlib brings along: Latin, Greek and Cyrillic among many scripts."""
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), size)
