@@ -61,7 +61,7 @@ def check_classes(labels: Tensor, count: int, classes: int) -> Tensor:
     return labels
 
 
-def check_positive(value: float, name: str) -> float:
+def check_positive(value: object, name: str) -> float:
     """The number, if it is finite and above 0.
 
     Raises:
@@ -120,7 +120,7 @@ def check_batch(
 
 
 def reduce(
-    total: Tensor, *, nonzero: Tensor | float, count: Tensor | float, reduction: Reduction, dtype: torch.dtype
+    total: Tensor, *, nonzero: Tensor | float, count: Tensor | float, reduction: str, dtype: torch.dtype
 ) -> Tensor:
     """One number from the sum of all terms: the sum itself, or its mean; 0 where there is nothing to average.
 

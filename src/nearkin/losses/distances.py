@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from nearkin.errors import InvalidInput
 from nearkin.losses.batch import full_precision
 
 # rows of the block, their squared distances to all references -> sum of the terms, how many are above 0, dL/dD
@@ -58,8 +58,10 @@ class _SumOverDistances(torch.autograd.Function):
             return _forward(ctx, anchors, references, terms)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, by_total: Tensor, _: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        # Set by create_graph. Going on would lose the second derivative without a word.
+        if torch.is_grad_enabled():
+            raise InvalidInput("the gradient of this loss has no derivative of its own: leave out create_graph=True")
         by_anchors, by_references = (
             None if gradient is None else gradient * by_total.to(gradient.dtype) for gradient in ctx.saved_tensors
         )

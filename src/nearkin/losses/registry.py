@@ -74,7 +74,7 @@ def _imported(path: str) -> Callable[..., Any]:
     module_name, _, attribute = path.rpartition(".")
     try:
         module = import_module(module_name)
-    except ImportError as error:
+    except (ImportError, TypeError, ValueError) as error:
         raise InvalidInput(f"loss '{path}' cannot be imported: {error}") from error
     if not callable(getattr(module, attribute, None)):
         raise UnknownName(f"loss in {module_name}", attribute, [name for name in dir(module) if name[0].isalpha()])
@@ -85,6 +85,8 @@ def _check_options(name: str, options: Mapping[str, Any], parameters: Mapping[st
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
     known = [parameter for parameter in parameters if parameter not in (*_BATCH, *_CLASSES, *_DIM)]
+    if options and not known:
+        raise InvalidInput(f"loss '{name}' has no options, got {', '.join(options)}")
     for option in options:
         if option not in known:
-            raise UnknownName(f"option of loss '{name}',", option, known, "" if known else "it has none")
+            raise UnknownName(f"option of loss '{name}',", option, known)
