@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nearkin.arrays import unit
@@ -57,6 +57,7 @@ def test_constant_embeddings_find_nothing():
     assert figures["image_to_text/median_rank"].value == 73
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 1000))
 def test_order_and_rotation_change_nothing(seed):
     images, texts, owners = pairs(seed)
@@ -82,7 +83,7 @@ def test_chance_is_the_mean_over_random_orders():
     exact = cross_modal_by_chance(owners, images=6, ks=(1, 3))
     runs = [
         cross_modal(generator.normal(size=(6, 9)), generator.normal(size=(10, 9)), owners, ks=(1, 3))
-        for _ in range(300)
+        for _ in range(100)
     ]
     for metric, figure in exact.items():
         values = [run[metric].value for run in runs]

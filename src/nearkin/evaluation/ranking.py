@@ -20,8 +20,8 @@ from nearkin.similarity import score_blocks
 # The dot product of equal unit vectors varies by a few 1e-7 in float32 with its place in the matrix product.
 ROUNDING = np.float32(2.0**-20)
 
-# Up to so many right answers, counting the better scores once for each is faster than sorting them.
-_FEW = 32
+# Sorting one score takes about as long as comparing so many.
+_SORT = 128
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,11 @@ def _ranks(scores: np.ndarray, first: int, last: int, own: int) -> Int[np.ndarra
         right = np.delete(right, own - first)
     right = np.sort(right)[::-1] - ROUNDING
     scores[first:last] = -np.inf
-    if len(right) <= _FEW:
-        ahead = np.array([np.count_nonzero(scores >= score) for score in right])
-    else:
-        wrong = np.sort(scores[scores >= right[-1]])
+    before_last = scores >= right[-1]
+    # Where few come before the last right answer, or many right answers are asked for, sort; else count for each.
+    if np.count_nonzero(before_last) * _SORT < len(scores) * len(right):
+        wrong = np.sort(scores[before_last])
         ahead = len(wrong) - np.searchsorted(wrong, right, side="left")
+    else:
+        ahead = np.array([np.count_nonzero(scores >= score) for score in right])
     return ahead + np.arange(1, len(right) + 1)
