@@ -100,26 +100,28 @@ class PixelCache:
             rows = np.array([store.row_of_file(state) for state in states], dtype=np.int64)
             missing = np.flatnonzero(rows < 0)
             store.check_space(len(missing))
+            known = store.hashes() if len(missing) else set()
             batches = stream_pixels(
                 [pictures[place] for place in missing.tolist()],
                 preprocessing,
                 batch_size=max(1, min(_COMMIT_PICTURES, _COMMIT_BYTES // store.row_bytes)),
                 strict=strict,
-                known=(known := store.hashes() if len(missing) else set()),
+                known=known,
             )
+            names: dict[int, str] = {}
             broken: list[Broken] = []
-            decoded, done = 0, len(pictures) - len(missing)
-            report(done, len(pictures))
+            decoded = 0
+            report(len(pictures) - len(missing), len(pictures))
             for batch in batches:
                 found = {**batch.known, **dict(zip(batch.rows.tolist(), batch.hashes, strict=True))}
-                hashes = {int(missing[place]): name for place, name in found.items()}
-                store.add(batch, {state: name for place, name in hashes.items() if (state := states[place])})
+                new = {int(missing[place]): name for place, name in found.items()}
+                store.add(batch, {state: name for place, name in new.items() if (state := states[place])})
                 known.update(batch.hashes)
-                rows[list(hashes)] = [store.row_of_content(name) for name in hashes.values()]
-                broken.extend(batch.broken)
+                names |= new
+                broken += batch.broken
                 decoded += len(batch.rows)
-                done += len(found) + len(batch.broken)
-                report(done, len(pictures))
+                report(len(pictures) - len(missing) + len(names) + len(broken), len(pictures))
+            rows[list(names)] = [store.row_of_content(name) for name in names.values()]
             return PixelCache(rows, tuple(broken), decoded, store.pixels())
 
 
@@ -177,6 +179,7 @@ class _Store:
         with self._index:
             self._index.execute("BEGIN IMMEDIATE")
             place = {name: place for place, name in enumerate(batch.hashes)}
+            # Another process may have stored some of them in the meantime.
             new = [name for name in place if self.row_of_content(name) < 0]
             start = len(self)
             with self._file.open("r+b") as file:
@@ -215,10 +218,7 @@ def _default_folder() -> Path:
 def _cache_errors(folder: Path) -> Iterator[None]:
     try:
         yield
+    except (OSError, sqlite3.OperationalError) as error:
+        raise InvalidInput(f"picture cache {folder}: {error}: name another folder in NEARKIN_CACHE") from error
     except sqlite3.DatabaseError as error:
-        raise InvalidInput(
-            f"picture cache {folder}: {error}: delete that folder; all in it can be made anew"
-        ) from error
-    except OSError as error:
-        reason = error.strerror or error
-        raise InvalidInput(f"picture cache {folder}: {reason}: name another folder in NEARKIN_CACHE") from error
+        raise InvalidInput(f"picture cache {folder}: {error}: delete that folder, it can be made anew") from error
