@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from nearkin.data.decoding import decode
 from nearkin.data.images import Preprocessing
 from nearkin.data.items import Items, Picture
 from nearkin.encoders.encoder import Encoder
@@ -41,7 +42,7 @@ def gallery(tmp_path: Path, encoder: FakeEncoder, pictures: list[Path]) -> Galle
 
 
 def test_a_picture_finds_itself_by_path_pixels_and_vector(gallery: Gallery, pictures: list[Path]) -> None:
-    image = Image.open(pictures[3])
+    image = decode(pictures[3])
     vector = gallery.encoder.embed_images([image])[0]
     for query in (pictures[3], str(pictures[3]), image, np.asarray(image), vector, torch.from_numpy(7 * vector)):
         hits = gallery.search(query, k=3)

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nearkin.data.decoding import decode
 from nearkin.data.items import Items, Picture
 from nearkin.errors import InvalidInput
 from nearkin.gallery.gallery import Gallery
-from nearkin.tasks.sheet import CELL_HEIGHT, CELL_WIDTH, GAP, TILE, draw_sheet
+from nearkin.tasks.sheet import CELL_HEIGHT, CELL_WIDTH, GAP, TILE, draw_sheet, save_sheet
 from tests.fakes import FakeEncoder
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 128, 0), "blue": (0, 0, 255)}
@@ -75,3 +76,13 @@ def test_nothing_to_draw(gallery: Gallery) -> None:
     with pytest.raises(InvalidInput, match="no answers to draw"):
         draw_sheet(gallery, [])
     assert draw_sheet(gallery, [("red", [])]).size == (CELL_WIDTH, CELL_HEIGHT)
+
+
+def test_where_a_sheet_cannot_be_written(tmp_path: Path) -> None:
+    sheet = Image.new("RGB", (8, 8))
+    save_sheet(sheet, tmp_path / "sheet.jpg")
+    assert decode(tmp_path / "sheet.jpg").size == (8, 8)
+    with pytest.raises(InvalidInput, match=r"cannot write the contact sheet .*unknown file extension: \.xyz"):
+        save_sheet(sheet, tmp_path / "sheet.xyz")
+    with pytest.raises(InvalidInput, match=r"No such file or directory; wanted a path such as out\.png"):
+        save_sheet(sheet, tmp_path / "missing" / "sheet.png")

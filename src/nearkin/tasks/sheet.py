@@ -39,7 +39,7 @@ def draw_sheet(gallery: Gallery, answers: Sequence[tuple[Query, Sequence[Hit]]])
     Example:
         >>> queries = ["red heart", "cat.png"]  # doctest: +SKIP
         >>> answers = [(query, gallery.search(query)) for query in queries]  # doctest: +SKIP
-        >>> draw_sheet(gallery, answers).save("sheet.png")  # doctest: +SKIP
+        >>> save_sheet(draw_sheet(gallery, answers), Path("sheet.png"))  # doctest: +SKIP
     """
     if not answers:
         raise InvalidInput("no answers to draw: wanted at least one query with its hits")
@@ -52,6 +52,21 @@ def draw_sheet(gallery: Gallery, answers: Sequence[tuple[Query, Sequence[Hit]]])
         for column, hit in enumerate(hits, start=1):
             _draw_cell(sheet, column * CELL_WIDTH, top, _picture_of(hit, gallery), f"{hit.score:.3f}\n{describe(hit)}")
     return sheet
+
+
+def save_sheet(sheet: Image.Image, path: Path) -> None:
+    """Write the sheet; the name's ending chooses the format.
+
+    Raises:
+        InvalidInput: an unknown ending, or the file cannot be written.
+    """
+    try:
+        sheet.save(path)
+    except (ValueError, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidInput(
+            f"cannot write the contact sheet '{path}': {reason}; wanted a path such as out.png"
+        ) from error
 
 
 def describe(hit: Hit) -> str:

@@ -1,0 +1,61 @@
+"""`nearkin search`: the pictures most like a picture or words."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from nearkin.gallery.view import Hit
+
+
+def search(
+    gallery: Annotated[Path, typer.Argument(help="Gallery folder, made by `nearkin index`.")],
+    queries: Annotated[list[str], typer.Argument(metavar="QUERY...", help="Paths of pictures, or words in quotes.")],
+    k: Annotated[int, typer.Option("-k", help="Hits for each query.")] = 10,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Draw queries and hits into this picture, such as out.png.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Find the pictures most like a picture or words, best first."""
+    import json
+    from dataclasses import asdict
+
+    from nearkin.cli.output import status
+    from nearkin.gallery.gallery import Gallery
+
+    opened = Gallery.open(gallery)
+    answers = [(query, opened.search(query, k)) for query in queries]
+    if sheet is not None:
+        from nearkin.tasks.sheet import draw_sheet, save_sheet
+
+        save_sheet(draw_sheet(opened, answers), sheet)
+        status(f"contact sheet: {sheet}")
+    if as_json:
+        found = [{"query": query, "hits": [asdict(hit) for hit in hits]} for query, hits in answers]
+        # Metadata may be of a type that JSON lacks, such as dates.
+        print(json.dumps(found, ensure_ascii=False, indent=2, default=str))
+        return
+    for query, hits in answers:
+        print_hits(query, hits)
+
+
+def print_hits(query: str, hits: "Sequence[Hit]") -> None:
+    """A table of hits, best first."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(query), title_justify="left")
+    table.add_column("rank", justify="right")
+    table.add_column("score", justify="right")
+    for name in ("label", "caption", "path"):
+        # A path must stay whole, to be copied.
+        table.add_column(name, overflow="fold")
+    for rank, hit in enumerate(hits, start=1):
+        table.add_row(
+            str(rank), f"{hit.score:.3f}", Text(hit.label or ""), Text(" · ".join(hit.captions)), Text(hit.uri)
+        )
+    Console().print(table)
