@@ -3,13 +3,25 @@
 import csv
 from pathlib import Path
 
-from nearkin.errors import MissingDependency
+from nearkin.data.items import Items
+from nearkin.errors import MissingDependency, UnknownName
 
 SKIN_TONES = {chr(code) for code in range(0x1F3FB, 0x1F400)}
 # Variation selectors, joiners, gender signs, directions and hair: what makes a variant of the same emoji.
 VARIANT_SIGNS = SKIN_TONES | set("\ufe0f\u200d♀♂➡") | {chr(code) for code in range(0x1F9B0, 0x1F9B4)}
 # Women, men and girls, boys become "person" and "child".
 SAME_PERSON = {"👩": "🧑", "👨": "🧑", "👧": "🧒", "👦": "🧒", "👸": "🤴", "👰": "🤵", "🤶": "🎅"}
+
+
+# Small enough to learn something in minutes on two cores.
+DEMO_SETTINGS = {
+    "backbone": "conv4",
+    "pooling": "avg",
+    "size": 64,
+    "captions": True,
+    "split_by": "base",
+    "augmentation": "icon",
+}
 
 
 def base_emoji(emoji: str) -> str:
@@ -48,14 +60,31 @@ def write_emoji_table(path: Path) -> Path:
         writer = csv.writer(file)
         writer.writerow(["path", "caption_en", "caption_ru", "emoji", "base", "tone"])
         for sign, names in sorted(emoji.EMOJI_DATA.items()):
-            picture = _picture_of(sign, pictures)
+            picture = _file_of(sign, pictures)
             if names["status"] == emoji.STATUS["fully_qualified"] and picture is not None and "ru" in names:
                 tone = "yes" if SKIN_TONES & set(sign) else "no"
                 writer.writerow([picture, _words(names["en"]), _words(names["ru"]), sign, base_emoji(sign), tone])
     return path
 
 
-def _picture_of(sign: str, pictures: dict[str, Path]) -> Path | None:
+def without_skin_tones(pictures: Items) -> Items:
+    """The emoji in their own colour only: five near copies more of each hand would teach little and take long."""
+    return pictures.select([row for row, tone in enumerate(pictures.column("tone")) if tone == "no"])
+
+
+def picture_of(pictures: Items, emoji: str) -> str:
+    """Path of an emoji's picture.
+
+    Raises:
+        UnknownName: none of the pictures shows it.
+    """
+    shown = list(pictures.column("emoji"))
+    if emoji not in shown:
+        raise UnknownName("emoji", emoji, shown)
+    return pictures.uris[shown.index(emoji)]
+
+
+def _file_of(sign: str, pictures: dict[str, Path]) -> Path | None:
     """The picture's file is named by code points, mostly without the variation selector."""
     codes = [f"{ord(character):x}" for character in sign]
     without = [code for code in codes if code != "fe0f"]

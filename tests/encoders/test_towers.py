@@ -1,0 +1,98 @@
+"""Towers: every pooling and cell, shapes, what padding must not change, and names that do not exist."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from nearkin.encoders.conv4 import Conv4
+from nearkin.encoders.image import ImageTower, ImageTowerConfig
+from nearkin.encoders.pooling import POOLINGS, Pooling
+from nearkin.encoders.text import CELLS, TextTower, TextTowerConfig
+from nearkin.errors import ArtefactError, InvalidInput, UnknownName
+
+
+@pytest.mark.parametrize("backbone", ["conv4", "resnet18", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_maps_and_tokens_become_vectors(backbone: str, channels: int) -> None:
+    tower = ImageTower(ImageTowerConfig(backbone, dim=7, channels=channels, height=64, width=64)).eval()
+    assert tower(torch.rand(2, channels, 64, 64)).shape == (2, 7)
+
+
+@pytest.mark.parametrize("kind", POOLINGS)
+def test_pooling_by_its_definition(kind: str) -> None:
+    features = torch.rand(3, 5, 8, generator=torch.Generator().manual_seed(0)) + 0.1
+    pooled = Pooling(kind, p=3.0)(features)
+    expected = {
+        "avg": features.sum(2) / 8,
+        "max": features.max(2).values,
+        "gem": ((features**3).sum(2) / 8) ** (1 / 3),
+        "flatten": features.reshape(3, 40),
+    }[kind]
+    torch.testing.assert_close(pooled, expected)
+
+
+def test_gem_lies_between_average_and_maximum_and_learns_its_exponent() -> None:
+    features = torch.rand(4, 6, 9)
+    gem = Pooling("gem")
+    pooled = gem(features)
+    assert ((pooled >= features.mean(2)) & (pooled <= features.amax(2))).all()
+    pooled.sum().backward()
+    assert gem.p.grad != 0
+
+
+def test_transformer_takes_the_size_asked_for() -> None:
+    tower = ImageTower(ImageTowerConfig("vit_tiny_patch16_224", dim=4, height=32, width=48)).eval()
+    assert tower(torch.rand(1, 3, 32, 48)).shape == (1, 4)
+
+
+def test_unknown_names_suggest_near_ones() -> None:
+    with pytest.raises(UnknownName, match="unknown backbone 'resnet81': did you mean resnet18"):
+        ImageTower(ImageTowerConfig("resnet81", dim=4))
+    with pytest.raises(UnknownName, match="unknown pooling 'mean': known: avg, flatten, gem, max"):
+        Pooling("mean")
+    with pytest.raises(UnknownName, match="unknown text cell 'rnn'"):
+        TextTower(TextTowerConfig(10, 4, cell="rnn"))
+
+
+def test_size_that_the_backbone_cannot_take() -> None:
+    with pytest.raises(InvalidInput, match="cannot take pictures of 8 x 8"):
+        ImageTower(ImageTowerConfig("conv4", dim=4, height=8, width=8))
+
+
+def test_weights_from_a_file(tmp_path) -> None:
+    config = ImageTowerConfig("conv4", dim=4, channels=1)
+    torch.manual_seed(0)
+    network = Conv4(channels=1)
+    save_file(network.state_dict(), str(tmp_path / "conv4.safetensors"))
+    tower = ImageTower(config, str(tmp_path / "conv4.safetensors"))
+    torch.testing.assert_close(dict(tower.backbone.state_dict()), dict(network.state_dict()))
+    with pytest.raises(ArtefactError, match="no such file"):
+        ImageTower(config, str(tmp_path / "nothing.safetensors"))
+    (tmp_path / "broken.safetensors").write_bytes(b"not weights")
+    with pytest.raises(ArtefactError, match="cannot be read as weights of 'conv4'"):
+        ImageTower(config, str(tmp_path / "broken.safetensors"))
+    partial = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith("3.")}
+    save_file(partial, str(tmp_path / "partial.safetensors"))
+    with pytest.raises(ArtefactError, match="tensors are missing"):
+        ImageTower(config, str(tmp_path / "partial.safetensors"))
+
+
+def test_conv4_has_no_pretrained_weights() -> None:
+    with pytest.raises(InvalidInput, match="trained from scratch"):
+        ImageTower(ImageTowerConfig("conv4", dim=4), "pretrained")
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_padding_changes_no_text(cell: str) -> None:
+    torch.manual_seed(1)
+    tower = TextTower(TextTowerConfig(tokens=20, dim=6, cell=cell, width=5)).eval()
+    alone = tower(torch.tensor([[4, 9]]), torch.tensor([2]))
+    padded = tower(torch.tensor([[4, 9, 0, 0], [3, 5, 7, 8]]), torch.tensor([2, 4]))
+    torch.testing.assert_close(alone[0], padded[0])
+
+
+def test_word_order_matters() -> None:
+    torch.manual_seed(1)
+    tower = TextTower(TextTowerConfig(tokens=20, dim=6, width=5)).eval()
+    there, back = tower(torch.tensor([[4, 9, 7], [7, 9, 4]]), torch.tensor([3, 3]))
+    assert not torch.allclose(there, back, atol=1e-4)
