@@ -1,7 +1,7 @@
 """`nearkin demo`: train on emoji before your eyes, then search them by words and by picture."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,7 +37,7 @@ def demo(
             f"{minutes:g} minutes; a fifth of the emoji is held out."
         )
         resume = (run / "settings.yaml").exists()
-        settings = {} if resume else {**DEMO_SETTINGS, "minutes": minutes, "threads": threads}
+        settings: dict[str, Any] = {} if resume else {**DEMO_SETTINGS, "minutes": minutes, "threads": threads}
         train(plain, out=run, resume=resume, on_epoch=lambda summary: status("   " + epoch_line(summary)), **settings)
     status("\n2. How well it finds emoji that it has never seen, by name and back:")
     print_report(Report.read(run / "report.json"))

@@ -57,6 +57,7 @@ def encode_texts(
         ((2, 2), [2, 1])
     """
     unknown = tokenizer.token_to_id(UNKNOWN)
+    assert unknown is not None
     rows = [encoding.ids[:max_tokens] or [unknown] for encoding in tokenizer.encode_batch(list(texts))]
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
     ids = np.zeros((len(rows), int(lengths.max(initial=1))), dtype=np.int64)

@@ -118,6 +118,11 @@ class Items:
         number = {name: position for position, name in enumerate(names)}
         return np.array([-1 if label is None else number[label] for label in self.labels], dtype=np.int64), names
 
+    def texts(self) -> tuple[list[str], Int[np.ndarray, " m"]]:
+        """All captions, and for each the row of its picture."""
+        counts = [len(several) for several in self.captions]
+        return [text for several in self.captions for text in several], np.repeat(np.arange(len(self)), counts)
+
     def select(self, rows: Sequence[int] | Int[np.ndarray, " m"]) -> "Items":
         """The items of these rows, in this order."""
         chosen = [int(row) for row in rows]

@@ -51,6 +51,9 @@ class Encoder(nn.Module):
         (1, 8)
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         image: ImageTower,

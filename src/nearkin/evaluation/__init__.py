@@ -1,6 +1,7 @@
 """Arrays in, numbers with intervals out."""
 
 from nearkin.evaluation.cross_modal import cross_modal, cross_modal_by_chance
+from nearkin.evaluation.few_shot import few_shot
 from nearkin.evaluation.intervals import Figure, bootstrap_mean, bootstrap_median
 from nearkin.evaluation.report import Report
 from nearkin.evaluation.retrieval import retrieval, retrieval_by_chance, score_queries
@@ -12,6 +13,7 @@ __all__ = [
     "bootstrap_median",
     "cross_modal",
     "cross_modal_by_chance",
+    "few_shot",
     "retrieval",
     "retrieval_by_chance",
     "score_queries",

@@ -86,7 +86,7 @@ def evaluate(
     if not len(rows):
         raise SourceError(f"{items.source}: none of {len(items)} pictures can be decoded; the first: {broken[0]}")
     items = items.select(rows)
-    texts, owners = _texts(items) if use_texts else ([], np.empty(0, dtype=np.int64))
+    texts, owners = items.texts() if use_texts else ([], np.empty(0, dtype=np.int64))
     report = judge(
         f"{encoder.fingerprint} on {items.source}",
         images,
@@ -138,12 +138,6 @@ def _embed(
     if not rows:
         return np.empty((0, 0)), None, np.empty(0, dtype=np.int64), broken
     return np.concatenate(images), np.concatenate(raw) if raw else None, np.concatenate(rows), broken
-
-
-def _texts(items: Items) -> tuple[list[str], Int[np.ndarray, " m"]]:
-    """All captions, and for each the row of its picture."""
-    pairs = [(text, row) for row, several in enumerate(items.captions) for text in several]
-    return [text for text, _ in pairs], np.array([row for _, row in pairs], dtype=np.int64)
 
 
 def _about_texts(texts: Sequence[str], owners: np.ndarray) -> list[str]:

@@ -111,8 +111,8 @@ class Record(L.Callback):
         )
         # After a resume, rows of the epochs that are trained again give way.
         kept = [row for row in read_metrics(self.path) if int(row["epoch"]) < summary.epoch]
-        row = {"epoch": summary.epoch, "seconds": f"{summary.seconds:.1f}", "loss": f"{summary.loss:.6g}"}
-        rows = [*kept, {**row, **{name: f"{value:.6g}" for name, value in summary.figures.items()}}]
+        row = {"epoch": str(summary.epoch), "seconds": f"{summary.seconds:.1f}", "loss": f"{summary.loss:.6g}"}
+        rows = [*kept, row | {name: f"{value:.6g}" for name, value in summary.figures.items()}]
 
         def write(path: Path) -> None:
             with path.open("w", newline="", encoding="utf-8") as file:

@@ -121,8 +121,11 @@ class EmbeddingModule(L.LightningModule):
         # Losses subtract numbers that are nearly equal: they are computed in float32.
         with torch.autocast(self.device.type, enabled=False):
             if self.label_loss is not None:
+                assert batch.labels is not None
                 loss = loss + self.label_loss(images, batch.labels)
             if self.caption_loss is not None:
+                assert batch.tokens is not None
+                assert batch.lengths is not None
                 texts = self.encoder.forward_texts(batch.tokens, batch.lengths)
                 loss = loss + self.settings.caption_weight * self.caption_loss(images, texts)
         if not torch.isfinite(loss):
@@ -165,9 +168,8 @@ def judge_side(encoder: Encoder, data: TrainingData, images: np.ndarray, *, seed
     """The report on one side's embedded pictures: among each other, and by their captions; `more` as `judge` takes."""
     texts = image_of_text = None
     if data.tokenizer is not None:
-        captions = data.items.captions
-        texts = encoder.embed_texts([text for several in captions for text in several])
-        image_of_text = np.repeat(np.arange(len(data)), [len(several) for several in captions])
+        words, image_of_text = data.items.texts()
+        texts = encoder.embed_texts(words)
     return judge(
         f"{encoder.fingerprint} on held-out pictures of {data.items.source}",
         images,
