@@ -52,6 +52,8 @@ def test_pictures_lie_beside_the_table_or_in_images_or_anywhere(folder: Path) ->
 
 def test_a_column_without_files_is_not_it(folder: Path) -> None:
     assert found(folder, path=["animals/a"], file=["a.png"])[0] == "file"
+    assert found(folder, path=["a long text " * 1000], file=["a.png"])[0] == "file"
+    assert found(folder, path=[7], file=["a.png"])[0] == "file"
 
 
 def test_single_missing_files_are_left_to_the_decoder(folder: Path) -> None:

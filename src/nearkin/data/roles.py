@@ -66,7 +66,10 @@ def _picture_columns(table: Table) -> list[str]:
 def _file(text: str, folder: Path) -> str | None:
     text = text.replace("\\", "/")
     places = (folder / text, folder / "images" / text)
-    return next((str(place) for place in places if place.is_file()), None)
+    try:
+        return next((str(place) for place in places if place.is_file()), None)
+    except OSError:  # A text too long for a name.
+        return None
 
 
 def build_items(
