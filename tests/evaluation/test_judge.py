@@ -3,6 +3,7 @@ import pytest
 
 from nearkin.errors import InvalidInput
 from nearkin.evaluation.cross_modal import cross_modal
+from nearkin.evaluation.intervals import Figure
 from nearkin.evaluation.judge import judge, raw_pixels
 from nearkin.evaluation.retrieval import retrieval, retrieval_by_chance
 
@@ -54,7 +55,7 @@ def test_pictures_without_a_label_take_no_part(data):
     kept = some >= 0
     expected = retrieval(images[kept], labels[kept], is_query=flags[kept], is_gallery=~flags[kept])
     assert report.figures["retrieval"] == expected
-    assert "15 pictures have no label; they take no part in retrieval." in report.notes
+    assert "Pictures without a label, which take no part in retrieval: 15." in report.notes
 
 
 def test_notes_on_lone_pictures_and_few_classes(data):
@@ -62,10 +63,18 @@ def test_notes_on_lone_pictures_and_few_classes(data):
     report = judge("x", images[:5], label_ids=np.array([0, 0, 1, 1, 2]), notes=["first"])
     assert report.notes == (
         "first",
-        "1 pictures have no other of their class to find; they ask nothing.",
-        "Only 2 classes ask: the intervals say little about other classes.",
+        "Queries with no other picture of their class to find, left out: 1.",
+        "Queries come from few classes (2): the intervals say little about other classes.",
     )
     assert (report.counts["queries"], report.counts["queries_without_match"]) == (4, 1)
+
+
+def test_one_class_measures_nothing(data):
+    report = judge("x", data[0], label_ids=np.zeros(60, dtype=np.int64))
+    assert report.notes == (
+        "All answers are of one class, so that every order is right: retrieval measures nothing here.",
+    )
+    assert report.figures["retrieval"]["map@r"] == Figure(1.0, None, None, 60)
 
 
 def test_no_two_pictures_of_a_class(data):
