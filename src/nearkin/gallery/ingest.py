@@ -111,9 +111,10 @@ class _Known:
 
     def with_vectors(self, records: Sequence[Record]) -> Iterator[Record]:
         """The records of known pictures, complete with vector and thumbnail."""
-        rows = [self._row_of[record["uri"]] for record in records]
-        for record, rest in zip(records, self.snapshot.take(rows, [VECTOR, THUMBNAIL]).to_pylist(), strict=True):
-            yield {**record, **rest}
+        if records:
+            rows = [self._row_of[record["uri"]] for record in records]
+            for record, rest in zip(records, self.snapshot.take(rows, [VECTOR, THUMBNAIL]).to_pylist(), strict=True):
+                yield {**record, **rest}
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +171,7 @@ def _file_facts(picture: Picture) -> Record:
 def _thumbnail(image: Image.Image) -> bytes:
     """The picture as a small JPEG; shrinks the picture itself, which is not needed any more."""
     small = as_mode("RGB", image)
-    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BILINEAR)
     encoded = BytesIO()
     small.save(encoded, "JPEG", quality=85)
     return encoded.getvalue()

@@ -29,9 +29,9 @@ def _lance_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        # Behind the last comma stands a line of Lance's source.
+        # Behind this comma stands a line of Lance's source.
         raise ArtefactError(
-            f"the gallery's items cannot be read or written: {str(error).rpartition(', /')[0]}"
+            f"the gallery's items cannot be read or written: {str(error).partition(', /')[0]}"
         ) from error
 
 
