@@ -6,7 +6,8 @@ Each side runs in a process of its own. The other needs faiss (`pip install fais
 R-precision and MAP@R; ours these, recall@1, 5, 10, and intervals.
 
 Measured on 2 cores of an AMD EPYC that other work shared (load 5), the same figures on both sides: nearkin 128 s,
-83 s of processor time, peak 0.8 GiB; pytorch-metric-learning 2.9 with faiss 1.15 432 s, 244 s of processor time, 10 GiB.
+83 s of processor time, peak 0.8 GiB; pytorch-metric-learning 2.9 with faiss 1.15 432 s, 244 s of processor time,
+10 GiB.
 """
 
 import argparse

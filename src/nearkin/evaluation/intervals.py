@@ -48,9 +48,9 @@ def bootstrap_mean(
     """The mean over all values, with its BCa bootstrap interval over groups.
 
     BCa, not percentile: the mean of a success rate near 1 over few, unequal classes is skewed, and percentile
-    intervals then hold the truth in 75 to 90 % of cases instead of 95; BCa corrects bias and skewness. Its levels are widened as Student's
-    t widens the normal's, since a bootstrap of few groups is too narrow. Two models on the same data are
-    compared by `bootstrap_mean(a - b, groups=groups)`.
+    intervals then hold the truth in 75 to 90 % of cases instead of 95; BCa corrects bias and skewness. Its levels are
+    widened as Student's t widens the normal's, since a bootstrap of few groups is too narrow. Two models on the
+    same data are compared by `bootstrap_mean(a - b, groups=groups)`.
 
     Args:
         values: numbers `[n]`, one per measurement.

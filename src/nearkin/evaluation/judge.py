@@ -129,13 +129,15 @@ def _retrieval(
     }
     notes = []
     if not has_label.all():
-        notes.append(f"{(~has_label).sum():,} pictures have no label; they take no part in retrieval.")
+        notes.append(f"Pictures without a label, which take no part in retrieval: {(~has_label).sum():,}.")
     if part.without_match:
-        notes.append(f"{part.without_match:,} pictures have no other of their class to find; they ask nothing.")
+        notes.append(f"Queries with no other picture of their class to find, left out: {part.without_match:,}.")
     if not classes:
         return _Part({}, {}, counts, notes)
-    if classes < FEW_CLASSES:
-        notes.append(f"Only {classes} classes ask: the intervals say little about other classes.")
+    if len(np.unique(labels[part.gallery])) == 1:
+        notes.append("All answers are of one class, so that every order is right: retrieval measures nothing here.")
+    elif classes < FEW_CLASSES:
+        notes.append(f"Queries come from few classes ({classes}): the intervals say little about other classes.")
     figures = retrieval(images[has_label], labels, is_query=asks, is_gallery=answers, seed=seed)
     baselines = {}
     if raw is not None:
