@@ -10,9 +10,9 @@ Two kinds of simulated data with known truth:
 
     python benchmarks/coverage.py [--runs 1000]
 
-Measured with 300 runs (so +-2.5): `values` 93 to 97 % for success rates of 0.5 and 0.9 and 10 to 100 classes, 98 to
-100 % for 0.98 and up to 30 classes (too wide rather than too narrow); percentile 84 to 95 % and 43 to 91 %; drawing
-queries 73 to 96 %. `vectors` 94 to 96 % from 100 classes or pictures on, 91 to 92 % for 20 classes among themselves.
+Measured with 300 runs (so +-2.5): `values` 93 to 97 % for success rates of 0.5 (10 to 100 classes) and 0.9 (10 and 30),
+98 to 100 % for 0.98 with 10 and 30 classes (too wide rather than too narrow); drawing queries instead of classes 73 to
+99 %. `vectors` 94 to 96 % from 100 classes or pictures on, 91 to 92 % for 20 classes among themselves (too narrow).
 """
 
 import argparse
