@@ -51,11 +51,15 @@ def print_hits(query: str, hits: "Sequence[Hit]") -> None:
     table = Table(title=Text(query), title_justify="left")
     table.add_column("rank", justify="right")
     table.add_column("score", justify="right")
-    for name in ("label", "caption", "path"):
-        # A path must stay whole, to be copied.
+    columns = {
+        "label": [hit.label or "" for hit in hits],
+        "caption": [" · ".join(hit.captions) for hit in hits],
+        "path": [hit.uri for hit in hits],
+    }
+    shown = {name: texts for name, texts in columns.items() if any(texts)}
+    for name in shown:
+        # Folded and not cut, for a path is there to be copied.
         table.add_column(name, overflow="fold")
-    for rank, hit in enumerate(hits, start=1):
-        table.add_row(
-            str(rank), f"{hit.score:.3f}", Text(hit.label or ""), Text(" · ".join(hit.captions)), Text(hit.uri)
-        )
+    for rank, (hit, *texts) in enumerate(zip(hits, *shown.values(), strict=True), start=1):
+        table.add_row(str(rank), f"{hit.score:.3f}", *map(Text, texts))
     Console().print(table)
