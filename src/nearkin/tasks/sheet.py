@@ -95,7 +95,7 @@ def _draw_query(sheet: Image.Image, top: int, query: Query) -> None:
         _draw_cell(sheet, 0, top, decode(query, hint=(TILE, TILE)), f"query\n{name}")
     else:
         text = str(query) if kind == "words" else "a vector"
-        _draw_text(sheet, GAP, top + GAP, text, size=20, line=26, lines=TILE // 26)
+        _draw_text(sheet, GAP, top + GAP, text, size=20, line=26, lines=(CELL_HEIGHT - 2 * GAP) // 26)
 
 
 def _draw_cell(sheet: Image.Image, left: int, top: int, picture: Image.Image, text: str) -> None:
