@@ -65,7 +65,18 @@ def test_index_makes_a_gallery_then_adds_to_it(model: Path, data: Path, tmp_path
 def test_index_reads_the_columns_it_is_told(model: Path, data: Path, tmp_path: Path) -> None:
     table = tmp_path / "shop.csv"
     table.write_text("file,product,title,name\ndata/cat/0.png,mug,a mug,кружка\n", encoding="utf-8")
-    run(index, model, table, tmp_path / "gallery", "--label", "product", "--captions", "title", "--captions", "name")
+    run(
+        index,
+        model,
+        table,
+        tmp_path / "gallery",
+        "--label",
+        "product",
+        "--caption-column",
+        "title",
+        "--caption-column",
+        "name",
+    )
     (hit,) = Gallery.open(tmp_path / "gallery").search(data / "cat" / "0.png")
     assert (hit.label, hit.captions) == ("mug", ("a mug", "кружка"))
 

@@ -42,7 +42,8 @@ def demo(
     status("\n2. How well it finds emoji that it has never seen, by name and back:")
     print_report(Report.read(run / "report.json"))
 
-    gallery = Gallery.open(place) if Gallery.is_at(place) else Gallery.create(place, Encoder.from_pretrained(run))
+    encoder = Encoder.from_pretrained(run)
+    gallery = Gallery.open(place, encoder) if Gallery.is_at(place) else Gallery.create(place, encoder)
     with progress_bar("indexing pictures") as advance:
         summary = gallery.add(pictures, progress=advance)
     status(f"\n3. A gallery of all pictures, skin tones included: {summary.added:,} added, {len(gallery):,} in all.")

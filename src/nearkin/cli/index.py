@@ -11,7 +11,7 @@ def index(
     data: Annotated[str, typer.Argument(help="Folder tree, table (CSV, TSV, Parquet) or hf:// dataset.")],
     gallery: Annotated[Path, typer.Argument(help="Gallery folder, made if it does not exist.")],
     label: Annotated[str | None, typer.Option(help="Label column; 'path': the whole folder of a tree.")] = None,
-    captions: Annotated[list[str] | None, typer.Option(help="Caption column; several allowed.")] = None,
+    caption_column: Annotated[list[str] | None, typer.Option(help="Caption column; several allowed.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at a broken picture.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -19,14 +19,14 @@ def index(
     import json
     from dataclasses import asdict
 
-    from nearkin.cli.output import SHOWN_SKIPPED, status
+    from nearkin.cli.output import print_skipped
     from nearkin.data.sources import read_items
     from nearkin.encoders.encoder import Encoder
     from nearkin.gallery.gallery import Gallery
     from nearkin.progress import progress_bar
 
     # The source first: a slip in its name leaves no empty gallery behind.
-    items = read_items(data, label=label, captions=captions)
+    items = read_items(data, label=label, captions=caption_column)
     encoder = Encoder.from_pretrained(model)
     opened = Gallery.open(gallery, encoder) if Gallery.is_at(gallery) else Gallery.create(gallery, encoder)
     with progress_bar("indexing pictures") as advance:
@@ -39,7 +39,4 @@ def index(
     counts = {name: count for name, count in asdict(summary).items() if name != "skipped"}
     counts["skipped"] = len(summary.skipped)
     print(f"{gallery}: {len(opened):,} items; " + ", ".join(f"{count:,} {name}" for name, count in counts.items()))
-    for broken in summary.skipped[:SHOWN_SKIPPED]:
-        status(f"skipped {broken}")
-    if len(summary.skipped) > SHOWN_SKIPPED:
-        status(f"and {len(summary.skipped) - SHOWN_SKIPPED:,} more; --json lists all")
+    print_skipped(summary.skipped)

@@ -1,12 +1,14 @@
 """What commands print: answers on standard output, status on standard error."""
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from nearkin.data.items import Broken
     from nearkin.evaluation.report import Report
 
 # Skipped pictures that are named one by one; --json has all.
@@ -32,7 +34,12 @@ def print_report(report: "Report", *, as_json: bool = False) -> None:
     console.print(table, markup=False)
     for line in (report.summary(), *report.notes):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    for broken in report.skipped[:SHOWN_SKIPPED]:
+    print_skipped(report.skipped)
+
+
+def print_skipped(skipped: "Sequence[Broken]") -> None:
+    """Pictures that could not be read: the first few by name, the others by number."""
+    for broken in skipped[:SHOWN_SKIPPED]:
         status(f"skipped {broken}")
-    if len(report.skipped) > SHOWN_SKIPPED:
-        status(f"and {len(report.skipped) - SHOWN_SKIPPED:,} more; --json lists all")
+    if len(skipped) > SHOWN_SKIPPED:
+        status(f"and {len(skipped) - SHOWN_SKIPPED:,} more; --json lists all")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -102,6 +101,9 @@ def _backbone(config: ImageTowerConfig, weights: str | None) -> nn.Module:
 
 
 def _timm_network(config: ImageTowerConfig, *, pretrained: bool) -> nn.Module:
+    # Seconds to import, and conv4 needs none of it.
+    import timm
+
     name = config.backbone
     if not timm.is_model(name.split(".")[0]):
         raise UnknownName("backbone", name, ["conv4", *timm.list_models()])

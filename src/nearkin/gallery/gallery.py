@@ -13,10 +13,11 @@ from PIL import Image
 from nearkin.arrays import as_vectors, unit
 from nearkin.data.items import Items
 from nearkin.data.sources import read_items
+from nearkin.encoders.embedder import Embedder
 from nearkin.encoders.encoder import Encoder, PictureLike
 from nearkin.errors import ArtefactError, InvalidInput
 from nearkin.gallery.ingest import AddSummary, ingest
-from nearkin.gallery.pin import PIN, Embedder, Pin
+from nearkin.gallery.pin import PIN, Pin
 from nearkin.gallery.query import kind_of
 from nearkin.gallery.store import Store
 from nearkin.gallery.view import Hit, View

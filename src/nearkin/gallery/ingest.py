@@ -18,9 +18,9 @@ from PIL import Image
 from nearkin.data.decoding import as_mode, decode_bytes
 from nearkin.data.images import Preprocessing, content_hash
 from nearkin.data.items import Broken, Items, Picture
+from nearkin.encoders.embedder import Embedder
 from nearkin.errors import PictureError
 from nearkin.gallery.columns import ID, THUMBNAIL, VECTOR, stated_by
-from nearkin.gallery.pin import Embedder
 from nearkin.gallery.store import Snapshot, Store
 from nearkin.progress import Progress
 

@@ -1,42 +1,14 @@
-"""The encoder that a gallery's vectors come from: what a gallery asks of it, and how it is pinned to one."""
+"""The pin: which encoder a gallery's vectors come from."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-from jaxtyping import Float, UInt8
-
-from nearkin.data.images import Preprocessing
-from nearkin.encoders.encoder import PictureLike
+from nearkin.encoders.embedder import Embedder
 from nearkin.errors import ArtefactError, EncoderMismatch
 
 FORMAT = 1
 PIN = "gallery.json"
-
-
-@runtime_checkable
-class Embedder(Protocol):
-    """What a gallery asks of an encoder; `nearkin.Encoder` has it all."""
-
-    @property
-    def dim(self) -> int: ...
-
-    @property
-    def fingerprint(self) -> str: ...
-
-    @property
-    def preprocessing(self) -> Preprocessing: ...
-
-    def embed_pixels(self, pixels: UInt8[np.ndarray, "n height width channels"]) -> Float[np.ndarray, "n dim"]: ...
-
-    def embed_images(self, pictures: Sequence[PictureLike]) -> Float[np.ndarray, "n dim"]: ...
-
-    def embed_texts(self, texts: Sequence[str]) -> Float[np.ndarray, "n dim"]: ...
-
-    def save_pretrained(self, folder: Path) -> Any: ...
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Int
 
-from nearkin.data.images import Preprocessing, stream_pixels
+from nearkin.data.images import stream_pixels
 from nearkin.data.items import Broken, Items
 from nearkin.data.sources import read_items
+from nearkin.encoders.embedder import Embedder
 from nearkin.errors import InvalidInput, SourceError, UnknownName
 from nearkin.evaluation.judge import judge, raw_pixels
 from nearkin.evaluation.report import Report
@@ -18,24 +18,6 @@ from nearkin.progress import Progress
 
 SPLITS = ("train", "val", "test")
 ALL = "all"
-
-
-@runtime_checkable
-class Embedder(Protocol):
-    """What an evaluation asks of an encoder; `nearkin.Encoder` has it all."""
-
-    @property
-    def fingerprint(self) -> str: ...
-
-    @property
-    def preprocessing(self) -> Preprocessing: ...
-
-    @property
-    def has_text(self) -> bool: ...
-
-    def embed_pixels(self, pixels: UInt8[np.ndarray, "n height width channels"]) -> Float[np.ndarray, "n dim"]: ...
-
-    def embed_texts(self, texts: Sequence[str]) -> Float[np.ndarray, "n dim"]: ...
 
 
 def evaluate(

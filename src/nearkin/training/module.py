@@ -129,9 +129,9 @@ class EmbeddingModule(L.LightningModule):
                 texts = self.encoder.forward_texts(batch.tokens, batch.lengths)
                 loss = loss + self.settings.caption_weight * self.caption_loss(images, texts)
         if not torch.isfinite(loss):
+            where = f"step {self.global_step}, epoch {self.current_epoch + 1}, batch {batch_idx + 1}"
             raise TrainingError(
-                f"the loss is {loss.item()} at step {self.global_step}, epoch {self.current_epoch + 1}, batch {batch_idx + 1}: "
-                "lower the learning rate; the last good checkpoint is kept"
+                f"the loss is {loss.item()} at {where}: lower the learning rate; the last good checkpoint is kept"
             )
         self.log("loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(batch))
         return loss
