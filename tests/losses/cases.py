@@ -54,7 +54,7 @@ REDUCTIONS = ("mean_nonzero", "mean_all", "sum")
 
 def reduced(losses: list[Tensor], reduction: str) -> Tensor:
     """The mean of the terms above 0, the mean of all, or the sum; 0 of nothing."""
-    terms = torch.stack(losses) if losses else torch.zeros(1)
+    terms = torch.cat([loss.flatten() for loss in losses]) if losses else torch.zeros(1)
     if reduction == "mean_nonzero":
         terms = terms[terms > 0] if (terms > 0).any() else terms
     return terms.sum() if reduction == "sum" else terms.mean()

@@ -6,7 +6,7 @@ with D_ar = |x_a - y_r|^2, dL/dx_a = 2 sum_r dL/dD_ar (x_a - y_r). So neither D 
 ever whole in memory, and nothing is kept for the backward pass but the gradient itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -75,16 +75,13 @@ def _forward(ctx: Any, anchors: Tensor, references: Tensor, terms: Terms) -> tup
     # Distances do not change when all rows move together; near the origin products round less.
     centre = references.mean(0, dtype=dtype) if len(references) else total
     x, y = anchors.to(dtype) - centre, references.to(dtype) - centre
-    x_squared, y_squared = x.square().sum(1), y.square().sum(1)
     x_, y_ = x.to(anchors.dtype), y.to(anchors.dtype)
     by_x = torch.zeros_like(x_) if ctx.needs_input_grad[0] else None
     by_y = torch.zeros_like(y_) if ctx.needs_input_grad[1] else None
     y_weight = torch.zeros_like(y_[:, :1])
     height = max(1, (_CPU_BLOCK if anchors.device.type == "cpu" else _GPU_BLOCK) // max(1, len(references)))
-    for start in range(0, len(anchors), height):
-        rows = slice(start, min(start + height, len(anchors)))
-        distances = _squared_distances(x[rows], y, x_squared[rows], y_squared).to(anchors.dtype)
-        block_total, block_nonzero, slope = terms(rows, distances)
+    for rows, distances in _blocks_of_distances(x, y, height):
+        block_total, block_nonzero, slope = terms(rows, distances.to(anchors.dtype))
         total += block_total
         nonzero += block_nonzero
         if by_x is not None:
@@ -99,13 +96,20 @@ def _forward(ctx: Any, anchors: Tensor, references: Tensor, terms: Terms) -> tup
     return total, nonzero
 
 
-def _squared_distances(x: Tensor, y: Tensor, x_squared: Tensor, y_squared: Tensor) -> Tensor:
-    """|x|^2 - 2 x.y + |y|^2, exactly 0 for equal rows.
+def _blocks_of_distances(x: Tensor, y: Tensor, height: int) -> Iterator[tuple[slice, Tensor]]:
+    """Slices of x with their squared distances to all of y, in a buffer that the next block overwrites.
 
-    The terms nearly cancel where rows are near each other, so the numbers are float64, and what is left of
-    equal rows, a few units in the last place of |x|^2, is set to 0. Rows nearer than 1e-7 |x| count as equal.
+    |x|^2 - 2 x.y + |y|^2 as one product of longer rows. Its terms nearly cancel where rows are near each other, so the
+    numbers are float64, and what is left of equal rows, their rounding, is set to 0: rows nearer to each other than
+    about 1e-7 of the longest row count as equal.
     """
-    scale = x_squared[:, None] + y_squared
-    noise = 32 * torch.finfo(x.dtype).eps
-    distances = torch.addmm(scale, x, y.T, alpha=-2)
-    return distances.masked_fill_(distances <= noise * scale, 0)
+    x_squared, y_squared = x.square().sum(1, keepdim=True), y.square().sum(1, keepdim=True)
+    left = torch.cat([-2 * x, x_squared, torch.ones_like(x_squared)], 1)
+    right = torch.cat([y, torch.ones_like(y_squared), y_squared], 1).T
+    longest = max((float(squared.max()) for squared in (x_squared, y_squared) if len(squared)), default=0.0)
+    rounding = (16 + x.shape[1] ** 0.5) * torch.finfo(x.dtype).eps * longest
+    buffer = x.new_empty(min(height, len(x)), len(y))
+    for start in range(0, len(x), height):
+        rows = slice(start, min(start + height, len(x)))
+        distances = torch.mm(left[rows], right, out=buffer[: rows.stop - start])
+        yield rows, torch.threshold_(distances, rounding, 0.0)

@@ -63,13 +63,14 @@ def triplet_loss(
         if batch.within:
             exists &= positives != order[rows, None]
         hurdles = (distances.gather(1, positives) + margin).masked_fill_(~exists, -torch.inf)
-        negatives = distances.masked_fill(anchor_labels[rows, None] == batch.ref_labels, torch.inf)
+        negatives = distances.scatter(1, positives, torch.inf)
         count = count_by_passes if hurdles.shape[1] <= FEW_POSITIVES else count_by_ranks
         by_positive, by_negative = count(hurdles, negatives)
         violating = by_positive.sum(dtype=dtype)
         slope = by_negative.neg_().scatter_add_(1, positives, by_positive)
         # Each violation adds its |a-p|^2 and M, and takes its |a-n|^2: the counts weigh the distances.
-        total = (slope * distances).sum(dtype=dtype) + margin * violating
+        weighted = torch.mul(slope, distances, out=negatives).sum(1)
+        total = weighted.sum(dtype=dtype) + margin * violating
         return total.clamp_(min=0), violating, slope
 
     total, violating = sum_over_distances(batch.anchors[order], batch.references, terms)
@@ -120,7 +121,12 @@ def _range_of_class(labels: Tensor, sorted_labels: Tensor) -> tuple[Tensor, Tens
 def _members(
     labels: Int[Tensor, " a"], sorted_labels: Int[Tensor, " r"], places: Int[Tensor, " r"]
 ) -> tuple[Int[Tensor, "a p"], Bool[Tensor, "a p"]]:
-    """The references of each anchor's class, padded to the largest class, and which of them exist."""
+    """The references of each anchor's class, and which of them exist.
+
+    Shorter lists are filled up with their last member; so every one listed is of the anchor's class, but for anchors
+    whose class has no reference.
+    """
     first, count = _range_of_class(labels, sorted_labels)
     slot = torch.arange(int(count.max()), device=labels.device)
-    return places[(first[:, None] + slot).clamp_(max=len(places) - 1)], slot < count[:, None]
+    listed = torch.minimum(first[:, None] + slot, (first + count - 1).clamp_(min=0)[:, None])
+    return places[listed], slot < count[:, None]
