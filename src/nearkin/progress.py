@@ -8,7 +8,7 @@ Progress = Callable[[int, int], None]
 
 @contextmanager
 def progress_bar(description: str) -> Iterator[Progress]:
-    """A Rich progress bar on standard error, as a callback `(done, total)`.
+    """A Rich progress bar on standard error, as a callback `(done, total)`; shown from the first call to the last.
 
     Example:
         >>> with progress_bar("embedding") as advance:
@@ -31,6 +31,18 @@ def progress_bar(description: str) -> Iterator[Progress]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(description, total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
+    bars = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bars.add_task(description, total=None)
+
+    def advance(done: int, total: int) -> None:
+        bars.update(task, completed=done, total=total)
+        # Only while it says something: other bars may follow in the same context.
+        if done < total:
+            bars.start()
+        else:
+            bars.stop()
+
+    try:
+        yield advance
+    finally:
+        bars.stop()

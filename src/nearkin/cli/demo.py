@@ -1,5 +1,6 @@
 """`nearkin demo`: train on emoji before your eyes, then search them by words and by picture."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,7 +39,14 @@ def demo(
         )
         resume = (run / "settings.yaml").exists()
         settings: dict[str, Any] = {} if resume else {**DEMO_SETTINGS, "minutes": minutes, "threads": threads}
-        train(plain, out=run, resume=resume, on_epoch=lambda summary: status("   " + epoch_line(summary)), **settings)
+        train(
+            plain,
+            out=run,
+            resume=resume,
+            progress_bar=sys.stderr.isatty(),
+            on_epoch=lambda summary: status("   " + epoch_line(summary)),
+            **settings,
+        )
     status("\n2. How well it finds emoji that it has never seen, by name and back:")
     print_report(Report.read(run / "report.json"))
 

@@ -1,5 +1,6 @@
 """`nearkin train`: from a source to a model."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -58,6 +59,7 @@ def train(
         run(
             data,
             out=out,
+            progress_bar=sys.stderr.isatty(),
             resume=resume,
             on_epoch=lambda summary: status(epoch_line(summary)),
             progress=advance,

@@ -19,6 +19,7 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
+from lightning.pytorch.callbacks import RichProgressBar
 from torch import Tensor
 
 from nearkin.data.items import Items
@@ -57,7 +58,7 @@ def train(
         loss: name of a loss on labels, import path of one, or any callable `(embeddings, labels) -> scalar`.
         on_epoch: called with the summary of each epoch.
         progress: called with `(done, total)` while pictures are decoded.
-        progress_bar: whether Lightning shows a bar of the running epoch.
+        progress_bar: show a bar of the running epoch with loss and recall on the terminal.
         settings: any field of `TrainSettings`: backbone, dim, epochs, minutes, captions, seed, ...
 
     Returns:
@@ -136,12 +137,13 @@ def _fit(
     settings = module.settings
     stop = Stop()
     checkpoints = Checkpoints(out / "checkpoints", stop)
+    bar = [RichProgressBar(leave=False, console_kwargs={"stderr": True})] if progress_bar else []
     trainer = L.Trainer(
         accelerator=settings.device,
         devices=1,
         precision=_precision(settings),
         max_epochs=-1 if settings.minutes is not None else settings.epochs,
-        callbacks=[checkpoints, Record(out / "metrics.csv", checkpoints, on_epoch), stop],
+        callbacks=[checkpoints, Record(out / "metrics.csv", checkpoints, on_epoch), stop, *bar],
         default_root_dir=out,
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
