@@ -39,11 +39,10 @@ class UnknownName(InvalidInput):
     def __init__(self, kind: str, name: str, known: Iterable[str], way_out: str = "") -> None:
         known = sorted(known)
         near = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else ""
         if len(known) <= 12:
-            hint = f"known: {', '.join(known)}"
-        elif near:
-            hint = f"did you mean {' or '.join(near)}?"
-        else:
+            hint += f"{' ' if near else ''}known: {', '.join(known)}"
+        elif not near:
             hint = f"{len(known)} are known, such as {', '.join(known[:3])}"
         super().__init__(f"unknown {kind} '{name}': {hint}{'; ' + way_out if way_out else ''}")
 

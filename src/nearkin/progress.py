@@ -39,10 +39,11 @@ def progress_bar(description: str) -> Iterator[Progress]:
         # Only while it says something: other bars may follow in the same context.
         if done < total:
             bars.start()
-        else:
+        elif bars.live.is_started:
             bars.stop()
 
     try:
         yield advance
     finally:
-        bars.stop()
+        if bars.live.is_started:
+            bars.stop()

@@ -48,7 +48,7 @@ def test_transformer_takes_the_size_asked_for() -> None:
 def test_unknown_names_suggest_near_ones() -> None:
     with pytest.raises(UnknownName, match="unknown backbone 'resnet81': did you mean resnet18"):
         ImageTower(ImageTowerConfig("resnet81", dim=4))
-    with pytest.raises(UnknownName, match="unknown pooling 'mean': known: avg, flatten, gem, max"):
+    with pytest.raises(UnknownName, match=r"unknown pooling 'mean': did you mean max\? known: avg, flatten, gem, max"):
         Pooling("mean")
     with pytest.raises(UnknownName, match="unknown text cell 'rnn'"):
         TextTower(TextTowerConfig(10, 4, cell="rnn"))

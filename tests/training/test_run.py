@@ -189,6 +189,12 @@ def test_refusals(shapes: Path, tmp_path: Path) -> None:
         train(data, out=out, captions=True, **SMALL)
     with pytest.raises(SourceError):
         train(tmp_path / "nothing", out=out)
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidInput, match="cannot make the run folder"):
+        train(data, out=tmp_path / "file" / "x", **SMALL)
+    if not torch.cuda.is_available():
+        with pytest.raises(InvalidInput, match="torch finds no GPU here"):
+            train(data, out=out, device="cuda", **SMALL)
     with pytest.raises(ArtefactError, match="holds no run to resume"):
         train(data, out=out, resume=True)
     one_class = tmp_path / "one" / "only"

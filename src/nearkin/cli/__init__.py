@@ -50,3 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except NearkinError as error:
         print(f"nearkin: {error}", file=sys.stderr)
         sys.exit(BAD_INPUT)
+    except OSError as error:
+        # A disk that is full, a folder that may not be written. Without a file's name it is our own mistake.
+        if error.filename is None:
+            raise
+        print(f"nearkin: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(BAD_INPUT)

@@ -7,7 +7,6 @@ train.csv, validation.csv               which pictures were on which side
 skipped.csv     broken pictures, only if there are any
 """
 
-import csv
 import logging
 import warnings
 from collections.abc import Callable, Iterator
@@ -26,7 +25,7 @@ from nearkin.data.items import Items
 from nearkin.data.sources import read_items
 from nearkin.encoders.card import model_card
 from nearkin.encoders.encoder import Encoder
-from nearkin.errors import ArtefactError, InvalidInput, SourceError
+from nearkin.errors import ArtefactError, InvalidInput
 from nearkin.evaluation.judge import raw_pixels
 from nearkin.losses import InfoNCELoss, build_loss
 from nearkin.progress import Progress
@@ -36,6 +35,7 @@ from nearkin.training.curves import draw_curves
 from nearkin.training.module import EmbeddingModule, judge_side
 from nearkin.training.prepare import Prepared, prepare
 from nearkin.training.settings import TrainSettings, read_settings
+from nearkin.training.sides import write_sides
 
 
 def train(
@@ -83,6 +83,8 @@ def train(
         checked = TrainSettings.checked(loss=named_loss, **settings)
         if (out / "settings.yaml").exists():
             raise InvalidInput(f"'{out}' holds a run already: resume it, or choose another folder")
+    if checked.device == "cuda" and not torch.cuda.is_available():
+        raise InvalidInput("device is 'cuda', but torch finds no GPU here: leave it out, or say 'cpu'")
     items = read_items(source, label=checked.label, captions=checked.caption_columns)
     if checked.threads is not None:
         torch.set_num_threads(checked.threads)
@@ -90,7 +92,7 @@ def train(
         torch.manual_seed(checked.seed)
         prepared = prepare(items, checked, progress=progress)
         module = _module(prepared, checked, loss)
-        _write_sides(prepared, out, check=resume)
+        write_sides(prepared, out, check=resume)
         checked.write(out / "settings.yaml")
         interrupted = _fit(module, out, resume, on_epoch, progress_bar)
     draw_curves(out / "metrics.csv", out / "curves.png")
@@ -159,11 +161,14 @@ def _fit(
 
 def _precision(settings: TrainSettings) -> Any:
     """Lightning's name of the precision: bfloat16 where the machine computes it, unless float32 is asked for."""
-    if settings.precision == "auto":
-        on_gpu = settings.device != "cpu" and torch.cuda.is_available()
-        has_bfloat16 = torch.cuda.is_bf16_supported() if on_gpu else torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    if settings.precision == "float32":
+        return "32-true"
+    if settings.precision == "bfloat16":
+        return "bf16-mixed"
+    if settings.device != "cpu" and torch.cuda.is_available():
+        has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        has_bfloat16 = settings.precision == "bfloat16"
+        has_bfloat16 = torch.cpu._is_avx512_bf16_supported()
     return "bf16-mixed" if has_bfloat16 else "32-true"
 
 
@@ -204,41 +209,6 @@ def _about(prepared: Prepared, settings: TrainSettings) -> str:
         f"{len(train):,} pictures{classes} from {Path(train.items.source).name}, up to {length}, "
         f"loss {' + '.join(losses)}, seed {settings.seed}."
     )
-
-
-def _write_sides(prepared: Prepared, out: Path, *, check: bool) -> None:
-    """Write which pictures are on which side; on a resume, check that they are still the same."""
-    out.mkdir(parents=True, exist_ok=True)
-    for name, data in (("train", prepared.train), ("validation", prepared.val)):
-        path = out / f"{name}.csv"
-        if check and path.exists():
-            with path.open(newline="", encoding="utf-8") as file:
-                before = list(dict.fromkeys(row["path"] for row in csv.DictReader(file)))
-            if before != list(data.items.uris):
-                raise SourceError(
-                    f"{data.items.source}: its pictures are not those that the run in '{out}' began with "
-                    f"({len(before)} before, {len(data)} now on the side of {name}): start a new run"
-                )
-        _write_items(data.items, path)
-    skipped = out / "skipped.csv"
-    skipped.unlink(missing_ok=True)
-    if prepared.skipped:
-        with skipped.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["path", "reason"])
-            writer.writerows([broken.uri, broken.reason] for broken in prepared.skipped)
-
-
-def _write_items(items: Items, path: Path) -> None:
-    """A table that `read_items` reads again: a row for each caption, or one for a picture without."""
-    columns = ["path", "label", "caption", *items.metadata]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        for row, picture in enumerate(items.pictures):
-            rest = [column[row] for column in items.metadata.values()]
-            for caption in items.captions[row] or ("",):
-                writer.writerow([picture.uri, items.labels[row] or "", caption, *rest])
 
 
 def _name_of(loss: Callable[..., Any]) -> str:
