@@ -51,11 +51,13 @@ def contrastive_loss(
     def terms(rows: slice, squared: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         same = batch.labels[rows, None] == batch.ref_labels
         distances = squared.sqrt()
-        gap = (margin - distances).clamp_(min=0)
-        losses = torch.where(same, squared, gap.square()) / 2
-        pushes = (gap / distances).masked_fill_(distances == 0, 0)
-        slope = torch.where(same, 0.5, -0.5 * pushes)
-        return losses.sum(), (losses > 0).sum(), slope
+        pulled = squared.mul_(same)
+        gap = (margin - distances).clamp_(min=0).masked_fill_(same, 0)
+        total = (pulled.sum() + gap.flatten().dot(gap.flatten())) / 2
+        nonzero = pulled.count_nonzero() + gap.count_nonzero()
+        # At distance 0 no direction leads apart: the slope gap / d is taken as 0.
+        pushes = gap.div_(distances.masked_fill_(distances == 0, torch.inf))
+        return total, nonzero, pushes.mul_(-0.5).masked_fill_(same, 0.5)
 
     # In float64, because the slope of a negative grows as 1/d where d is small.
     anchors, references = batch.anchors.to(dtype), batch.references.to(dtype)

@@ -39,8 +39,8 @@ def sum_over_distances(
         anchors: float32 or float64, one row per image.
         references: what they are compared with; may be the anchors themselves.
         terms: called with a slice of the anchors and their squared distances `[block, r]` to all references, >= 0,
-            exactly 0 between equal rows; returns the sum of its terms, how many are above 0, and the slope
-            `[block, r]`, the derivative of that sum by each squared distance.
+            exactly 0 between equal rows, which it may overwrite; returns the sum of its terms, how many are above 0,
+            and the slope `[block, r]`, the derivative of that sum by each squared distance.
 
     Returns:
         The sum of all terms, and how many are above 0; float64 scalars.
