@@ -121,7 +121,7 @@ def check_batch(
 
 
 def reduce(
-    total: Tensor, *, nonzero: Tensor | float, count: Tensor | float, reduction: str, dtype: torch.dtype
+    total: Tensor, *, nonzero: Tensor | float, count: Tensor | float | int, reduction: str, dtype: torch.dtype
 ) -> Tensor:
     """One number from the sum of all terms: the sum itself, or its mean; 0 where there is nothing to average.
 

@@ -48,21 +48,21 @@ def contrastive_loss(
     margin = check_positive(margin, "margin")
     dtype = wide(batch.anchors.device)
 
-    def terms(rows: slice, squared: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        same = batch.labels[rows, None] == batch.ref_labels
+    def terms(rows: slice, columns: slice, squared: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        same = batch.labels[rows, None] == batch.ref_labels[columns]
         distances = squared.sqrt()
         pulled = squared.mul_(same)
         gap = (margin - distances).clamp_(min=0).masked_fill_(same, 0)
-        total = (pulled.sum() + gap.flatten().dot(gap.flatten())) / 2
-        nonzero = pulled.count_nonzero() + gap.count_nonzero()
         # At distance 0 no direction leads apart: the slope gap / d is taken as 0.
-        pushes = gap.div_(distances.masked_fill_(distances == 0, torch.inf))
-        return total, nonzero, pushes.mul_(-0.5).masked_fill_(same, 0.5)
+        slope = (gap / distances.masked_fill_(distances == 0, torch.inf)).mul_(-0.5).masked_fill_(same, 0.5)
+        if batch.within:
+            pulled, gap, slope = pulled.triu_(1), gap.triu_(1), slope.triu_(1)
+        total = (pulled.sum() + gap.flatten().dot(gap.flatten())) / 2
+        return total, pulled.count_nonzero() + gap.count_nonzero(), slope
 
     # In float64, because the slope of a negative grows as 1/d where d is small.
     anchors, references = batch.anchors.to(dtype), batch.references.to(dtype)
-    total, nonzero = sum_over_distances(anchors, anchors if batch.within else references, terms)
-    pairs = len(batch.labels) * (len(batch.ref_labels) - int(batch.within))
-    # Within a batch every pair was met twice; a row with itself adds nothing.
-    met = 2 if batch.within else 1
-    return reduce(total / met, nonzero=nonzero / met, count=pairs / met, reduction=reduction, dtype=batch.anchors.dtype)
+    total, nonzero = sum_over_distances(anchors, anchors if batch.within else references, terms, symmetric=batch.within)
+    count = len(anchors)
+    pairs = count * (count - 1) / 2 if batch.within else count * len(references)
+    return reduce(total, nonzero=nonzero, count=pairs, reduction=reduction, dtype=batch.anchors.dtype)

@@ -58,7 +58,7 @@ def triplet_loss(
     order = same.argsort()
     anchor_labels = batch.labels[order]
 
-    def terms(rows: slice, distances: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def terms(rows: slice, _: slice, distances: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         positives, exists = _members(anchor_labels[rows], by_class.values, by_class.indices)
         if batch.within:
             exists &= positives != order[rows, None]

@@ -15,8 +15,7 @@ SAME_PERSON = {"👩": "🧑", "👨": "🧑", "👧": "🧒", "👦": "🧒", "
 
 # Small enough to learn something in minutes on two cores.
 DEMO_SETTINGS = {
-    "backbone": "conv4",
-    "pooling": "avg",
+    "backbone": "resnet10t",
     "size": 64,
     "captions": True,
     "split_by": "base",
