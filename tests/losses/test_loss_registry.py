@@ -50,8 +50,13 @@ def test_import_paths() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "error", "message"),
     [
-        ("tripplet", {}, UnknownName, "unknown loss 'tripplet': known: .*triplet; any other goes by its import path"),
-        ("triplet", {"margn": 1}, UnknownName, "option of loss 'triplet', 'margn': known: margin, reduction"),
+        (
+            "tripplet",
+            {},
+            UnknownName,
+            "unknown loss 'tripplet': did you mean triplet.*; any other goes by its import path",
+        ),
+        ("triplet", {"margn": 1}, UnknownName, "option of loss 'triplet', 'margn': .*known: margin, reduction"),
         ("triplet", {"labels": 1}, UnknownName, "'labels': known: margin, reduction"),
         ("softmax", {"margin": 1}, InvalidInput, "loss 'softmax' has no options, got margin"),
         ("triplet", {"margin": -1.0}, InvalidInput, "margin is -1.0"),
