@@ -110,6 +110,17 @@ def test_negatives_a_hair_apart_are_pushed_along_their_difference() -> None:
     torch.testing.assert_close(gradient, torch.tensor([[0.0, 0.5], [0.0, -0.5]]), rtol=1e-5, atol=1e-5)
 
 
+def test_equal_rows_of_two_classes_are_at_distance_0_and_stay_there() -> None:
+    # Of |x|^2 - 2 x.x + |x|^2 a rounding is left, which must not pass for a distance.
+    rows = torch.randn(40, 257, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(80)
+    value, gradient = value_and_gradient(
+        lambda x: contrastive_loss(torch.cat([x, x]), labels, margin=0.5, reduction="sum"), rows
+    )
+    assert value == 40 * 0.5**2 / 2
+    assert not gradient.any()
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_is_computed_in_full(dtype: torch.dtype) -> None:
     embeddings, labels = CASES["balanced"]
