@@ -136,7 +136,7 @@ def _shown(metric: str, figure: Figure) -> str:
 
 
 def _number(metric: str, value: float) -> str:
-    return f"{value:g}" if metric.endswith(_COUNTS_RANKS) else f"{100 * value:.1f}"
+    return f"{round(value, 1):g}" if metric.endswith(_COUNTS_RANKS) else f"{100 * value:.1f}"
 
 
 def _unit(metric: str) -> str:
