@@ -219,7 +219,7 @@ def test_nan_stops_with_the_last_good_checkpoint(shapes: Path, tmp_path: Path) -
         calls.append(1)
         return embeddings.sum() * (torch.nan if len(calls) > 10 else 1.0)
 
-    with pytest.raises(TrainingError, match="the loss is nan at step 10, epoch 3, batch 3"):
+    with pytest.raises(TrainingError, match="NaN or infinity in the loss at step 10, epoch 3, batch 3"):
         train(shapes / "tree", out=tmp_path / "x", loss=loss, epochs=5, val_fraction=0.34, **SMALL)
     assert (tmp_path / "x" / "checkpoints" / "best.pt").exists()
     assert (tmp_path / "x" / "checkpoints" / "last.ckpt").exists()

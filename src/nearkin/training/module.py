@@ -29,7 +29,7 @@ class EmbeddingModule(L.LightningModule):
         settings: of the run.
         train_data, val_data: the two sides of the split.
         label_loss: `(embeddings, labels) -> scalar`; None if labels are not trained.
-        caption_loss: `(images, texts) -> scalar`; None if captions are not trained.
+        caption_loss: `(images, texts, text_ids=...) -> scalar`; None if captions are not trained.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class EmbeddingModule(L.LightningModule):
         val_data: TrainingData,
         *,
         label_loss: LabelLoss | None,
-        caption_loss: LabelLoss | None,
+        caption_loss: Callable[..., Tensor] | None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -117,6 +117,7 @@ class EmbeddingModule(L.LightningModule):
         seed = np.random.SeedSequence([self.settings.seed, self.global_step, 2]).generate_state(1)[0]
         views = self.augment(as_pictures(batch.pixels), generator=torch.Generator().manual_seed(int(seed)))
         images = self.encoder.forward_images(self.encoder.normalise(views))
+        self._check_finite(images, "the embeddings", batch_idx)
         loss = torch.zeros((), device=self.device)
         # Losses subtract numbers that are nearly equal: they are computed in float32.
         with torch.autocast(self.device.type, enabled=False):
@@ -127,14 +128,19 @@ class EmbeddingModule(L.LightningModule):
                 assert batch.tokens is not None
                 assert batch.lengths is not None
                 texts = self.encoder.forward_texts(batch.tokens, batch.lengths)
-                loss = loss + self.settings.caption_weight * self.caption_loss(images, texts)
-        if not torch.isfinite(loss):
-            where = f"step {self.global_step}, epoch {self.current_epoch + 1}, batch {batch_idx + 1}"
-            raise TrainingError(
-                f"the loss is {loss.item()} at {where}: lower the learning rate; the last good checkpoint is kept"
-            )
+                # Pictures that share their words are not each other's negatives.
+                words = torch.unique(batch.tokens, dim=0, return_inverse=True)[1]
+                loss = loss + self.settings.caption_weight * self.caption_loss(images, texts, text_ids=words)
+        self._check_finite(loss, "the loss", batch_idx)
         self.log("loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(batch))
         return loss
+
+    def _check_finite(self, values: Tensor, name: str, batch: int) -> None:
+        if not torch.isfinite(values).all():
+            where = f"step {self.global_step}, epoch {self.current_epoch + 1}, batch {batch + 1}"
+            raise TrainingError(
+                f"NaN or infinity in {name} at {where}: lower the learning rate; the last good checkpoint is kept"
+            )
 
     # -- validation ----------------------------------------------------------------------------------------------
 
