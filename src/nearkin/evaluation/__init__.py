@@ -2,7 +2,7 @@
 
 from nearkin.evaluation.cross_modal import cross_modal, cross_modal_by_chance
 from nearkin.evaluation.few_shot import few_shot
-from nearkin.evaluation.intervals import Figure, bootstrap_mean, bootstrap_median
+from nearkin.evaluation.intervals import Figure, bootstrap_mean, bootstrap_median, bootstrap_runs
 from nearkin.evaluation.report import Report
 from nearkin.evaluation.retrieval import retrieval, retrieval_by_chance, score_queries
 
@@ -11,6 +11,7 @@ __all__ = [
     "Report",
     "bootstrap_mean",
     "bootstrap_median",
+    "bootstrap_runs",
     "cross_modal",
     "cross_modal_by_chance",
     "few_shot",
