@@ -73,6 +73,17 @@ def check_positive(value: object, name: str) -> float:
     return float(value)
 
 
+def check_count(value: object, name: str, *, least: int = 1) -> int:
+    """The number, if it is whole and at least so high.
+
+    Raises:
+        InvalidInput: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InvalidInput(f"{name} is {value!r}, wanted a whole number of at least {least}")
+    return value
+
+
 def full_precision(device: torch.device) -> AbstractContextManager[None]:
     """Switches autocast off: in bfloat16 a score of 100 is known to half a unit, and a loss needs the rest."""
     return torch.autocast(device.type, enabled=False)

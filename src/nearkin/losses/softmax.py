@@ -6,7 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from nearkin.errors import InvalidInput
-from nearkin.losses.batch import check_classes, check_embeddings, full_precision
+from nearkin.losses.batch import check_classes, check_count, check_embeddings, check_positive, full_precision
 
 
 def softmax_loss(
@@ -52,8 +52,13 @@ class SoftmaxLoss(nn.Module):
     distribution of deviation 1, so that the logits of a new classifier have about that deviation too.
 
     Args:
-        classes: number of classes, at least 1.
+        classes: number of classes, at least 2.
         dim: numbers of an embedding.
+        learning_rate_multiple: how much faster weights and biases learn than the encoder.
+        generator: draws the weights; torch's global one if None.
+
+    Raises:
+        InvalidInput: fewer than 2 classes, or a multiple out of range.
 
     Example:
         >>> loss = SoftmaxLoss(classes=10, dim=4)
@@ -61,9 +66,19 @@ class SoftmaxLoss(nn.Module):
         tensor(2.3026, grad_fn=<DivBackward0>)
     """
 
-    def __init__(self, classes: int, dim: int) -> None:
+    def __init__(
+        self,
+        classes: int,
+        dim: int,
+        *,
+        learning_rate_multiple: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(classes, dim))
+        check_count(classes, "classes", least=2)
+        check_count(dim, "dim")
+        self.learning_rate_multiple = check_positive(learning_rate_multiple, "learning_rate_multiple")
+        self.weight = nn.Parameter(torch.randn(classes, dim, generator=generator))
         self.bias = nn.Parameter(torch.zeros(classes))
 
     def forward(self, embeddings: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
