@@ -91,6 +91,7 @@ def test_public_names() -> None:
         "Report",
         "TrainSettings",
         "__version__",
+        "compare",
         "errors",
         "evaluate",
         "evaluation",

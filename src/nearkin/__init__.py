@@ -17,6 +17,7 @@ _PUBLIC = {
     "NearkinError": "nearkin.errors",
     "Report": "nearkin.evaluation.report",
     "TrainSettings": "nearkin.training.settings",
+    "compare": "nearkin.tasks.comparison.run",
     "evaluate": "nearkin.tasks.evaluate",
     "read_items": "nearkin.data.sources",
     "train": "nearkin.training.run",
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from nearkin.errors import NearkinError
     from nearkin.evaluation.report import Report
     from nearkin.gallery.gallery import Gallery, Hit
+    from nearkin.tasks.comparison.run import compare
     from nearkin.tasks.evaluate import evaluate
     from nearkin.training.run import train
     from nearkin.training.settings import TrainSettings

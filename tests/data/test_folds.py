@@ -20,7 +20,7 @@ def items_of(labels: list[str], **columns: list[str | None]) -> Items:
 def test_no_class_is_torn_and_folds_are_even(classes: int, folds: int, seed: int) -> None:
     items = items_of([f"c{row % classes}" for row in range(3 * classes)])
     fold = class_folds(items, folds, seed=seed)
-    fold_of = {label: number for label, number in zip(items.labels, fold.tolist(), strict=True)}
+    fold_of = dict(zip(items.labels, fold.tolist(), strict=True))
     assert [fold_of[label] for label in items.labels] == fold.tolist()
     sizes = Counter(fold_of.values()).values()
     assert len(sizes) == folds

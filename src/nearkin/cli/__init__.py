@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import typer
 
 import nearkin
+from nearkin.cli.compare import compare
 from nearkin.cli.demo import demo
 from nearkin.cli.evaluate import evaluate
 from nearkin.cli.index import index
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, index, search, demo):
+for command in (train, compare, evaluate, index, search, demo):
     app.command()(command)
 
 

@@ -12,7 +12,7 @@ from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from scipy.special import stdtrit
 
 from nearkin.arrays import as_ids
@@ -82,89 +82,79 @@ def paired_differences(
     if values.ndim != 2 or not values.size:
         raise InvalidInput(f"values of shape {values.shape}: wanted numbers [contenders, queries], one at least")
     queries = values.shape[1]
-    groups, repeat_of_group = _groups(
-        as_ids(classes, "classes", length=queries), as_ids(repeats, "repeats", length=queries)
-    )
-    sums = np.stack([np.bincount(groups, weights=row) for row in values])
-    counts = np.bincount(groups).astype(np.float64)
-    # Every repeat counts the same, however many queries it has.
-    share = np.bincount(repeat_of_group, weights=counts)[repeat_of_group]
-    sums, counts = sums / share, counts / share
+    repeat_names, repeat = np.unique(as_ids(repeats, "repeats", length=queries), return_inverse=True)
+    class_names, member = np.unique(as_ids(classes, "classes", length=queries), return_inverse=True)
+    if len(class_names) < 2:
+        raise InvalidInput("all queries are of one class: nothing shows how classes differ, wanted 2 or more")
+    shape = (len(repeat_names), len(class_names))
+    cells = repeat * len(class_names) + member
+    counts = np.bincount(cells, minlength=len(repeat_names) * len(class_names)).reshape(shape).astype(np.float64)
+    sums = np.stack([np.bincount(cells, weights=row, minlength=counts.size).reshape(shape) for row in values], axis=2)
     generator = np.random.default_rng(seed)
-    drawn = _means(_draw_classes(repeat_of_group, resamples, generator), sums, counts)
-    by_repeat = _means((repeat_of_group == np.arange(repeat_of_group.max() + 1)[:, None]) * 1.0, sums, counts)
-    return _differences(by_repeat, drawn, len(counts), generator)
+    weights = generator.multinomial(len(class_names), np.full(len(class_names), 1 / len(class_names)), size=resamples)
+    means = sums.sum(axis=1) / counts.sum(axis=1)[:, None]
+    return _differences(means, _drawn_means(weights.astype(np.float64), sums, counts, means), shape[1], generator)
 
 
-def _groups(classes: np.ndarray, repeats: np.ndarray) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " groups"]]:
-    """A number for each class of each repeat, and the repeat of each number."""
-    kinds, groups = np.unique(np.stack([repeats, classes]), axis=1, return_inverse=True)
-    repeat_of_group = np.unique(kinds[0], return_inverse=True)[1]
-    if np.bincount(repeat_of_group).min() < 2:
-        raise InvalidInput("a repeat is judged on one class only: nothing shows how classes differ, wanted 2 or more")
-    return groups.reshape(-1), repeat_of_group
-
-
-def _means(
-    weights: Float[np.ndarray, "m groups"],
-    sums: Float[np.ndarray, "contenders groups"],
-    counts: Float[np.ndarray, " groups"],
-) -> Float[np.ndarray, "m contenders"]:
-    """The mean of each contender if each class is there so many times."""
-    return (weights @ sums.T) / (weights @ counts)[:, None]
-
-
-def _draw_classes(
-    repeat_of_group: Int[np.ndarray, " groups"], resamples: int, generator: np.random.Generator
-) -> Float[np.ndarray, "resamples groups"]:
-    """How often each class is drawn if each repeat draws as many as it has."""
-    weights = np.empty((resamples, len(repeat_of_group)))
-    for repeat, size in enumerate(np.bincount(repeat_of_group).tolist()):
-        weights[:, repeat_of_group == repeat] = generator.multinomial(size, np.full(size, 1 / size), size=resamples)
-    return weights
+def _drawn_means(
+    weights: Float[np.ndarray, "resamples classes"],
+    sums: Float[np.ndarray, "repeats classes contenders"],
+    counts: Float[np.ndarray, "repeats classes"],
+    means: Float[np.ndarray, "repeats contenders"],
+) -> Float[np.ndarray, "resamples repeats contenders"]:
+    """The mean of each repeat if each class is there so many times; as it is, if none of its classes is."""
+    drawn = np.empty((len(weights), *means.shape))
+    for repeat, mean in enumerate(means):
+        number = (weights @ counts[repeat])[:, None]
+        kept = np.broadcast_to(mean, (len(weights), len(mean))).copy()
+        drawn[:, repeat] = np.divide(weights @ sums[repeat], number, out=kept, where=number > 0)
+    return drawn
 
 
 def _differences(
-    by_repeat: Float[np.ndarray, "repeats contenders"],
-    drawn: Float[np.ndarray, "resamples contenders"],
-    groups: int,
+    means: Float[np.ndarray, "repeats contenders"],
+    drawn: Float[np.ndarray, "resamples repeats contenders"],
+    classes: int,
     generator: np.random.Generator,
 ) -> tuple[Difference, ...]:
-    means = by_repeat.mean(axis=0)
-    pairs = [(a, b) if means[a] >= means[b] else (b, a) for a, b in combinations(range(len(means)), 2)]
+    mean = means.mean(axis=0)
+    pairs = [(a, b) if mean[a] >= mean[b] else (b, a) for a, b in combinations(range(len(mean)), 2)]
     if not pairs:
         return ()
     better, worse = np.array(pairs).T
-    value = means[better] - means[worse]
-    of_classes = (drawn[:, better] - drawn[:, worse]).var(axis=0)
-    between = by_repeat[:, better] - by_repeat[:, worse]
-    of_training, freedom = _variance_of_training(between, of_classes, groups, len(means))
-    again = drawn + generator.normal(0, np.sqrt(of_training / 2), drawn.shape)
+    value = mean[better] - mean[worse]
+    resampled = drawn[..., better] - drawn[..., worse]
+    of_classes = resampled.mean(axis=1).var(axis=0)
+    of_training, freedom = _variance_of_training(means[:, better] - means[:, worse], resampled, len(mean))
+    noise = generator.normal(0, np.sqrt(of_training / 2), (len(drawn), len(mean)))
+    again = resampled.mean(axis=1) + noise[:, better] - noise[:, worse]
     error = np.sqrt(of_classes + of_training)
     # Contenders that agree on every query never differ, in no resample.
-    studentised = np.abs(again[:, better] - again[:, worse] - value) / np.where(error > 0, error, np.inf)
-    normal = float(np.quantile(studentised.max(axis=1), _LEVEL))
-    reach = float(stdtrit(freedom, _NORMAL.cdf(normal))) * error
+    studentised = np.abs(again - value) / np.where(error > 0, error, np.inf)
+    # Student's t has as many degrees of freedom as both variances together (Satterthwaite).
+    both = of_training**2 / freedom + of_classes.mean() ** 2 / (classes - 1)
+    student = stdtrit((of_training + of_classes.mean()) ** 2 / both if both > 0 else 1.0, _tail(studentised))
+    reach = float(student) * error
     return tuple(
         Difference(a, b, float(middle), float(middle - half), float(middle + half))
         for (a, b), middle, half in zip(pairs, value, reach, strict=True)
     )
 
 
+def _tail(studentised: Float[np.ndarray, "resamples pairs"]) -> float:
+    """Below which probability one normal difference must stay, for the largest of all to stay with 95 %."""
+    return _NORMAL.cdf(float(np.quantile(studentised.max(axis=1), _LEVEL)))
+
+
 def _variance_of_training(
     differences: Float[np.ndarray, "repeats pairs"],
-    of_classes: Float[np.ndarray, " pairs"],
-    groups: int,
+    resampled: Float[np.ndarray, "resamples repeats pairs"],
     contenders: int,
-) -> tuple[float, float]:
-    """What training adds to the variance of a mean difference, and the degrees of freedom of both together."""
+) -> tuple[float, int]:
+    """What training adds to the variance of a mean difference, and how many degrees of freedom tell it."""
     repeats = len(differences)
-    within = float(of_classes.mean())
     if repeats < 2:
-        return 0.0, float(groups - 1)
-    added = max(0.0, float(differences.var(axis=0, ddof=1).mean()) / repeats - within)
-    if not added:
-        return 0.0, float(groups - repeats)
-    trainings = (contenders - 1) * (repeats - 1)
-    freedom = (within + added) ** 2 / (added**2 / trainings + within**2 / (groups - repeats))
-    return added, freedom
+        return 0.0, 1
+    by_classes = (resampled - differences).var(axis=1, ddof=1).mean()
+    added = float(differences.var(axis=0, ddof=1).mean() - by_classes) / repeats
+    return max(0.0, added), (contenders - 1) * (repeats - 1)
