@@ -27,7 +27,7 @@ def weights(encoder: Encoder) -> torch.Tensor:
 def test_run_folder_and_learning(shapes: Path, tmp_path: Path) -> None:
     summaries: list[EpochSummary] = []
     out = tmp_path / "run"
-    encoder = train(shapes / "tree", out=out, loss="triplet", epochs=6, on_epoch=summaries.append, **SMALL)
+    encoder = train(shapes / "tree", out=out, loss="contrastive", epochs=6, on_epoch=summaries.append, **SMALL)
     names = {path.name for path in out.iterdir()}
     files = "settings.yaml metrics.csv curves.png train.csv validation.csv checkpoints model report.json"
     assert names == set(files.split())
@@ -223,3 +223,28 @@ def test_nan_stops_with_the_last_good_checkpoint(shapes: Path, tmp_path: Path) -
         train(shapes / "tree", out=tmp_path / "x", loss=loss, epochs=5, val_fraction=0.34, **SMALL)
     assert (tmp_path / "x" / "checkpoints" / "best.pt").exists()
     assert (tmp_path / "x" / "checkpoints" / "last.ckpt").exists()
+
+
+def test_batches_of_one_group(shapes: Path, tmp_path: Path) -> None:
+    """The classes of a batch are of one colour."""
+    lines = (shapes / "captions.csv").read_text(encoding="utf-8").splitlines()
+    rows = [line.rsplit(",", 2)[0] for line in lines[1:]]
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join(["path,label,colour", *(f"{row},{row.split(',')[1].split()[0]}" for row in rows)]))
+    names = sorted({row.split(",")[1] for row in rows})
+    seen = []
+
+    def loss(embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        seen.append(labels)
+        return embeddings.var()
+
+    options = {**SMALL, "split_by": "colour", "batch_by": "colour", "epochs": 1, "batch_size": 12}
+    train(table, out=tmp_path / "x", loss=loss, **options)
+    held_out = set(read_items(tmp_path / "x" / "validation.csv").labels)
+    trained = [name for name in names if name not in held_out]
+    assert all(len({trained[label].split()[0] for label in labels}) == 1 for labels in seen)
+    assert sum(map(len, seen)) == 72
+    with pytest.raises(UnknownName, match="unknown column 'color': did you mean colour"):
+        train(table, out=tmp_path / "y", **{**options, "batch_by": "color"})
+    with pytest.raises(InvalidInput, match="batch_by wants a loss on labels"):
+        train(shapes / "captions.csv", out=tmp_path / "y", **{**options, "batch_by": "label"}, captions=True)

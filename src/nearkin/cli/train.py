@@ -25,6 +25,9 @@ def train(
     minutes: Annotated[float | None, typer.Option(help="Train this long instead.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Pictures in a batch [128].")] = None,
     per_class: Annotated[int | None, typer.Option(help="Pictures of each class in a batch [4].")] = None,
+    batch_by: Annotated[
+        str | None, typer.Option(help="Column of which a batch holds one value, such as group.")
+    ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate [0.001].")] = None,
     augmentation: Annotated[str | None, typer.Option(help="none, drawing, icon or photo [photo].")] = None,
     label: Annotated[str | None, typer.Option(help="Label column; 'path': the whole folder of a tree.")] = None,

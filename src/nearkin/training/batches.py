@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,6 +55,7 @@ class TrainingData:
         cache_rows: positions in the cache's build order.
         label_ids: class ids 0, 1, ... of these items; None if labels are not trained.
         tokenizer: None if captions are not trained.
+        groups: what a batch holds one of only, such as the picture's alphabet; None if batches are of any.
     """
 
     items: Items
@@ -61,9 +63,15 @@ class TrainingData:
     cache_rows: Int[np.ndarray, " n"]
     label_ids: Int[np.ndarray, " n"] | None
     tokenizer: Tokenizer | None
+    groups: tuple[Any, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.items)
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are."""
+        return 0 if self.label_ids is None else int(self.label_ids.max()) + 1
 
     def batch(self, rows: Int[np.ndarray, " batch"], captions: Sequence[str] | None = None) -> Batch:
         """The batch of these rows, with these captions."""
@@ -91,7 +99,7 @@ class Epoch:
         if data.label_ids is None:
             self.rows = shuffled_batches(len(data), batch_size, seed=seed)
         else:
-            self.rows = m_per_class_batches(data.label_ids, batch_size, per_class, seed=seed)
+            self.rows = m_per_class_batches(data.label_ids, batch_size, per_class, seed=seed, groups=data.groups)
 
     def __len__(self) -> int:
         return len(self.rows)

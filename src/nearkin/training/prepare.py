@@ -15,7 +15,7 @@ from nearkin.data.splits import split_items
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.image import ImageTower, ImageTowerConfig
 from nearkin.encoders.text import TextTower, TextTowerConfig
-from nearkin.errors import PictureError, SourceError
+from nearkin.errors import InvalidInput, PictureError, SourceError
 from nearkin.progress import Progress
 from nearkin.training.batches import TrainingData
 from nearkin.training.settings import TrainSettings
@@ -50,6 +50,10 @@ def prepare(items: Items, settings: TrainSettings, *, progress: Progress | None 
         PictureError: with `strict`, a picture is broken.
     """
     labels, captions = wanted_losses(items, settings)
+    if settings.batch_by is not None:
+        if not labels:
+            raise InvalidInput("batch_by wants a loss on labels: batches of captions are of any pictures")
+        items.column(settings.batch_by)
     usable = [
         row
         for row in range(len(items))
@@ -77,9 +81,14 @@ def prepare(items: Items, settings: TrainSettings, *, progress: Progress | None 
             (text for row in split.train for text in items.captions[row]), vocabulary=settings.vocabulary
         )
 
+    groups = None if settings.batch_by is None else items.column(settings.batch_by)
+
     def side(chosen: np.ndarray) -> TrainingData:
         some = items.select(chosen)
-        return TrainingData(some, cache, rows[chosen], some.label_ids()[0] if labels else None, tokenizer)
+        label_ids = some.label_ids()[0] if labels else None
+        return TrainingData(
+            some, cache, rows[chosen], label_ids, tokenizer, groups and tuple(groups[row] for row in chosen)
+        )
 
     encoder = _encoder(settings, preprocessing, tokenizer)
     return Prepared(side(split.train), side(split.val), encoder, cache.broken, left_out)

@@ -39,6 +39,7 @@ class TrainSettings(BaseModel):
     minutes: float | None = Field(None, gt=0, description="train this long instead of a number of epochs")
     batch_size: int = Field(128, ge=2, description="pictures in a batch")
     per_class: int = Field(4, ge=1, description="pictures of each class in a batch")
+    batch_by: str | None = Field(None, description="column of which a batch holds one value only, such as 'group'")
     learning_rate: float = Field(1e-3, gt=0, description="peak of warm-up and cosine")
     weight_decay: float = Field(1e-2, ge=0, description="AdamW's, on matrices and convolutions")
     warmup: float = Field(0.05, ge=0, lt=1, description="share of the training in which the rate rises")
