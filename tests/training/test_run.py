@@ -16,8 +16,7 @@ from nearkin.errors import ArtefactError, InvalidInput, PictureError, SourceErro
 from nearkin.evaluation.report import Report
 from nearkin.training.callbacks import EpochSummary, read_metrics
 from nearkin.training.run import train
-
-SMALL = {"backbone": "conv4", "dim": 16, "batch_size": 16, "per_class": 4, "threads": 1, "precision": "float32"}
+from tests.training.small import SMALL, cut_and_resumed
 
 
 def weights(encoder: Encoder) -> torch.Tensor:
@@ -69,26 +68,9 @@ def test_same_seed_same_numbers(shapes: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("captions", [False, True])
 def test_resumed_is_exactly_as_if_it_had_not_stopped(shapes: Path, tmp_path: Path, captions: bool) -> None:
     """Killed in its third epoch, then resumed: last.ckpt of the whole run and of the resumed one are equal."""
-    options = {**SMALL, "epochs": 4, "loss": "softmax", "captions": captions}
-    train(shapes / "captions.csv", out=tmp_path / "whole", **options)
-
-    class Killed(Exception):
-        pass
-
-    def die(summary: EpochSummary) -> None:
-        if summary.epoch == 2:
-            raise Killed
-
-    with pytest.raises(Killed):
-        train(shapes / "captions.csv", out=tmp_path / "cut", on_epoch=die, **options)
-    assert not (tmp_path / "cut" / "report.json").exists()
-    train(shapes / "captions.csv", out=tmp_path / "cut", resume=True)
-    whole, cut = (
-        torch.load(tmp_path / name / "checkpoints" / "last.ckpt", weights_only=False) for name in ("whole", "cut")
-    )
-    assert whole["global_step"] == cut["global_step"]
-    for name, tensor in whole["state_dict"].items():
-        torch.testing.assert_close(cut["state_dict"][name], tensor, rtol=0, atol=0)
+    options = {"epochs": 4, "loss": "softmax", "captions": captions}
+    whole, cut = cut_and_resumed(shapes / "captions.csv", tmp_path, after=2, **options)
+    torch.testing.assert_close(cut, whole, rtol=0, atol=0)
     metrics = [[row["loss"] for row in read_metrics(tmp_path / name / "metrics.csv")] for name in ("whole", "cut")]
     assert metrics[0] == metrics[1]
 

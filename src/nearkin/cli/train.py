@@ -35,7 +35,11 @@ def train(
         bool | None, typer.Option("--rotate-classes", help="Classes turned by quarters are classes.")
     ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate [0.001].")] = None,
-    augmentation: Annotated[str | None, typer.Option(help="none, drawing, icon or photo [photo].")] = None,
+    augmentation: Annotated[str | None, typer.Option(help="none, drawing, strokes, icon or photo [photo].")] = None,
+    augmentation_option: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE of it, such as rotation=20.")
+    ] = None,
+    ema: Annotated[float | None, typer.Option(help="Decay of an average of the weights, such as 0.999 [none].")] = None,
     label: Annotated[str | None, typer.Option(help="Label column; 'path': the whole folder of a tree.")] = None,
     caption_column: Annotated[list[str] | None, typer.Option(help="Caption column; several allowed.")] = None,
     split_by: Annotated[str | None, typer.Option(help="Column whose values stay on one side of the split.")] = None,
@@ -58,7 +62,7 @@ def train(
     from nearkin.training.run import train as run
     from nearkin.training.settings import read_settings
 
-    given |= _options(loss=loss_option, backbone=backbone_option)
+    given |= _options(loss=loss_option, backbone=backbone_option, augmentation=augmentation_option)
     if caption_column:
         given["caption_columns"] = tuple(caption_column)
     if settings is not None:
@@ -77,7 +81,17 @@ def train(
     status(f"model: {out / 'model'}   curves: {out / 'curves.png'}   held-out pictures: {out / 'validation.csv'}")
 
 
-_NOT_SETTINGS = ("data", "out", "loss_option", "backbone_option", "caption_column", "settings", "resume", "as_json")
+_NOT_SETTINGS = (
+    "data",
+    "out",
+    "loss_option",
+    "backbone_option",
+    "augmentation_option",
+    "caption_column",
+    "settings",
+    "resume",
+    "as_json",
+)
 
 
 def epoch_line(summary: "EpochSummary") -> str:

@@ -45,7 +45,9 @@ class TrainSettings(BaseModel):
     learning_rate: float = Field(1e-3, gt=0, description="peak of warm-up and cosine")
     weight_decay: float = Field(1e-2, ge=0, description="AdamW's, on matrices and convolutions")
     warmup: float = Field(0.05, ge=0, lt=1, description="share of the training in which the rate rises")
-    augmentation: str = Field("photo", description="none, drawing, icon or photo")
+    ema: float | None = Field(None, gt=0, lt=1, description="decay of an average of the weights, which is then judged")
+    augmentation: str = Field("photo", description="none, drawing, strokes, icon or photo")
+    augmentation_options: dict[str, Any] = Field(default_factory=dict, description="its fields, such as rotation")
 
     label: str | None = Field(None, description="column of the label; 'path' for the whole folder of a tree")
     caption_columns: tuple[str, ...] | None = Field(None, description="columns of the captions")
