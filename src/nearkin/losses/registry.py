@@ -10,16 +10,32 @@ import torch
 from torch import Tensor
 
 from nearkin.errors import InvalidInput, UnknownName
+from nearkin.losses.batch_hard import batch_hard_triplet_loss
+from nearkin.losses.circle import circle_loss
 from nearkin.losses.contrastive import contrastive_loss
+from nearkin.losses.lifted_structure import lifted_structure_loss
+from nearkin.losses.multi_similarity import multi_similarity_loss
+from nearkin.losses.nt_xent import nt_xent_loss
+from nearkin.losses.semi_hard import semi_hard_triplet_loss
+from nearkin.losses.smooth_ap import smooth_ap_loss
 from nearkin.losses.softmax import SoftmaxLoss
+from nearkin.losses.supcon import supcon_loss
 from nearkin.losses.triplet import triplet_loss
 
 LabelLoss = Callable[[Tensor, Tensor], Tensor]
 
 # A function of embeddings and labels, or a class that is built with the numbers of classes and dimensions.
 LOSSES: dict[str, Callable[..., Any]] = {
+    "batch_hard_triplet": batch_hard_triplet_loss,
+    "circle": circle_loss,
     "contrastive": contrastive_loss,
+    "lifted_structure": lifted_structure_loss,
+    "multi_similarity": multi_similarity_loss,
+    "nt_xent": nt_xent_loss,
+    "semi_hard_triplet": semi_hard_triplet_loss,
+    "smooth_ap": smooth_ap_loss,
     "softmax": SoftmaxLoss,
+    "supcon": supcon_loss,
     "triplet": triplet_loss,
 }
 
