@@ -12,16 +12,24 @@ from torch import Tensor
 
 from nearkin.errors import InvalidInput, UnknownName
 from nearkin.losses.arcface import ArcFaceLoss
+from nearkin.losses.batch_hard import batch_hard_triplet_loss
 from nearkin.losses.center import CenterLoss
+from nearkin.losses.circle import circle_loss
 from nearkin.losses.contrastive import contrastive_loss
 from nearkin.losses.cosface import CosFaceLoss
 from nearkin.losses.foreign import MinedLoss, built, call, has_signature_of_theirs, imported
+from nearkin.losses.lifted_structure import lifted_structure_loss
+from nearkin.losses.multi_similarity import multi_similarity_loss
 from nearkin.losses.normalised_softmax import NormalisedSoftmaxLoss
+from nearkin.losses.nt_xent import nt_xent_loss
 from nearkin.losses.proxy_anchor import ProxyAnchorLoss
 from nearkin.losses.proxy_nca import ProxyNCALoss
+from nearkin.losses.semi_hard import semi_hard_triplet_loss
+from nearkin.losses.smooth_ap import smooth_ap_loss
 from nearkin.losses.softmax import SoftmaxLoss
 from nearkin.losses.sphereface import SphereFaceLoss
 from nearkin.losses.sphereface_r import SphereFaceRLoss
+from nearkin.losses.supcon import supcon_loss
 from nearkin.losses.triplet import triplet_loss
 from nearkin.losses.weighted_sum import WeightedSum
 
@@ -39,6 +47,14 @@ LOSSES: dict[str, Callable[..., Any]] = {
     "softmax": SoftmaxLoss,
     "sphereface": SphereFaceLoss,
     "sphereface-r": SphereFaceRLoss,
+    "batch_hard_triplet": batch_hard_triplet_loss,
+    "circle": circle_loss,
+    "lifted_structure": lifted_structure_loss,
+    "multi_similarity": multi_similarity_loss,
+    "nt_xent": nt_xent_loss,
+    "semi_hard_triplet": semi_hard_triplet_loss,
+    "smooth_ap": smooth_ap_loss,
+    "supcon": supcon_loss,
     "triplet": triplet_loss,
 }
 
