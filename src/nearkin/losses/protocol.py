@@ -11,10 +11,10 @@ function, a foreign module or a sum of several as well; for those that offer not
 
 A module takes part by having
 
-    learning_rate_multiple: float                 # how much faster its own parameters learn than the encoder; 1 if absent
+    learning_rate_multiple: float                 # how much faster its own parameters learn than the encoder; or 1
     takes_references: bool                        # else the signature of `forward` says it
     set_progress(share)
-    step_sampled(learning_rate)                   # the encoder's rate: it multiplies by its own `learning_rate_multiple`
+    step_sampled(learning_rate)                   # given the encoder's rate, which it multiplies itself
 """
 
 import inspect

@@ -11,9 +11,25 @@ import torch
 from torch import Tensor
 
 from nearkin.errors import InvalidInput, UnknownName
+from nearkin.losses.arcface import ArcFaceLoss
+from nearkin.losses.batch_hard import batch_hard_triplet_loss
+from nearkin.losses.center import CenterLoss
+from nearkin.losses.circle import circle_loss
 from nearkin.losses.contrastive import contrastive_loss
+from nearkin.losses.cosface import CosFaceLoss
 from nearkin.losses.foreign import MinedLoss, built, call, has_signature_of_theirs, imported
+from nearkin.losses.lifted_structure import lifted_structure_loss
+from nearkin.losses.multi_similarity import multi_similarity_loss
+from nearkin.losses.normalised_softmax import NormalisedSoftmaxLoss
+from nearkin.losses.nt_xent import nt_xent_loss
+from nearkin.losses.proxy_anchor import ProxyAnchorLoss
+from nearkin.losses.proxy_nca import ProxyNCALoss
+from nearkin.losses.semi_hard import semi_hard_triplet_loss
+from nearkin.losses.smooth_ap import smooth_ap_loss
 from nearkin.losses.softmax import SoftmaxLoss
+from nearkin.losses.sphereface import SphereFaceLoss
+from nearkin.losses.sphereface_r import SphereFaceRLoss
+from nearkin.losses.supcon import supcon_loss
 from nearkin.losses.triplet import triplet_loss
 from nearkin.losses.weighted_sum import WeightedSum
 
@@ -21,8 +37,24 @@ LabelLoss = Callable[..., Tensor]
 
 # A function of embeddings and labels, or a class that is built with the numbers of classes and dimensions.
 LOSSES: dict[str, Callable[..., Any]] = {
+    "arcface": ArcFaceLoss,
+    "center": CenterLoss,
     "contrastive": contrastive_loss,
+    "cosface": CosFaceLoss,
+    "normalised-softmax": NormalisedSoftmaxLoss,
+    "proxy-anchor": ProxyAnchorLoss,
+    "proxy-nca": ProxyNCALoss,
     "softmax": SoftmaxLoss,
+    "sphereface": SphereFaceLoss,
+    "sphereface-r": SphereFaceRLoss,
+    "batch_hard_triplet": batch_hard_triplet_loss,
+    "circle": circle_loss,
+    "lifted_structure": lifted_structure_loss,
+    "multi_similarity": multi_similarity_loss,
+    "nt_xent": nt_xent_loss,
+    "semi_hard_triplet": semi_hard_triplet_loss,
+    "smooth_ap": smooth_ap_loss,
+    "supcon": supcon_loss,
     "triplet": triplet_loss,
 }
 
@@ -170,11 +202,11 @@ def _build(term: _Term, classes: int, dim: int, generator: torch.Generator | Non
     sizes = {name: value for name, value in given.items() if name in term.parameters}
     if not term.is_ours:
         return _build_foreign(term, sizes)
-    if inspect.isclass(term.make):
-        return call(term.make, {**sizes, **term.options}, f"loss '{term.name}'")
-    loss = partial(term.make, **term.options)
+    is_class = inspect.isclass(term.make)
+    loss = term.make(**sizes, **term.options) if is_class else partial(term.make, **term.options)
     # An empty batch costs nothing, and shows now what an option's value would break at the first step.
-    loss(torch.zeros(0, dim), torch.zeros(0, dtype=torch.long))
+    with torch.no_grad():
+        loss(torch.zeros(0, dim), torch.zeros(0, dtype=torch.long))
     return loss
 
 

@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from nearkin.errors import InvalidInput
-from nearkin.losses.batch import check_classes, check_count, check_embeddings, check_positive, full_precision
+from nearkin.losses.batch import check_count, check_positive, full_precision
+from nearkin.losses.unit_rows import check_class_batch
 
 
 def softmax_loss(
@@ -35,13 +35,9 @@ def softmax_loss(
 
     Source: Taigman et al. 2014, "DeepFace", section 3.2, for embeddings learned by classification.
     """
-    embeddings = check_embeddings(embeddings)
-    labels = check_classes(labels, len(embeddings), len(weight))
-    if embeddings.shape[1] != weight.shape[1]:
-        raise InvalidInput(f"embeddings have {embeddings.shape[1]} numbers, the class weights {weight.shape[1]}")
-    dtype = embeddings.dtype
+    embeddings, labels, weight = check_class_batch(embeddings, labels, weight)
     with full_precision(embeddings.device):
-        logits = F.linear(embeddings, weight.to(dtype), None if bias is None else bias.to(dtype))
+        logits = F.linear(embeddings, weight, None if bias is None else bias.to(embeddings.dtype))
         return F.cross_entropy(logits, labels, reduction="sum") / max(1, len(labels))
 
 

@@ -87,7 +87,7 @@ class Checkpoints(L.Callback):
         self.is_best = now > self.best and (whole or not self.stop.interrupted or self.best < 0)
         if self.is_best:
             self.best = now
-            _write_whole(self.folder / "best.pt", lambda path: torch.save(pl_module.encoder.state_dict(), path))
+            _write_whole(self.folder / "best.pt", lambda path: torch.save(pl_module.judged.state_dict(), path))
         if whole:
             _write_whole(self.folder / "last.ckpt", trainer.save_checkpoint)
 

@@ -1,5 +1,6 @@
 """One training step and one validation, as Lightning wants them."""
 
+import copy
 import math
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from nearkin.errors import TrainingError
 from nearkin.evaluation.judge import judge
 from nearkin.evaluation.report import Report
 from nearkin.training.batches import Batch, Epoch, InOrder, TrainingData
+from nearkin.training.ema import follow
 from nearkin.training.settings import TrainSettings
 
 LabelLoss = Callable[[Tensor, Tensor], Tensor]
@@ -47,13 +49,20 @@ class EmbeddingModule(L.LightningModule):
         self.settings = settings
         self.train_data, self.val_data = train_data, val_data
         self.label_loss, self.caption_loss = label_loss, caption_loss
-        self.augment = augmentation(settings.augmentation)
+        self.augment = augmentation(settings.augmentation, settings.augmentation_options)
+        # A part of this module, so that it is saved with it; without gradient, so that no optimiser moves it.
+        self.average = copy.deepcopy(encoder).requires_grad_(False) if settings.ema is not None else None
         # Values of the newest validation, by metric.
         self.figures: dict[str, float] = {}
         self._embeddings: list[Tensor] = []
         self._steps_per_epoch = len(self._epoch(0))
         self._seconds_before = 0.0
         self._started = time.monotonic()
+
+    @property
+    def judged(self) -> Encoder:
+        """The encoder that is validated and kept: the average of weights if there is one, else the one in training."""
+        return self.encoder if self.average is None else self.average
 
     @property
     def seconds(self) -> float:
@@ -142,10 +151,14 @@ class EmbeddingModule(L.LightningModule):
                 f"NaN or infinity in {name} at {where}: lower the learning rate; the last good checkpoint is kept"
             )
 
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        if self.average is not None and self.settings.ema is not None:
+            follow(self.average, self.encoder, decay=self.settings.ema, step=self.global_step)
+
     # -- validation ----------------------------------------------------------------------------------------------
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        images = self.encoder.forward_images(self.encoder.normalise(as_pictures(batch.pixels)))
+        images = self.judged.forward_images(self.judged.normalise(as_pictures(batch.pixels)))
         self._embeddings.append(images.float().cpu())
 
     def on_validation_epoch_end(self) -> None:
@@ -156,7 +169,7 @@ class EmbeddingModule(L.LightningModule):
                 f"the embeddings hold NaN after step {self.global_step} (epoch {self.current_epoch + 1}): "
                 "lower the learning rate; the last good checkpoint is kept"
             )
-        report = judge_side(self.encoder, self.val_data, images, seed=self.settings.seed, chance=False)
+        report = judge_side(self.judged, self.val_data, images, seed=self.settings.seed, chance=False)
         self.figures = {name: figure.value for figures in report.figures.values() for name, figure in figures.items()}
         shown = "recall@1" if "recall@1" in self.figures else "text_to_image/recall@5"
         self.log(shown, self.figures[shown], prog_bar=True, batch_size=1)

@@ -117,9 +117,12 @@ def _module(
     label_loss: Any = None
     if prepared.train.label_ids is not None:
         if loss is None or isinstance(loss, str):
-            classes = int(prepared.train.label_ids.max()) + 1
-            name = settings.loss or "triplet"
-            label_loss = build_loss(name, classes=classes, dim=settings.dim, options=settings.loss_options)
+            label_loss = build_loss(
+                settings.loss or "triplet",
+                classes=prepared.train.classes,
+                dim=settings.dim,
+                options=settings.loss_options,
+            )
         else:
             label_loss = loss
     caption_loss = InfoNCELoss() if prepared.train.tokenizer is not None else None
@@ -203,10 +206,11 @@ def _about(prepared: Prepared, settings: TrainSettings) -> str:
     train = prepared.train
     losses = [settings.loss or "triplet"] if train.label_ids is not None else []
     losses += ["InfoNCE on captions"] if train.tokenizer is not None else []
-    classes = f" of {train.label_ids.max() + 1:,} classes" if train.label_ids is not None else ""
+    classes = f" of {train.classes // train.turns:,} classes" if train.label_ids is not None else ""
+    classes += ", each turned by quarters a class of its own," if train.turns > 1 else ""
     length = f"{settings.minutes:g} minutes" if settings.minutes is not None else f"{settings.epochs} epochs"
     return (
-        f"{len(train):,} pictures{classes} from {Path(train.items.source).name}, up to {length}, "
+        f"{len(train.items):,} pictures{classes} from {Path(train.items.source).name}, up to {length}, "
         f"loss {' + '.join(losses)}, seed {settings.seed}."
     )
 
