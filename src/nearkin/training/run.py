@@ -37,6 +37,9 @@ from nearkin.training.prepare import Prepared, prepare
 from nearkin.training.settings import TrainSettings, read_settings
 from nearkin.training.sides import write_sides
 
+# A note of the report of such a run.
+INTERRUPTED = "The training was interrupted; `--resume` goes on with it."
+
 
 def train(
     source: str | Path | Items,
@@ -183,7 +186,7 @@ def _finish(module: EmbeddingModule, prepared: Prepared, out: Path, interrupted:
     batches = [batch.pixels.numpy() for batch in InOrder(prepared.val, batch_size=256)]
     notes = [f"Held-out pictures; the best of {len(read_metrics(out / 'metrics.csv'))} epochs was chosen by them."]
     if interrupted:
-        notes.append("The training was interrupted; `--resume` goes on with it.")
+        notes.append(INTERRUPTED)
     if prepared.left_out:
         notes.append(f"{prepared.left_out:,} pictures without what is trained, a label or a caption, were left out.")
     report = judge_side(

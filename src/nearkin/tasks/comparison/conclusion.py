@@ -75,7 +75,8 @@ def _notes(items: Items, trials: list[Trial], split_by: str | None) -> list[str]
     classes = Counter(split for _, split in set(sides))
     notes = [
         f"{len(items):,} pictures of {len(set(items.labels)):,} classes. "
-        f"The first seed learns from {classes['train']}, chooses the epoch by {classes['val']}, and is judged on {classes['test']}{kept}; other seeds by other folds.",
+        f"The first seed learns from {classes['train']}, chooses the epoch by {classes['val']}, and is judged on "
+        f"{classes['test']}{kept}; other seeds by other folds.",
         f"Trainings of each: {seeds}, of {budget} each. Intervals: 95 %, for other classes and other trainings.",
     ]
     if seeds == 1:

@@ -12,12 +12,13 @@ from nearkin.data.folds import class_folds, hold_out
 from nearkin.data.items import Items
 from nearkin.errors import InvalidInput, SourceError, TrainingError
 from nearkin.evaluation.judge import raw_pixels
+from nearkin.evaluation.report import Report
 from nearkin.progress import Progress
 from nearkin.tasks.comparison.contenders import Contender
 from nearkin.tasks.comparison.scores import SCORES, Scores, read_scores, score_pictures, write_scores
-from nearkin.training.callbacks import EpochSummary, read_metrics
+from nearkin.training.callbacks import EpochSummary
 from nearkin.training.prepare import Prepared, prepare
-from nearkin.training.run import train
+from nearkin.training.run import INTERRUPTED, train
 from nearkin.training.settings import TrainSettings, read_settings
 
 RAW_PIXELS = "raw pixels"
@@ -122,7 +123,7 @@ def run_trial(trial: Trial, on_epoch: Callable[[EpochSummary], None] | None, pro
     except TrainingError as error:
         (trial.folder / FAILED).write_text(str(error), encoding="utf-8")
         return
-    if not _had_its_budget(trial):
+    if INTERRUPTED in Report.read(trial.folder / "report.json").notes:
         raise KeyboardInterrupt
     write_scores(score_pictures(trial.test, encoder.preprocessing, encoder.embed_pixels), trial.folder / SCORES)
 
@@ -144,10 +145,3 @@ def prepare_seed(items: Items, settings: TrainSettings, progress: Progress | Non
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         return prepare(items, settings, progress=progress)
-
-
-def _had_its_budget(trial: Trial) -> bool:
-    last = read_metrics(trial.folder / "metrics.csv")[-1]
-    if trial.settings.minutes is not None:
-        return float(last["seconds"]) >= 60 * trial.settings.minutes - 0.1
-    return int(last["epoch"]) >= trial.settings.epochs
