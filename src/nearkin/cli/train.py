@@ -20,14 +20,25 @@ def train(
     weights: Annotated[str | None, typer.Option(help="'pretrained', or a file of weights [random].")] = None,
     loss: Annotated[str | None, typer.Option(help="On labels: triplet, contrastive, softmax, ... [triplet].")] = None,
     loss_option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE of the loss, such as margin=0.2.")] = None,
+    loss_learning_rate: Annotated[
+        float | None, typer.Option(help="Peak, of the loss's own weights [by the loss].")
+    ] = None,
+    memory: Annotated[int | None, typer.Option(help="Earlier embeddings to compare with, such as 8192 [none].")] = None,
     captions: Annotated[bool | None, typer.Option(help="Train a text tower on the captions.")] = None,
+    caption_loss: Annotated[str | None, typer.Option(help="info_nce, siglip or vse [info_nce].")] = None,
+    caption_loss_option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE of it, such as margin=0.2.")] = None,
     dim: Annotated[int | None, typer.Option(help="Numbers of an embedding [128].")] = None,
     pooling: Annotated[str | None, typer.Option(help="avg, max, gem or flatten [by the backbone].")] = None,
     size: Annotated[int | None, typer.Option(help="Side of a picture in pixels [by the data].")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training pictures [20].")] = None,
     minutes: Annotated[float | None, typer.Option(help="Train this long instead.")] = None,
+    validate_every: Annotated[int | None, typer.Option(help="Epochs from one validation to the next [1].")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Pictures in a batch [128].")] = None,
+    chunk_size: Annotated[
+        int | None, typer.Option(help="Pictures whose activations are held at once, for large batches.")
+    ] = None,
     per_class: Annotated[int | None, typer.Option(help="Pictures of each class in a batch [4].")] = None,
+    sampler: Annotated[str | None, typer.Option(help="random, or hard: classes that are alike meet [random].")] = None,
     batch_by: Annotated[
         str | None, typer.Option(help="Column of which a batch holds one value, such as group.")
     ] = None,
@@ -62,7 +73,12 @@ def train(
     from nearkin.training.run import train as run
     from nearkin.training.settings import read_settings
 
-    given |= _options(loss=loss_option, backbone=backbone_option, augmentation=augmentation_option)
+    given |= _options(
+        loss=loss_option,
+        caption_loss=caption_loss_option,
+        backbone=backbone_option,
+        augmentation=augmentation_option,
+    )
     if caption_column:
         given["caption_columns"] = tuple(caption_column)
     if settings is not None:
@@ -85,6 +101,7 @@ _NOT_SETTINGS = (
     "data",
     "out",
     "loss_option",
+    "caption_loss_option",
     "backbone_option",
     "augmentation_option",
     "caption_column",
@@ -115,6 +132,8 @@ def _options(**given: list[str] | None) -> dict[str, dict[str, Any]]:
         for option in options or ():
             name, equals, value = option.partition("=")
             if not equals:
-                raise InvalidInput(f"--{part}-option '{option}': wanted NAME=VALUE, such as margin=0.2")
+                raise InvalidInput(
+                    f"--{part.replace('_', '-')}-option '{option}': wanted NAME=VALUE, such as margin=0.2"
+                )
             settings.setdefault(f"{part}_options", {})[name] = yaml.safe_load(value)
     return settings

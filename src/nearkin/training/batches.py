@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -106,16 +106,27 @@ class Epoch:
         data: what to train on.
         batch_size, per_class: as in `TrainSettings`.
         seed: of this epoch.
+        class_means: a vector for each class, if batches bring together classes that are near.
     """
 
-    def __init__(self, data: TrainingData, *, batch_size: int, per_class: int, seed: int) -> None:
+    def __init__(
+        self,
+        data: TrainingData,
+        *,
+        batch_size: int,
+        per_class: int,
+        seed: int,
+        class_means: Float[np.ndarray, "classes dim"] | None = None,
+    ) -> None:
         self.data = data
         self.seed = seed
         if data.labels is None:
             self.rows = shuffled_batches(len(data), batch_size, seed=seed)
         else:
             groups = None if data.groups is None else data.turns * data.groups
-            self.rows = m_per_class_batches(data.labels, batch_size, per_class, seed=seed, groups=groups)
+            self.rows = m_per_class_batches(
+                data.labels, batch_size, per_class, seed=seed, groups=groups, class_means=class_means
+            )
 
     def __len__(self) -> int:
         return len(self.rows)

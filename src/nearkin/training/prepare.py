@@ -50,7 +50,7 @@ def prepare(items: Items, settings: TrainSettings, *, progress: Progress | None 
         PictureError: with `strict`, a picture is broken.
     """
     labels, captions = wanted_losses(items, settings)
-    _check_batches(items, settings, labels=labels, captions=captions)
+    _check_settings(items, settings, labels=labels, captions=captions)
     usable = [
         row
         for row in range(len(items))
@@ -91,11 +91,18 @@ def prepare(items: Items, settings: TrainSettings, *, progress: Progress | None 
     return Prepared(train, side(split.val), encoder, cache.broken, left_out)
 
 
-def _check_batches(items: Items, settings: TrainSettings, *, labels: bool, captions: bool) -> None:
-    """Refuses batches that the data or the losses do not allow, before a picture is decoded."""
+def _check_settings(items: Items, settings: TrainSettings, *, labels: bool, captions: bool) -> None:
+    """Refuses settings that the data or the losses do not allow, before a picture is decoded."""
+    if not labels:
+        for name, given in (
+            ("batch_by", settings.batch_by is not None),
+            ("sampler 'hard'", settings.sampler == "hard"),
+            ("memory", settings.memory is not None),
+            ("loss_learning_rate", settings.loss_learning_rate is not None),
+        ):
+            if given:
+                raise InvalidInput(f"{name} wants a loss on labels, and only captions are trained: leave it out")
     if settings.batch_by is not None:
-        if not labels:
-            raise InvalidInput("batch_by wants a loss on labels: batches of captions are of any pictures")
         items.column(settings.batch_by)
     if settings.rotate_classes and captions:
         raise InvalidInput("rotate_classes wants labels without captions: a caption tells of the picture upright")

@@ -19,7 +19,7 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import RichProgressBar
-from torch import Tensor
+from torch import nn
 
 from nearkin.data.items import Items
 from nearkin.data.sources import read_items
@@ -27,12 +27,14 @@ from nearkin.encoders.card import model_card
 from nearkin.encoders.encoder import Encoder
 from nearkin.errors import ArtefactError, InvalidInput
 from nearkin.evaluation.judge import raw_pixels
-from nearkin.losses import InfoNCELoss, build_loss
+from nearkin.losses import LabelLoss, build_caption_loss, build_loss, weight_groups
 from nearkin.progress import Progress
 from nearkin.training.batches import InOrder
-from nearkin.training.callbacks import Checkpoints, EpochSummary, Record, Stop, read_metrics
+from nearkin.training.callbacks import Checkpoints, EpochSummary, Record, Stop, ValidateEvery, read_metrics
 from nearkin.training.curves import draw_curves
+from nearkin.training.memory import EmbeddingMemory, check_takes_memory
 from nearkin.training.module import EmbeddingModule, judge_side
+from nearkin.training.objective import Objective
 from nearkin.training.prepare import Prepared, prepare
 from nearkin.training.settings import TrainSettings, read_settings
 from nearkin.training.sides import write_sides
@@ -46,7 +48,7 @@ def train(
     *,
     out: str | Path = "runs/train",
     resume: bool = False,
-    loss: str | Callable[[Tensor, Tensor], Tensor] | None = None,
+    loss: str | LabelLoss | None = None,
     on_epoch: Callable[[EpochSummary], None] | None = None,
     progress: Progress | None = None,
     progress_bar: bool = False,
@@ -114,24 +116,43 @@ def _settings_to_resume(out: Path, given: dict[str, Any]) -> TrainSettings:
     return stored
 
 
-def _module(
-    prepared: Prepared, settings: TrainSettings, loss: str | Callable[[Tensor, Tensor], Tensor] | None
-) -> EmbeddingModule:
-    label_loss: Any = None
+def _module(prepared: Prepared, settings: TrainSettings, loss: str | LabelLoss | None) -> EmbeddingModule:
+    label_loss = caption_loss = memory = None
     if prepared.train.label_ids is not None:
-        if loss is None or isinstance(loss, str):
-            label_loss = build_loss(
-                settings.loss or "triplet",
-                classes=prepared.train.classes,
-                dim=settings.dim,
-                options=settings.loss_options,
-            )
-        else:
-            label_loss = loss
-    caption_loss = InfoNCELoss() if prepared.train.tokenizer is not None else None
-    return EmbeddingModule(
-        prepared.encoder, settings, prepared.train, prepared.val, label_loss=label_loss, caption_loss=caption_loss
+        label_loss = _label_loss(loss, prepared.train.classes, settings)
+    if prepared.train.tokenizer is not None:
+        caption_loss = build_caption_loss(settings.caption_loss, settings.caption_loss_options)
+    if settings.memory is not None:
+        memory = EmbeddingMemory(settings.memory, settings.dim)
+    objective = Objective(
+        label_loss,
+        caption_loss,
+        caption_weight=settings.caption_weight,
+        memory=memory,
+        memory_weight=settings.memory_weight,
+        memory_from=settings.warmup,
     )
+    return EmbeddingModule(prepared.encoder, objective, settings, prepared.train, prepared.val)
+
+
+def _label_loss(loss: str | LabelLoss | None, classes: int, settings: TrainSettings) -> LabelLoss:
+    name = settings.loss or "triplet"
+    if loss is None or isinstance(loss, str):
+        loss = build_loss(name, classes=classes, dim=settings.dim, options=settings.loss_options)
+    if settings.memory is not None:
+        check_takes_memory(loss, name)
+    if settings.loss_learning_rate is not None:
+        _set_learning_rate(loss, settings.loss_learning_rate / settings.learning_rate, name)
+    return loss
+
+
+def _set_learning_rate(loss: LabelLoss, multiple: float, name: str) -> None:
+    """The loss's own weights learn so much faster than the encoder, whatever the loss says."""
+    parts: list[Any] = list(loss.modules()) if isinstance(loss, nn.Module) else []
+    if not weight_groups(loss) and not any(hasattr(part, "step_sampled") for part in parts):
+        raise InvalidInput(f"loss '{name}' has no weights that learn: leave loss_learning_rate out")
+    for part in parts:
+        part.learning_rate_multiple = multiple
 
 
 def _fit(
@@ -145,13 +166,14 @@ def _fit(
     settings = module.settings
     stop = Stop()
     checkpoints = Checkpoints(out / "checkpoints", stop)
+    record = Record(out / "metrics.csv", checkpoints, on_epoch)
     bar = [RichProgressBar(leave=False, console_kwargs={"stderr": True})] if progress_bar else []
     trainer = L.Trainer(
         accelerator=settings.device,
         devices=1,
         precision=_precision(settings),
         max_epochs=-1 if settings.minutes is not None else settings.epochs,
-        callbacks=[checkpoints, Record(out / "metrics.csv", checkpoints, on_epoch), stop, *bar],
+        callbacks=[stop, ValidateEvery(settings.validate_every), checkpoints, record, *bar],
         default_root_dir=out,
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
@@ -208,7 +230,7 @@ def _about(prepared: Prepared, settings: TrainSettings) -> str:
     """What it was trained on, and how, in a sentence or two for the card."""
     train = prepared.train
     losses = [settings.loss or "triplet"] if train.label_ids is not None else []
-    losses += ["InfoNCE on captions"] if train.tokenizer is not None else []
+    losses += [f"{settings.caption_loss} on captions"] if train.tokenizer is not None else []
     classes = f" of {train.classes // train.turns:,} classes" if train.label_ids is not None else ""
     classes += ", each turned by quarters a class of its own," if train.turns > 1 else ""
     length = f"{settings.minutes:g} minutes" if settings.minutes is not None else f"{settings.epochs} epochs"
