@@ -28,8 +28,8 @@ def loop(
     for a in range(len(x)):
         positives, negatives = others(a, labels, ref_labels, within)
         if positives and negatives:
-            furthest = max((distance(x[a], y[p]) for p in positives), key=float)
-            nearest = min((distance(x[a], y[n]) for n in negatives), key=float)
+            furthest = max((distance(x[a], y[p]) for p in positives), key=Tensor.item)
+            nearest = min((distance(x[a], y[n]) for n in negatives), key=Tensor.item)
             gap = furthest - nearest
             terms.append((1 + gap.exp()).log() if margin == "soft" else (margin + gap).relu())
     return reduced(terms, reduction) if terms else x.sum() * 0

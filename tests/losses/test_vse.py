@@ -21,7 +21,7 @@ def loop(both: Tensor, margin: float, alike: list[tuple[int, int]]) -> Tensor:
         own = images[i] @ texts[i]
         for scores in ([images[i] @ texts[j] for j in wrong], [images[j] @ texts[i] for j in wrong]):
             if scores:
-                total = total + (margin + max(scores, key=float) - own).relu()
+                total = total + (margin + max(scores, key=Tensor.item) - own).relu()
     return total / max(1, len(images))
 
 
