@@ -25,7 +25,7 @@ from nearkin.data.items import Items
 from nearkin.data.sources import read_items
 from nearkin.encoders.card import model_card
 from nearkin.encoders.encoder import Encoder
-from nearkin.errors import ArtefactError, InvalidInput
+from nearkin.errors import ArtefactError, InvalidInput, TrainingError
 from nearkin.evaluation.judge import raw_pixels
 from nearkin.losses import LabelLoss, build_caption_loss, build_loss, weight_groups
 from nearkin.progress import Progress
@@ -38,6 +38,9 @@ from nearkin.training.objective import Objective
 from nearkin.training.prepare import Prepared, prepare
 from nearkin.training.settings import TrainSettings, read_settings
 from nearkin.training.sides import write_sides
+
+# The weights of the best epoch, in the run folder.
+BEST = Path("checkpoints") / "best.pt"
 
 
 def train(
@@ -71,7 +74,7 @@ def train(
         SourceError: the source cannot be read, or there is nothing to learn from.
         UnknownName: no such setting, backbone, loss, ...; the message suggests near names.
         InvalidInput: a setting is out of range, or `out` holds another run.
-        TrainingError: the loss is not finite; the last good checkpoint is kept.
+        TrainingError: the loss is not finite. If an epoch was finished before, its model is in `out/model`.
 
     Example:
         >>> import nearkin
@@ -96,9 +99,19 @@ def train(
         module = _module(prepared, checked, loss)
         write_sides(prepared, out, check=resume)
         checked.write(out / "settings.yaml")
-        interrupted = _fit(module, out, resume, on_epoch, progress_bar)
+        note = fault = None
+        try:
+            if _fit(module, out, resume, on_epoch, progress_bar):
+                note = "The training was interrupted; `--resume` goes on with it."
+        except TrainingError as error:
+            if not (out / BEST).exists():
+                raise TrainingError(f"{error}; no epoch was finished, so there is no model") from error
+            note, fault = f"The training broke off: {error}.", error
     draw_curves(out / "metrics.csv", out / "curves.png")
-    return _finish(module, prepared, out, interrupted)
+    encoder = _finish(module, prepared, out, note)
+    if fault is not None:
+        raise TrainingError(f"{fault}; '{out / 'model'}' is the model of the best epoch before") from fault
+    return encoder
 
 
 def _settings_to_resume(out: Path, given: dict[str, Any]) -> TrainSettings:
@@ -197,15 +210,15 @@ def _precision(settings: TrainSettings) -> Any:
     return "bf16-mixed" if has_bfloat16 else "32-true"
 
 
-def _finish(module: EmbeddingModule, prepared: Prepared, out: Path, interrupted: bool) -> Encoder:
+def _finish(module: EmbeddingModule, prepared: Prepared, out: Path, note: str | None) -> Encoder:
     """The encoder of the best epoch, judged, with its card, saved."""
     encoder, settings = module.encoder, module.settings
-    encoder.load_state_dict(torch.load(out / "checkpoints" / "best.pt", weights_only=True))
+    encoder.load_state_dict(torch.load(out / BEST, weights_only=True))
     encoder.cpu().eval()
     batches = [batch.pixels.numpy() for batch in InOrder(prepared.val, batch_size=256)]
     notes = [f"Held-out pictures; the best of {len(read_metrics(out / 'metrics.csv'))} epochs was chosen by them."]
-    if interrupted:
-        notes.append("The training was interrupted; `--resume` goes on with it.")
+    if note is not None:
+        notes.append(note)
     if prepared.left_out:
         notes.append(f"{prepared.left_out:,} pictures without what is trained, a label or a caption, were left out.")
     report = judge_side(
