@@ -40,6 +40,11 @@ class ClassWeights(nn.Module):
         by Partial FC", arXiv:2203.15565; Duchi et al. 2011 for AdaGrad.
     """
 
+    weight: Tensor
+    squares: Tensor
+    seed: Tensor
+    steps: Tensor
+
     def __init__(
         self,
         classes: int,
@@ -61,15 +66,13 @@ class ClassWeights(nn.Module):
         shape = (classes, dim) if per_class == 1 else (classes, per_class, dim)
         # Rows of about unit length: one learning rate then turns them by about the same angle in any dimension.
         weight = torch.empty(shape).normal_(std=1 / math.sqrt(dim), generator=generator)
-        self.weight: Tensor
         if sample_rate == 1:
             self.weight = nn.Parameter(weight)
         else:
             self.register_buffer("weight", weight)
             self.register_buffer("squares", torch.zeros(shape[:-1]))
             # Seed and number of the step decide a sample, so that a resumed training draws what it would have drawn.
-            seed = torch.randint(2**31, (), generator=generator)
-            self.register_buffer("seed", seed)
+            self.register_buffer("seed", torch.randint(2**31, (), generator=generator))
             self.register_buffer("steps", torch.zeros((), dtype=torch.long))
         self._drawn: tuple[Tensor, Tensor] | None = None
 

@@ -19,7 +19,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 
 from nearkin.losses.closed_form import closed_form
@@ -32,22 +31,22 @@ Eta = Callable[[Tensor], tuple[Tensor, Tensor | None]]
 
 
 def margin_softmax(
-    embeddings: Float[Tensor, "batch dim"],
-    labels: Int[Tensor, " batch"],
-    weight: Float[Tensor, "classes *sub_centers dim"],
+    embeddings: Tensor,
+    labels: Tensor,
+    weight: Tensor,
     *,
-    scale: float | Float[Tensor, " batch"],
+    scale: float | Tensor,
     psi: Psi = torch.cos,
     eta: Eta | None = None,
-) -> Float[Tensor, ""]:
+) -> Tensor:
     """Mean cross-entropy of scaled cosines, with another function of the angle for an embedding's own class.
 
     Args:
-        embeddings: one row per image, of any length: directions count. A zero row has the cosine 0 to every class, and
-            no gradient.
+        embeddings: `[batch, dim]`, of any length: directions count. A zero row has the cosine 0 to every class, and no
+            gradient.
         labels: class ids, 0 <= id < classes.
-        weight: a row per class, or several, of which the nearest counts.
-        scale: s, for all or for each row.
+        weight: `[classes, dim]`, or `[classes, sub_centers, dim]`, of which the nearest counts.
+        scale: s, for all or `[batch]` for each row.
         psi: of the angle to the own class, elementwise.
         eta: of the cosines to other classes; None is the cosine itself.
 

@@ -196,7 +196,7 @@ def _refuse(terms: list[_Term], option: str) -> None:
 
 
 def _build(term: _Term, classes: int, dim: int, generator: torch.Generator | None) -> LabelLoss:
-    given = {**dict.fromkeys(_CLASSES, classes), **dict.fromkeys(_DIM, dim)}
+    given: dict[str, Any] = {**dict.fromkeys(_CLASSES, classes), **dict.fromkeys(_DIM, dim)}
     if term.is_ours:
         given["generator"] = generator
     sizes = {name: value for name, value in given.items() if name in term.parameters}

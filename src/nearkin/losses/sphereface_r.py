@@ -40,7 +40,7 @@ def sphereface_r_loss(
 
     Example:
         >>> sphereface_r_loss(torch.eye(2), torch.tensor([0, 1]), torch.eye(2), scale=1.0, margin=2.0)
-        tensor(0.5572)
+        tensor(0.5574)
 
     Source: Liu et al. 2021, "SphereFace revived", arXiv:2109.05565, SphereFace-R v2 with hard feature normalization.
     """
