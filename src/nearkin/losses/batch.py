@@ -184,4 +184,4 @@ def reduce(total: Tensor, *, nonzero: Tensor | float, count: float | int, reduct
     if reduction not in REDUCTIONS:
         raise UnknownName("reduction", str(reduction), REDUCTIONS)
     divisor = nonzero if reduction == "mean_nonzero" else count
-    return total / (divisor.clamp(min=1) if isinstance(divisor, Tensor) else max(1, divisor))
+    return total / torch.as_tensor(divisor, dtype=total.dtype, device=total.device).clamp(min=1)

@@ -126,8 +126,8 @@ def _sum(
     x: Tensor, y: Tensor, layout: "ClassLayout", loss: Loss, score: Score, needed: tuple[bool, bool]
 ) -> tuple[Tensor, Tensor, int, Tensor | None, Tensor | None] | None:
     """Sum, terms above 0, terms, and both gradients; None if the scores are wanted more exactly."""
-    total = torch.zeros((), dtype=_widest(x), device=x.device)
-    nonzero, count = torch.zeros((), dtype=torch.int64, device=x.device), 0
+    total = torch.zeros((), dtype=widest(x), device=x.device)
+    nonzero, count = total.clone(), 0
     by_x, by_y = (torch.zeros_like(side) if need else None for side, need in zip((x, y), needed, strict=True))
     x, y = centred(x, y, score)
     slopes = x.new_empty(len(x), len(y)) if layout.within and by_x is not None else None
@@ -269,7 +269,7 @@ def centred(x: Tensor, y: Tensor, score: Score) -> tuple[Tensor, Tensor]:
 
 def too_near(x: Tensor, y: Tensor, score: Score) -> float | None:
     """The score above which rows lie too near each other for the root of their distance; None if that cannot be."""
-    if score in ("dot", "squared_distance") or x.dtype == _widest(x) or not len(x) or not len(y):
+    if score in ("dot", "squared_distance") or x.dtype == widest(x) or not len(x) or not len(y):
         return None
     return -_NEAR * max(float(side.square().sum(1).max()) for side in (x, y))
 
@@ -280,6 +280,6 @@ def highest(anchors: Anchors, score: Score) -> Tensor:
     return torch.maximum(top, anchors.positives.amax()) if score == "distance" and anchors.positives.numel() else top
 
 
-def _widest(x: Tensor) -> torch.dtype:
+def widest(x: Tensor) -> torch.dtype:
     """float64, or float32 on a device that has no float64 (Apple's GPU)."""
     return torch.float32 if x.device.type == "mps" else torch.float64

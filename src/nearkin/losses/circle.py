@@ -43,8 +43,9 @@ def circle_loss(
             embeddings.
 
     Example:
+        >>> import torch
         >>> circle_loss(torch.tensor([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]]), torch.tensor([0, 0, 1]), gamma=1.0)
-        tensor(0.7946)
+        tensor(0.7890)
 
     Source: Sun et al. 2020, arXiv:2002.10857, eq. 6; the gradient, eq. 10.
     """

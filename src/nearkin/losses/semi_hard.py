@@ -44,7 +44,7 @@ def semi_hard_triplet_loss(
         >>> semi_hard_triplet_loss(
         ...     torch.tensor([[0.0], [2.0], [3.0], [-1.0]]), torch.tensor([5, 5, 9, 9]), margin=2.0, reduction="sum"
         ... )
-        tensor(2.)
+        tensor(18.)
 
     Source: Schroff et al. 2015, arXiv:1503.03832, eq. 4 and the paragraph around it. It leaves open what to do where
         no negative is further off.

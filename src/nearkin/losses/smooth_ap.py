@@ -52,7 +52,7 @@ def smooth_ap_loss(
         answers = near.shape[1]
         if not near.numel() or not anchors.negatives:
             return None
-        by_far, outdone, rest = torch.zeros_like(far), torch.empty_like(far), torch.empty_like(far)
+        by_far, outdone, slope = torch.zeros_like(far), torch.empty_like(far), torch.empty_like(far)
         by_near = torch.zeros_like(near)
         precision = near.new_zeros(len(near), 1)
         for column in range(answers):
@@ -65,7 +65,7 @@ def smooth_ap_loss(
             precision += positive_rank / rank
             # The loss falls with the rank among positives, rises with that among all.
             share = 1 / (answers * temperature * rank)
-            by_outdone = outdone.mul_(torch.rsub(outdone, 1, out=rest)).mul_(share * positive_rank / rank)
+            by_outdone = torch.addcmul(outdone, outdone, outdone, value=-1, out=slope).mul_(share * positive_rank / rank)
             by_among = among * (1 - among) * share * (positive_rank / rank - 1)
             by_far += by_outdone
             by_near += by_among

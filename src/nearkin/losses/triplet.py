@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nearkin.losses.batch import Reduction, check_batch, check_margin, reduce
-from nearkin.losses.by_anchor import Anchors, Terms, sum_by_anchor
+from nearkin.losses.by_anchor import Anchors, Terms, sum_by_anchor, widest
 
 # Up to so many positives of an anchor, a pass over its negatives for each is faster than ranking the negatives.
 FEW_POSITIVES = 256
@@ -65,9 +65,9 @@ def triplet_loss(
         count = count_by_passes if near.shape[1] <= FEW_POSITIVES else count_by_ranks
         by_near, by_far = count(near - margin, far)
         # Each violation adds s_n and M, and takes s_p: the counts weigh the scores. No count is of -inf.
-        violating = by_near.sum(dtype=torch.int64)
-        weighted = (far.clamp_(min=torch.finfo(far.dtype).min).mul_(by_far)).sum(1) - (near * by_near).sum(1)
-        total = weighted.sum(dtype=torch.float64) + margin * violating
+        violating = by_near.sum(dtype=widest(near))
+        weighted = far.clamp_(min=torch.finfo(far.dtype).min).mul_(by_far).sum(1) - (near * by_near).sum(1)
+        total = weighted.sum(dtype=widest(near)) + margin * violating
         return Terms(total.clamp_(min=0), triplets, by_near.neg_(), by_far, violating)
 
     def soft(anchors: Anchors) -> Terms | None:
