@@ -14,7 +14,6 @@ from nearkin.evaluation.measured import Mean, Measured
 from nearkin.evaluation.overlapping import Overlapping
 from nearkin.evaluation.ranking import ROUNDING
 
-
 UNITS = ("classes", "episodes")
 
 
