@@ -9,11 +9,13 @@ from collections.abc import Sequence
 import typer
 
 import nearkin
+from nearkin.cli.calibrate import calibrate
 from nearkin.cli.demo import demo
 from nearkin.cli.evaluate import evaluate
 from nearkin.cli.index import index
 from nearkin.cli.search import search
 from nearkin.cli.train import train
+from nearkin.cli.verify import verify
 from nearkin.errors import NearkinError
 
 BAD_INPUT = 2
@@ -26,6 +28,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (train, evaluate, index, search, demo):
+    app.command()(command)
+for command in (calibrate, verify):
     app.command()(command)
 
 
