@@ -45,8 +45,8 @@ def with_section(card: str, section: str) -> str:
     heading = section.partition("\n")[0]
     parts = re.split(r"(?m)^(?=## )", card)
     place = next((number for number, part in enumerate(parts) if part.partition("\n")[0] == heading), len(parts))
-    parts[place : place + 1] = [section + "\n\n"]
-    return "".join(part if part.endswith("\n\n") else f"{part.rstrip()}\n\n" for part in parts if part).rstrip() + "\n"
+    parts[place : place + 1] = [section]
+    return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
 
 
 def thresholds_section(calibration: Calibration) -> str:

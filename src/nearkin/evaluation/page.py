@@ -31,7 +31,6 @@ class PageContent:
 
     Args:
         facts: what was evaluated, by name: model, data, seed, command, ...
-        warnings: what was found by the checks, and other notes that change how figures are to be read.
         evidence: what stands behind the figures; None where there are no labels.
         calibration: of the encoder, to be held against these data.
         thumbnails: data URI of each picture that is shown, by row.
@@ -40,7 +39,6 @@ class PageContent:
     """
 
     facts: Mapping[str, str]
-    warnings: Sequence[str] = ()
     evidence: Evidence | None = None
     calibration: Calibration | None = None
     thumbnails: Mapping[int, str] = field(default_factory=dict)

@@ -1,7 +1,8 @@
 """An evaluation as a page: pictures are read again, made small, and written into one HTML file."""
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from nearkin.data.items import Picture
 from nearkin.encoders.calibration import Calibration
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import InvalidInput, PictureError
-from nearkin.evaluation.evidence import Evidence
+from nearkin.evaluation.evidence import gather_evidence
 from nearkin.evaluation.page import PageContent, render_page, shown_rows
 from nearkin.evaluation.report import Report
 from nearkin.tasks.embedded import Embedded
@@ -24,33 +25,45 @@ SIDE = 128
 def write_page(
     path: Path,
     report: Report,
-    evidence: Evidence,
     embedded: Embedded,
     encoder: Embedder,
     *,
-    warnings: Sequence[str] = (),
     facts: Mapping[str, str] | None = None,
-) -> None:
+    baselines: bool = True,
+    seed: int = 0,
+) -> Report:
     """Write the report as one self-contained HTML file.
 
     Args:
         path: of the file.
         report: the figures.
-        evidence: what stands behind them.
-        embedded: the pictures that were judged; rows of the evidence are theirs.
+        embedded: the pictures that were judged.
         encoder: what was judged.
-        warnings: what the checks found.
         facts: more of what was evaluated: seed, command, ...
+        baselines: whether to draw raw pixels beside the encoder.
+        seed: of drawn pairs and of the map.
+
+    Returns:
+        The report with the numbers of the page as its evidence.
 
     Raises:
         InvalidInput: the file cannot be written.
     """
     items = embedded.items
+    label_ids, names = items.label_ids()
+    evidence = gather_evidence(
+        embedded.vectors,
+        label_ids,
+        names,
+        raw=embedded.thumbnails if baselines else None,
+        is_query=items.is_query,
+        is_gallery=items.is_gallery,
+        seed=seed,
+    )
     rows = shown_rows(evidence)
     mapped = [point.row for point in evidence.map.points]
     content = PageContent(
         facts={"model": encoder.fingerprint, **_about(encoder), "data": items.source, **(facts or {})},
-        warnings=warnings,
         evidence=evidence,
         calibration=_calibration(encoder),
         thumbnails={row: uri for row in rows if (uri := thumbnail_uri(items.pictures[row]))},
@@ -61,6 +74,7 @@ def write_page(
         path.write_text(render_page(report, content), encoding="utf-8")
     except OSError as error:
         raise InvalidInput(f"cannot write the report '{path}': {error.strerror or error}") from error
+    return replace(report, evidence={"pictures": list(items.uris), **evidence.to_dict()})
 
 
 def thumbnail_uri(picture: Picture) -> str | None:
