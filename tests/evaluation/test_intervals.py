@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from nearkin.errors import InvalidInput
-from nearkin.evaluation.intervals import Figure, bootstrap_mean, bootstrap_median
+from nearkin.evaluation.intervals import Figure, bootstrap_mean, bootstrap_median, bootstrap_runs
 
 
 def test_value_is_the_mean_over_all_values():
@@ -102,3 +102,52 @@ def test_bad_input_is_named(function):
         function(np.array([]))
     with pytest.raises(InvalidInput, match="groups: 2 given for 3"):
         function(np.zeros(3), groups=np.array([0, 1]))
+
+
+def test_one_run_is_bootstrap_mean():
+    values, groups = np.random.default_rng(0).random(30), np.arange(30) // 4
+    assert bootstrap_runs([values], groups=groups) == bootstrap_mean(values, groups=groups)
+
+
+def test_runs_that_agree_add_nothing_and_runs_that_differ_do():
+    values, groups = np.random.default_rng(0).random(30), np.arange(30) // 4
+    one, same = bootstrap_mean(values, groups=groups), bootstrap_runs([values] * 3, groups=groups)
+    assert (same.low, same.high) == pytest.approx((one.low, one.high))
+    apart = bootstrap_runs([values - 0.1, values, values + 0.1], groups=groups)
+    half = stats.t.ppf(0.975, 2) * 0.1 / np.sqrt(3)
+    assert apart.value == pytest.approx(one.value)
+    assert apart.high - apart.value == pytest.approx(np.hypot(one.high - one.value, half))
+    assert apart.value - apart.low == pytest.approx(np.hypot(one.value - one.low, half))
+
+
+def test_value_is_the_mean_of_the_runs_means():
+    figure = bootstrap_runs([[1.0, 0.0], [1.0, 1.0, 1.0, 0.0]], groups=[[0, 1], [0, 1, 2, 3]])
+    assert (figure.value, figure.n) == (0.625, 6)
+
+
+@pytest.mark.parametrize("own_groups", [False, True])
+def test_intervals_over_runs_cover_the_truth(own_groups):
+    """Five runs that differ, on the same or on other classes that differ."""
+    generator = np.random.default_rng(0)
+    covered, trials = 0, 250
+    for trial in range(trials):
+        classes = generator.normal(size=(5 if own_groups else 1, 25))
+        values = 0.3 + 0.3 * generator.normal(size=(5, 1)) + classes + 0.3 * generator.normal(size=(5, 25))
+        groups = np.arange(125).reshape(5, 25) if own_groups else np.arange(25)
+        figure = bootstrap_runs(list(values), groups=groups, seed=trial, resamples=300)
+        covered += figure.low <= 0.3 <= figure.high
+    assert 0.93 <= covered / trials <= 0.99
+
+
+def test_runs_stay_within_their_bounds():
+    figure = bootstrap_runs([[1, 1, 1, 1], [1, 1, 0, 0]], groups=[0, 1, 2, 3], within=(0.0, 1.0))
+    assert (figure.low, figure.high) == (0.0, 1.0)
+
+
+def test_bad_runs_are_named():
+    with pytest.raises(InvalidInput, match="no runs given"):
+        bootstrap_runs([])
+    with pytest.raises(InvalidInput, match="groups of 1 runs given for 2"):
+        bootstrap_runs([[1.0], [1.0]], groups=[[0]])
+    with pytest.raises(InvalidInput, match="at least one"):
+        bootstrap_runs([[1.0], []])

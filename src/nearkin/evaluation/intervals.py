@@ -5,9 +5,10 @@ are drawn, whole, not queries; drawing queries would make the intervals too narr
 95 % is measured by `benchmarks/coverage.py`.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -74,70 +75,208 @@ def bootstrap_mean(
 
     Source: Efron 1987, Better bootstrap confidence intervals; Hesterberg 2015, arXiv:1411.5279, on widened levels.
     """
-    values, members = _in_groups(values, groups)
-    sums = np.bincount(members, weights=values)
-    counts = np.bincount(members).astype(np.float64)
-    value = float(sums.sum() / counts.sum())
-    if len(counts) < 2:
-        return Figure(value, None, None, len(values))
+    return bootstrap_runs([values], groups=groups, within=within, seed=seed, resamples=resamples)
+
+
+def bootstrap_runs(
+    runs: Sequence[npt.ArrayLike],
+    *,
+    groups: npt.ArrayLike | Sequence[npt.ArrayLike] | None = None,
+    within: tuple[float, float] | None = None,
+    seed: int = 0,
+    resamples: int = 1000,
+) -> Figure:
+    """The mean over several runs of one method, such as trainings by other seeds; its interval is for further runs.
+
+    Both the run and the groups it is judged on vary. Groups are drawn as in `bootstrap_mean`, the same for all
+    runs. To the half-widths that this gives, the spread between runs is added in quadrature, with Student's t for
+    so few; what of that spread comes from the groups shows in the resamples, and counts once. Drawing runs as well
+    would not do: of two runs, half of the resamples hold the same one twice.
+
+    Two methods, run by the same seeds and asked the same queries, are compared by the differences `a - b` of each run.
+
+    Args:
+        runs: for each run its values `[n]`, one per measurement.
+        groups: ids `[n]` for all runs, or one array per run, where the same id means the same group; every value
+            is its own group by default, the n-th of each run the same one.
+        within, seed, resamples: as in `bootstrap_mean`.
+
+    Returns:
+        The mean of the runs' means; n counts the measurements of all runs. One run gives what `bootstrap_mean` does,
+        which says nothing of other runs. A single group gives no interval.
+
+    Raises:
+        InvalidInput: no runs, a run without values, or another number of groups than of values.
+
+    Example:
+        >>> figure = bootstrap_runs([[1, 0, 1, 1], [1, 1, 0, 0], [1, 0, 1, 0]], groups=[0, 0, 1, 1])
+        >>> round(figure.value, 3), figure.n
+        (0.583, 12)
+
+    Source: Zou & Donner 2008, Construction of confidence limits about effect measures, for the sum in quadrature.
+    """
+    sums, counts, constant = _by_run_and_group(runs, groups)
+    means = sums.sum(axis=1) / counts.sum(axis=1)
+    value, n = float(means.mean()), int(counts.sum())
+    if counts.shape[1] < 2:
+        return Figure(value, None, None, n)
     # Unequal groups count for fewer: as many as equal groups would give the same spread.
-    effective = float(counts.sum() ** 2 / (counts**2).sum())
-    if within is not None and values[0] in within and (values == values[0]).all():
+    effective = float(n**2 / (counts.sum(axis=0) ** 2).sum())
+    if within is not None and constant in within:
         least, most = within
         reach = (most - least) * _TAIL ** (1 / effective)
-        low, high = (least + reach, most) if values[0] == most else (least, most - reach)
-        return Figure(value, low, high, len(values))
-    drawn = np.concatenate(
-        [(weights @ sums) / (weights @ counts) for weights in _resamples(len(counts), len(counts), resamples, seed)]
-    )
-    without = (sums.sum() - sums) / (counts.sum() - counts)
-    low, high = np.quantile(drawn, _bca_levels(drawn, value, without, _widened_tail(effective))).tolist()
-    return Figure(value, low, high, len(values))
+        low, high = (least + reach, most) if constant == most else (least, most - reach)
+        return Figure(value, low, high, n)
+
+    def means_of(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        # Where runs have groups of their own, a resample may hold none of a run's: it then tells nothing of that run.
+        return np.divide(sums, counts, out=np.broadcast_to(means, sums.shape).copy(), where=counts > 0)
+
+    weights = _resamples(counts.shape[1], counts.shape[1], resamples, seed)
+    drawn = np.concatenate([means_of(some @ sums.T, some @ counts.T) for some in weights])
+    without = means_of(sums.sum(axis=1) - sums.T, counts.sum(axis=1) - counts.T).mean(axis=1)
+    averages = drawn.mean(axis=1)
+    low, high = np.quantile(averages, _bca_levels(averages, value, without, _widened_tail(effective))).tolist()
+    if len(means) > 1:
+        more = _spread_of_runs(means, drawn)
+        low, high = value - float(np.hypot(value - low, more)), value + float(np.hypot(high - value, more))
+        if within is not None:
+            low, high = max(low, within[0]), min(high, within[1])
+    return Figure(value, low, high, n)
 
 
 def bootstrap_median(
     values: npt.ArrayLike,
     *,
     groups: npt.ArrayLike | None = None,
+    minus: npt.ArrayLike | None = None,
     seed: int = 0,
     resamples: int = 1000,
 ) -> Figure:
     """The median over all values, with its percentile bootstrap interval over groups (BCa does not suit a median).
 
-    Args, returns and raises as `bootstrap_mean`.
+    Args:
+        values, groups, seed, resamples: as in `bootstrap_mean`.
+        minus: values `[n]` of another model for the same measurements, whose median is taken off.
+
+    Returns and raises as `bootstrap_mean`.
 
     Example:
         >>> bootstrap_median(np.array([1.0, 2.0, 9.0])).value
         2.0
     """
-    values, members = _in_groups(values, groups)
-    value, total = float(np.median(values)), int(members.max()) + 1
+    sides = [_checked(side, groups) for side in (values, minus) if side is not None]
+    members = np.unique(sides[0][1], return_inverse=True)[1]
+    value, total = _minus([float(np.median(side)) for side, _ in sides]), int(members.max()) + 1
     if total < 2:
-        return Figure(value, None, None, len(values))
+        return Figure(value, None, None, len(members))
+    medians = _minus([_drawn_medians(side, members, resamples, seed) for side, _ in sides])
+    tail = _widened_tail(total)
+    low, high = np.quantile(medians, [tail, 1 - tail]).tolist()
+    return Figure(value, low, high, len(members))
+
+
+def _minus(sides: list[Any]) -> Any:
+    return sides[0] if len(sides) == 1 else sides[0] - sides[1]
+
+
+def _drawn_medians(values: np.ndarray, members: np.ndarray, resamples: int, seed: int) -> Float[np.ndarray, " draws"]:
+    """The median of each resample; the same seed draws the same groups."""
     order = np.argsort(values, kind="stable")
     ascending, members = values[order], members[order]
     medians = []
-    for weights in _resamples(total, len(values), resamples, seed):
+    for weights in _resamples(int(members.max()) + 1, len(values), resamples, seed):
         place = weights[:, members].cumsum(axis=1)
         middle = (place[:, -1:] - 1) / 2
         below = (place > np.floor(middle)).argmax(axis=1)
         above = (place > np.ceil(middle)).argmax(axis=1)
         medians.append((ascending[below] + ascending[above]) / 2)
-    tail = _widened_tail(total)
-    low, high = np.quantile(np.concatenate(medians), [tail, 1 - tail]).tolist()
-    return Figure(value, low, high, len(values))
+    return np.concatenate(medians)
 
 
-def _in_groups(
+def bootstrap_left_out(
+    value: float,
+    without: npt.ArrayLike,
+    *,
+    n: int,
+    within: tuple[float, float] | None = None,
+    seed: int = 0,
+    resamples: int = 1000,
+) -> Figure:
+    """A number that is no mean (an index of a clustering, say), with a BCa interval from what it is without each group.
+
+    The number of a resample is taken to be the mean of the drawn groups' pseudo-values: what each group adds.
+
+    Args:
+        value: from all the data.
+        without: the number without each group in turn `[groups]`.
+        n: how many measurements stand behind it.
+        within: the least and greatest possible value.
+        seed, resamples: as in `bootstrap_mean`.
+
+    Returns:
+        The figure; without an interval if there are fewer than two groups.
+
+    Example:
+        >>> values = np.array([0.1, 0.4, 0.8, 0.9])
+        >>> of_mean = bootstrap_left_out(values.mean(), (values.sum() - values) / 3, n=4)
+        >>> bool(np.isclose(of_mean.low, bootstrap_mean(values).low))
+        True
+
+    Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapters 11 and 14.
+    """
+    left_out = np.asarray(without, dtype=np.float64)
+    groups = len(left_out)
+    if groups < 2:
+        return Figure(value, None, None, n)
+    if within is not None and value in within and (left_out == value).all():
+        return replace(bootstrap_mean(left_out, within=within), value=value, n=n)
+    # The mean of the pseudo-values is a little off the value; only how they differ is wanted of them.
+    figure = bootstrap_mean((groups - 1) * (left_out.mean() - left_out) + value, seed=seed, resamples=resamples)
+    low, high = figure.low, figure.high
+    if within is not None and low is not None and high is not None:
+        low, high = max(low, within[0]), min(high, within[1])
+    return Figure(value, low, high, n)
+
+
+def _by_run_and_group(
+    runs: Sequence[npt.ArrayLike], groups: npt.ArrayLike | Sequence[npt.ArrayLike] | None
+) -> tuple[Float[np.ndarray, "runs groups"], Float[np.ndarray, "runs groups"], float | None]:
+    """Sum and number of the values of each run and group, and the value if all are one and the same."""
+    if not len(runs):
+        raise InvalidInput("no runs given: wanted the values of at least one")
+    several = isinstance(groups, Sequence | np.ndarray) and len(groups) > 0 and np.ndim(groups[0]) > 0
+    per_run: list[Any] = list(groups) if several else [groups] * len(runs)  # type: ignore[arg-type]
+    if len(per_run) != len(runs):
+        raise InvalidInput(f"groups of {len(per_run)} runs given for {len(runs)} runs")
+    parts = [_checked(run, its) for run, its in zip(runs, per_run, strict=True)]
+    values, names = (np.concatenate([part[side] for part in parts]) for side in (0, 1))
+    found, members = np.unique(names, return_inverse=True)
+    cells = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts]) * len(found) + members
+    shape, size = (len(parts), len(found)), len(parts) * len(found)
+    sums = np.bincount(cells, weights=values, minlength=size).reshape(shape)
+    counts = np.bincount(cells, minlength=size).reshape(shape).astype(np.float64)
+    return sums, counts, float(values[0]) if (values == values[0]).all() else None
+
+
+def _spread_of_runs(means: Float[np.ndarray, " runs"], drawn: Float[np.ndarray, "resamples runs"]) -> float:
+    """The half-width that the spread of runs adds to that of the groups, see `bootstrap_runs`."""
+    from scipy.special import stdtrit  # scipy is not needed for training
+
+    by_groups = float((drawn - means).var(axis=1, ddof=1).mean())
+    student, normal = float(stdtrit(len(means) - 1, 1 - _TAIL)), _NORMAL.inv_cdf(1 - _TAIL)
+    more = student**2 * float(means.var(ddof=1)) - normal**2 * by_groups
+    return float(np.sqrt(max(more, 0.0) / len(means)))
+
+
+def _checked(
     values: npt.ArrayLike, groups: npt.ArrayLike | None
 ) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-    """The values, and the group of each, numbered from 0 without gaps."""
+    """The values, and an id of a group for each."""
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 1 or not len(values):
         raise InvalidInput(f"values of shape {values.shape}: a figure needs numbers [n], at least one")
-    if groups is None:
-        return values, np.arange(len(values))
-    return values, np.unique(as_ids(groups, "groups", length=len(values)), return_inverse=True)[1]
+    return values, np.arange(len(values)) if groups is None else as_ids(groups, "groups", length=len(values))
 
 
 def _resamples(groups: int, width: int, resamples: int, seed: int) -> Iterator[Float[np.ndarray, "block groups"]]:
