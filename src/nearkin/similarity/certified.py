@@ -126,6 +126,10 @@ class CertifiedSearch:
         Returns:
             Scores and rows `[q, k]`; where fewer answers exist, -inf and -1.
         """
+        # So few are scored in less time than a scan takes, which costs each of many queries less than a single one.
+        few = len(self.vectors) // (64 if len(queries) <= _FEW_QUERIES else 512)
+        if allowed is not None and np.count_nonzero(allowed) <= few:
+            return rerank(queries, self.vectors, [np.flatnonzero(allowed)] * len(queries), k, self.metric)
         candidates: list[np.ndarray] = []
         for start in range(0, len(queries), _QUERIES):
             candidates += self._candidates(_Rounded.of(queries[start : start + _QUERIES], self), k, allowed)

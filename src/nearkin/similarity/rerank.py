@@ -31,11 +31,10 @@ def exact_scores(
         >>> exact_scores(np.array([1, 0], np.float32), np.eye(2, dtype=np.float32), "euclidean").tolist()
         [0.0, -2.0]
     """
-    with np.errstate(over="ignore"):  # a score beyond float32 is infinite
-        if metric == "cosine":
-            return (vectors.astype(np.float64) @ query.astype(np.float64)).astype(np.float32)
-        gap = vectors.astype(np.float64) - query.astype(np.float64)
-        return -np.einsum("md,md->m", gap, gap).astype(np.float32)
+    if metric == "cosine":
+        return (vectors.astype(np.float64) @ query.astype(np.float64)).astype(np.float32)
+    gap = vectors.astype(np.float64) - query.astype(np.float64)
+    return (0 - np.einsum("md,md->m", gap, gap)).astype(np.float32)
 
 
 def best_of(
@@ -81,7 +80,8 @@ def rerank(
     """
     scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
     rows = np.full((len(queries), k), -1, dtype=np.int64)
-    for q, (query, some) in enumerate(zip(queries, candidates, strict=True)):
-        found, where = best_of(query, vectors, some, k, metric)
-        scores[q, : len(found)], rows[q, : len(found)] = found, where
+    with np.errstate(over="ignore"):  # a score beyond float32 is infinite
+        for q, (query, some) in enumerate(zip(queries, candidates, strict=True)):
+            found, where = best_of(query, vectors, some, k, metric)
+            scores[q, : len(found)], rows[q, : len(found)] = found, where
     return scores, rows

@@ -1,6 +1,7 @@
 """What the approximate kinds share: candidates from faiss, exact scores, filters, files."""
 
 from abc import abstractmethod
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +19,11 @@ FAISS, ORDER, ENCODING = "index.faiss", "order.npy", "encoding.npz"
 ANSWERS = 10
 # Up to so many allowed rows, scoring them all is as fast as searching.
 _FEW = 1 << 13
+
+
+def faiss() -> Any:
+    """The library, loaded when first needed."""
+    return import_module("faiss")
 
 
 class ApproximateIndex(Index):
@@ -113,9 +119,7 @@ class ApproximateIndex(Index):
         """Memory of the faiss index."""
 
     def _write(self, path: Path) -> dict[str, Any]:
-        import faiss
-
-        write = faiss.write_index_binary if self.binary else faiss.write_index
+        write = faiss().write_index_binary if self.binary else faiss().write_index
         write(self._core, str(path / FAISS))
         np.save(path / ORDER, self._order)
         np.savez(path / ENCODING, **vars(self._encoding))
@@ -123,9 +127,7 @@ class ApproximateIndex(Index):
 
     @classmethod
     def _read(cls, path: Path, vectors: Vectors, header: dict[str, Any]) -> "ApproximateIndex":
-        import faiss
-
-        read = faiss.read_index_binary if cls.binary else faiss.read_index
+        read = faiss().read_index_binary if cls.binary else faiss().read_index
         with np.load(path / ENCODING) as arrays:
             encoding = cls.encodings(**arrays)
         order = np.load(path / ORDER)

@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 
-from nearkin.gallery.indexes.approximate import ApproximateIndex
+from nearkin.gallery.indexes.approximate import ApproximateIndex, faiss
 from nearkin.gallery.indexes.encodings import WholeNumbers
 from nearkin.gallery.indexes.index import Vectors
 from nearkin.similarity import Metric
@@ -25,17 +25,13 @@ class HnswIndex(ApproximateIndex):
 
     @classmethod
     def empty(cls, vectors: Vectors, metric: Metric, *, seed: int) -> "HnswIndex":
-        import faiss
-
-        core = faiss.IndexHNSWSQ(vectors.shape[1], faiss.ScalarQuantizer.QT_8bit_direct_signed, _LINKS)
+        core = faiss().IndexHNSWSQ(vectors.shape[1], faiss().ScalarQuantizer.QT_8bit_direct_signed, _LINKS)
         core.hnsw.efConstruction = _CONSTRUCTION
-        core.hnsw.rng = faiss.RandomGenerator(seed)
+        core.hnsw.rng = faiss().RandomGenerator(seed)
         return cls(vectors, metric, core, WholeNumbers.of(vectors))
 
     def _nearest(self, queries: Float[np.ndarray, "q dim"], depth: int, effort: int) -> Int[np.ndarray, "q depth"]:
-        import faiss
-
-        parameters = faiss.SearchParametersHNSW(efSearch=max(effort, depth))
+        parameters = faiss().SearchParametersHNSW(efSearch=max(effort, depth))
         return self._core.search(queries, depth, params=parameters)[1]
 
     def _core_bytes(self) -> int:

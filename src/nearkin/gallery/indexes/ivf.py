@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 
-from nearkin.gallery.indexes.approximate import ApproximateIndex
+from nearkin.gallery.indexes.approximate import ApproximateIndex, faiss
 from nearkin.gallery.indexes.encodings import WholeNumbers
 from nearkin.gallery.indexes.index import Vectors
 from nearkin.similarity import Metric
@@ -26,13 +26,11 @@ class IvfIndex(ApproximateIndex):
 
     @classmethod
     def empty(cls, vectors: Vectors, metric: Metric, *, seed: int) -> "IvfIndex":
-        import faiss
-
         n, dim = vectors.shape
         cells = max(1, round(4 * n**0.5))
         encoding = WholeNumbers.of(vectors)
-        code = faiss.ScalarQuantizer.QT_8bit_direct_signed
-        core = faiss.IndexIVFScalarQuantizer(faiss.IndexFlatL2(dim), dim, cells, code, faiss.METRIC_L2, False)
+        code = faiss().ScalarQuantizer.QT_8bit_direct_signed
+        core = faiss().IndexIVFScalarQuantizer(faiss().IndexFlatL2(dim), dim, cells, code, faiss().METRIC_L2, False)
         core.cp.seed, core.cp.niter = seed, 8
         core.cp.min_points_per_centroid, core.cp.max_points_per_centroid = 1, _TRAINED_ON
         sample = np.random.default_rng(seed).permutation(n)[: _TRAINED_ON * cells]
@@ -40,9 +38,7 @@ class IvfIndex(ApproximateIndex):
         return cls(vectors, metric, core, encoding)
 
     def _nearest(self, queries: Float[np.ndarray, "q dim"], depth: int, effort: int) -> Int[np.ndarray, "q depth"]:
-        import faiss
-
-        parameters = faiss.SearchParametersIVF(nprobe=min(effort, self._core.nlist))
+        parameters = faiss().SearchParametersIVF(nprobe=min(effort, self._core.nlist))
         return self._core.search(queries, depth, params=parameters)[1]
 
     def _core_bytes(self) -> int:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from nearkin.gallery.indexes.approximate import ApproximateIndex
+from nearkin.gallery.indexes.approximate import ApproximateIndex, faiss
 from nearkin.gallery.indexes.encodings import Hyperplanes
 from nearkin.gallery.indexes.index import Vectors
 from nearkin.similarity import Metric
@@ -29,9 +29,7 @@ class LshIndex(ApproximateIndex):
 
     @classmethod
     def empty(cls, vectors: Vectors, metric: Metric, *, seed: int) -> "LshIndex":
-        import faiss
-
-        return cls(vectors, metric, faiss.IndexBinaryFlat(BITS), Hyperplanes.of(vectors, BITS, seed))
+        return cls(vectors, metric, faiss().IndexBinaryFlat(BITS), Hyperplanes.of(vectors, BITS, seed))
 
     def hashes(self, vectors: Float[np.ndarray, "n dim"]) -> list[str]:
         """The hash of each vector as a string of 0 and 1.
@@ -52,9 +50,7 @@ class LshIndex(ApproximateIndex):
             >>> {prefix: rows.tolist() for prefix, rows in index.buckets(1).items()}
             {'0': [0], '1': [1]}
         """
-        import faiss
-
-        codes = faiss.vector_to_array(self._core.xb).reshape(len(self._order), -1)
+        codes = faiss().vector_to_array(self._core.xb).reshape(len(self._order), -1)
         bits = np.unpackbits(codes, axis=1, count=length)
         prefixes, bucket = np.unique(bits, axis=0, return_inverse=True)
         members = np.argsort(bucket, kind="stable")
