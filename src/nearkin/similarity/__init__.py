@@ -5,7 +5,7 @@ the cosine and orders neighbours just as Euclidean distance does: |x - y|^2 = 2 
 """
 
 from nearkin.similarity.certified import CertifiedSearch, Codes
-from nearkin.similarity.rerank import Metric, exact_scores, rerank
+from nearkin.similarity.exact import Metric, exact_scores, rerank
 from nearkin.similarity.scores import score_blocks, top_k
 
 __all__ = ["CertifiedSearch", "Codes", "Metric", "exact_scores", "rerank", "score_blocks", "top_k"]

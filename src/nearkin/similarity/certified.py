@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Int8
 
-from nearkin.similarity.rerank import Metric, rerank
+from nearkin.similarity.exact import Metric, rerank
 
 GROUP = 32
 # Whole-number scores of a block: 16 MiB, so that they are still in the cache when the best are looked for.
