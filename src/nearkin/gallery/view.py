@@ -12,7 +12,7 @@ from PIL import Image
 
 from nearkin.errors import InvalidInput
 from nearkin.gallery.columns import ID, THUMBNAIL, metadata_names
-from nearkin.gallery.exact import ExactIndex
+from nearkin.gallery.indexes import ExactIndex
 from nearkin.gallery.store import Snapshot
 
 
@@ -49,12 +49,16 @@ class View:
 
     @cached_property
     def index(self) -> ExactIndex:
-        """Loaded when first needed."""
-        return ExactIndex(*self.snapshot.vectors())
+        """Loaded when first needed; its rows are in the order of the ids."""
+        ids, vectors = self.snapshot.vectors()
+        self._row_of = np.argsort(ids)
+        self._ids = ids[self._row_of]
+        return ExactIndex(vectors[self._row_of])
 
     def search(self, query: Float[np.ndarray, " dim"], k: int) -> list[Hit]:
         """The min(k, n) items whose vectors are most alike, best first; of equal scores the lower id first."""
-        scores, rows = self.index.search(query, k)
+        scores, found = (column[0] for column in self.index.search(query[None], min(k, len(self.index))))
+        rows = self._row_of[found]
         metadata = metadata_names(self.snapshot.schema)
         records = self.snapshot.take(rows, [ID, "uri", "label", "captions", *metadata]).to_pylist()
         return [
@@ -75,7 +79,7 @@ class View:
         Raises:
             InvalidInput: no item has this id.
         """
-        rows = np.flatnonzero(self.index.ids == id)
+        rows = self._row_of[: len(self.index)][self._ids == id]
         if not len(rows):
             raise InvalidInput(f"no item has the id {id}: take it from a hit")
         encoded = self.snapshot.take(rows, [THUMBNAIL])[THUMBNAIL][0].as_py()
