@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from nearkin.gallery.view import Hit
+    from nearkin.gallery.hits import Hit
 
 
 def search(
