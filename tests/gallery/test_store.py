@@ -16,7 +16,7 @@ def rows(ids: list[int], schema: pa.Schema, **columns: object) -> pa.Table:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store.create(tmp_path / "items.lance", dim=4)
+    return Store.create(str(tmp_path / "items.lance"), "fake", dim=4)
 
 
 def test_vectors_come_back_by_id(store: Store) -> None:
@@ -39,7 +39,7 @@ def test_vectors_come_back_by_id(store: Store) -> None:
 def test_a_snapshot_stays_as_it_is(store: Store) -> None:
     store.append(rows([0], store.snapshot().schema))
     before, version = store.snapshot(), store.version
-    other = Store(store.path)
+    other = Store(store.uri)
     other.append(rows([1], before.schema))
     assert store.version > version
     assert len(before) == 1
@@ -47,7 +47,7 @@ def test_a_snapshot_stays_as_it_is(store: Store) -> None:
 
 
 def test_a_writer_sees_what_another_wrote(store: Store) -> None:
-    schema, other = store.snapshot().schema, Store(store.path)
+    schema, other = store.snapshot().schema, Store(store.uri)
     store.append(rows([0], schema))
     other.add_columns(schema.append(pa.field("price", pa.float64())))
     store.upsert(rows([0, 1], store.snapshot().schema, price=2.5))
@@ -62,7 +62,7 @@ def test_small_fragments_and_deleted_rows_are_merged_away(store: Store) -> None:
     for _ in range(3):
         store.upsert(rows(list(range(i + 1)), schema))
     store.clean_up(timedelta(0))
-    assert len(list((store.path / "data").iterdir())) <= 2
+    assert len(list((Path(store.uri) / "data").iterdir())) <= 2
     np.testing.assert_array_equal(np.sort(store.snapshot().vectors()[0]), np.arange(i + 1))
 
 
@@ -74,13 +74,13 @@ def test_clean_up_leaves_young_versions_to_their_readers(store: Store) -> None:
     store.clean_up()
     assert reader.read(["label"])["label"].to_pylist() == [None, None]
     store.clean_up(timedelta(0))
-    assert len(list((store.path / "_versions").glob("*.manifest"))) == 1
+    assert len(list((Path(store.uri) / "_versions").glob("*.manifest"))) == 1
     assert store.snapshot().read(["label"])["label"].to_pylist() == ["new", "new"]
 
 
 def test_clean_up_removes_what_a_killed_writer_left(store: Store) -> None:
     store.append(rows([0], store.snapshot().schema))
-    leftover = store.path / "data" / "leftover.lance"
+    leftover = Path(store.uri) / "data" / "leftover.lance"
     leftover.write_bytes(b"half a file")
     store.clean_up(timedelta(0))
     assert not leftover.exists()
@@ -89,8 +89,8 @@ def test_clean_up_removes_what_a_killed_writer_left(store: Store) -> None:
 
 def test_missing_or_damaged(tmp_path: Path, store: Store) -> None:
     with pytest.raises(ArtefactError, match=r"nothing' is missing or damaged"):
-        Store(tmp_path / "nothing")
-    for manifest in (store.path / "_versions").iterdir():
+        Store(str(tmp_path / "nothing"))
+    for manifest in (Path(store.uri) / "_versions").iterdir():
         manifest.write_bytes(b"xx")
     with pytest.raises(ArtefactError, match="missing or damaged"):
-        Store(store.path)
+        Store(store.uri)

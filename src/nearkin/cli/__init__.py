@@ -11,7 +11,9 @@ import typer
 import nearkin
 from nearkin.cli.demo import demo
 from nearkin.cli.evaluate import evaluate
+from nearkin.cli.gallery import gallery
 from nearkin.cli.index import index
+from nearkin.cli.reindex import reindex
 from nearkin.cli.search import search
 from nearkin.cli.train import train
 from nearkin.errors import NearkinError
@@ -25,8 +27,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, index, search, demo):
+for command in (train, evaluate, index, reindex, search, demo):
     app.command()(command)
+app.add_typer(gallery)
 
 
 def _print_version(wanted: bool) -> bool:

@@ -155,6 +155,11 @@ class Gallery:
         return self._newest().snapshot.dim
 
     @property
+    def version(self) -> int:
+        """Of the items; every write makes a higher one."""
+        return self._newest().snapshot.version
+
+    @property
     def columns(self) -> dict[str, str]:
         """Names and types of the columns that `where`, `update` and `export` know."""
         return self._newest().snapshot.columns

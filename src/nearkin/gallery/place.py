@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -113,8 +114,6 @@ class ObjectStore:
         cache = Path(os.environ.get("NEARKIN_CACHE") or "~/.cache/nearkin").expanduser()
         self._local = cache / "galleries" / blake2b(url.encode(), digest_size=12).hexdigest()
         self.derived = self._local / DERIVED
-        with self._errors():
-            self._files = LanceFileSession(url, self.storage)
 
     def __str__(self) -> str:
         return self.url
@@ -170,6 +169,10 @@ class ObjectStore:
     def alone(self) -> Iterator[None]:
         """Nothing is kept apart here; Lance sees to it that writes do not harm each other."""
         yield
+
+    @cached_property
+    def _files(self) -> LanceFileSession:
+        return LanceFileSession(self.url, self.storage)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

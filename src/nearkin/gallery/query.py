@@ -16,7 +16,7 @@ from nearkin.errors import InvalidInput
 Kind = Literal["words", "picture", "vector", "item"]
 
 # What can be asked for. Pairs are the parts of a mixture and their weights.
-Query = PictureLike | int | Sequence[tuple[Any, float]]
+Query = PictureLike | int | Sequence[tuple[Any, float | int]]
 
 
 @dataclass(frozen=True, eq=False)

@@ -112,8 +112,10 @@ class Rows:
 
     def summary(self, skipped: Sequence[Broken] = ()) -> AddSummary:
         """What has become of the items."""
-        kinds = ("added", "replaced", "updated", "unchanged")
-        return AddSummary(*(self.counts[kind] for kind in kinds), skipped=tuple(skipped))
+        added, replaced, updated, unchanged = (
+            self.counts[kind] for kind in ("added", "replaced", "updated", "unchanged")
+        )
+        return AddSummary(added, replaced, updated, unchanged, tuple(skipped))
 
     @cached_property
     def _free_ids(self) -> Int[np.ndarray, " n"]:

@@ -82,8 +82,8 @@ def describe_mixture(query: Query) -> str:
     """A mixture in one line.
 
     Example:
-        >>> describe_mixture([("/pictures/7.png", 1.0), ("red", -0.5), (7, 2)])
-        '7.png - 0.5 * red + 2 * #7'
+        >>> describe_mixture([("old shoe", 1.0), ("red", -0.5), (7, 2)])
+        'old shoe - 0.5 * red + 2 * #7'
     """
     line = ""
     for term in terms_of(query):
