@@ -22,13 +22,14 @@ def store(tmp_path: Path) -> Store:
 def test_vectors_come_back_by_id(store: Store) -> None:
     schema = store.snapshot().schema
     assert len(store.snapshot()) == 0
-    assert store.snapshot().vectors()[1].shape == (0, 4)
+    assert store.snapshot().vectors().shape == (0, 4)
     store.append(rows([0, 1, 2], schema))
     store.upsert(rows([1, 3], schema, label="new"))
     snapshot = store.snapshot()
-    ids, vectors = snapshot.vectors()
+    ids, vectors = snapshot.ids(), snapshot.vectors()
     assert sorted(ids.tolist()) == [0, 1, 2, 3]
     np.testing.assert_array_equal(vectors, ids[:, None].repeat(4, 1).astype(np.float32))
+    np.testing.assert_array_equal(snapshot.vectors(np.array([3, 0])), vectors[[3, 0]])
     assert snapshot.take([3, 0, 3], ["item_id"])["item_id"].to_pylist() == ids[[3, 0, 3]].tolist()
     labels = dict(
         zip(*(snapshot.read(["item_id", "label"])[name].to_pylist() for name in ("item_id", "label")), strict=True)
@@ -63,7 +64,7 @@ def test_small_fragments_and_deleted_rows_are_merged_away(store: Store) -> None:
         store.upsert(rows(list(range(i + 1)), schema))
     store.clean_up(timedelta(0))
     assert len(list((Path(store.uri) / "data").iterdir())) <= 2
-    np.testing.assert_array_equal(np.sort(store.snapshot().vectors()[0]), np.arange(i + 1))
+    np.testing.assert_array_equal(np.sort(store.snapshot().ids()), np.arange(i + 1))
 
 
 def test_clean_up_leaves_young_versions_to_their_readers(store: Store) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from nearkin.gallery.gallery import Gallery
+    from nearkin.gallery.gallery import Gallery, IndexInfo
 
 gallery = typer.Typer(name="gallery", help="Look into a gallery, change it, check it.", no_args_is_help=True)
 
@@ -26,8 +26,20 @@ def info(place: Place, as_json: Json = False) -> None:
         "encoder": opened.fingerprint,
         "version": opened.version,
         "columns": opened.columns,
+        "index": _index_facts(opened.index) if len(opened) else None,
     }
     _print(facts, as_json)
+
+
+@gallery.command()
+def build(
+    place: Place,
+    kind: Annotated[str, typer.Option(help="auto, exact, lsh, hnsw or ivf.")] = "auto",
+    recall: Annotated[float, typer.Option(help="Share of the true 10 nearest that shall be found.")] = 0.99,
+    as_json: Json = False,
+) -> None:
+    """Choose the index of a gallery and build it; says what recall it reaches. The choice stays with the gallery."""
+    _print({"gallery": place, **_index_facts(_open(place).build(kind, recall=recall))}, as_json)
 
 
 @gallery.command()
@@ -102,6 +114,12 @@ def check(
         raise typer.Exit(1)
 
 
+def _index_facts(index: "IndexInfo") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(index)
+
+
 def _column_and_value(text: str) -> tuple[str, Any]:
     import yaml
 
@@ -126,7 +144,7 @@ def _print(facts: dict[str, Any], as_json: bool) -> None:
         return
     for name, value in facts.items():
         if isinstance(value, dict):
-            value = ", ".join(f"{key} ({kind})" for key, kind in value.items())
+            value = ", ".join(f"{key}: {entry}" for key, entry in value.items())
         if isinstance(value, list | tuple):
             print(f"{name}: {len(value):,}", *value, sep="\n  ")
         else:

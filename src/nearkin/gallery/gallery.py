@@ -17,24 +17,26 @@ from nearkin.arrays import as_vectors, unit
 from nearkin.data.items import Items, Picture
 from nearkin.data.sources import read_items
 from nearkin.encoders.embedder import Embedder
-from nearkin.errors import ArtefactError, EncoderMismatch, InvalidInput
+from nearkin.errors import ArtefactError, EncoderMismatch, InvalidInput, UnknownName
 from nearkin.gallery.changes import as_sql, new_columns
 from nearkin.gallery.check import CheckReport, check_items, check_pictures
 from nearkin.gallery.columns import ID
 from nearkin.gallery.embedding import embed_queries, honest_threshold
 from nearkin.gallery.export import export_parquet
 from nearkin.gallery.hits import Hit, Hits, Item
+from nearkin.gallery.indexes import KINDS
 from nearkin.gallery.ingest import ingest, ingest_vectors
 from nearkin.gallery.pin import check_encoder, check_mark, encoder_folder, is_marked, write_mark
 from nearkin.gallery.place import Place, place_of
 from nearkin.gallery.query import Query
 from nearkin.gallery.reindex import ReindexSummary, Staging, agreement, as_column
 from nearkin.gallery.rows import AddSummary
-from nearkin.gallery.store import Store, any_of
-from nearkin.gallery.view import View
+from nearkin.gallery.store import INDEX, Snapshot, Store, any_of
+from nearkin.gallery.upkeep import IndexInfo, IndexSetting, Upkeep
+from nearkin.gallery.view import INDEXES, View
 from nearkin.progress import Progress
 
-__all__ = ["AddSummary", "CheckReport", "Gallery", "Hit", "Hits", "Item", "ReindexSummary"]
+__all__ = ["AddSummary", "CheckReport", "Gallery", "Hit", "Hits", "IndexInfo", "Item", "ReindexSummary"]
 
 ITEMS = "items.lance"
 # Seconds for which a reader of an object store goes without a look at whether there is a newer version.
@@ -66,7 +68,8 @@ class Gallery:
     def __init__(self, place: Place, encoder: Embedder | None) -> None:
         self.place = place
         self._store = Store(place.uri(ITEMS), place.storage, shared=place.shared)
-        self._view = View(self._store.snapshot(), place.derived)
+        self._upkeep = Upkeep(place.derived / INDEXES, self._renew)
+        self._view = self._view_of(self._store.snapshot())
         self._looked = monotonic()
         # An encoder that the caller gave stays; the gallery's own copy follows the gallery.
         self._given = encoder is not None
@@ -441,6 +444,42 @@ class Gallery:
             self._newest().snapshot, Path(path), where, vectors=vectors, thumbnails=thumbnails, progress=progress
         )
 
+    def build(self, kind: str = "auto", *, recall: float = 0.99) -> IndexInfo:
+        """Choose the index of the gallery, and build it.
+
+        The choice stays with the gallery. When more than a tenth of the items has changed, the recall is measured
+        again; when it falls short, the process that notices builds the index anew while searches go on.
+
+        Args:
+            kind: "exact", "lsh", "hnsw", "ivf", or "auto": chosen by size and by what is measured.
+            recall: share of the true 10 nearest that an approximate index shall find, 0 < recall < 1.
+
+        Returns:
+            What was built, and the recall that it reaches.
+
+        Raises:
+            InvalidInput: recall out of range.
+            UnknownName: no such kind.
+
+        Example:
+            >>> Gallery.open("flowers").build("lsh", recall=0.99).recall.value  # doctest: +SKIP
+            0.993
+        """
+        if kind not in KINDS:
+            raise UnknownName("kind of index", kind, KINDS)
+        setting = IndexSetting(kind, recall)
+        with self._writing():
+            self._store.configure({INDEX: setting.to_json()})
+        self._upkeep.build(self._newest().snapshot)
+        self._renew()
+        return self.index
+
+    @property
+    def index(self) -> IndexInfo:
+        """The index that searches use."""
+        view = self._newest()
+        return IndexInfo.of(view.index, view.recall)
+
     def check(self, *, read_pictures: bool = False, progress: Progress | None = None) -> CheckReport:
         """Look whether the gallery is sound, and repair what can be made again from the items.
 
@@ -456,7 +495,7 @@ class Gallery:
         faults = check_items(view.snapshot)
         repaired = view.repair()
         if repaired:
-            self._view = View(view.snapshot, self.place.derived)
+            self._renew()
         missing, changed = check_pictures(view.snapshot, read=read_pictures, progress=progress)
         return CheckReport(len(view.snapshot), tuple(faults), missing, changed, tuple(repaired))
 
@@ -503,7 +542,8 @@ class Gallery:
             staging.check_complete(drop_missing)
             if staging.broken:
                 self._store.delete(any_of("uri", staging.broken))
-            ids, old = self._store.snapshot().vectors()
+            snapshot = self._store.snapshot()
+            ids, old = snapshot.ids(), snapshot.vectors()
             vectors = staging.vectors(ids)
             self._store.change_encoder(as_column(vectors, new), new)
         if self._given:
@@ -529,7 +569,7 @@ class Gallery:
         if self.place.shared and monotonic() < self._looked + LOOK:
             return self._view
         if self._view.snapshot.version != self._store.version:
-            view = View(self._store.snapshot(), self.place.derived)
+            view = self._view_of(self._store.snapshot())
             if self._given and view.snapshot.encoder != self._encoder_is:
                 raise EncoderMismatch(
                     f"gallery '{self.place}' has changed over to encoder {view.snapshot.encoder}: open it again"
@@ -537,6 +577,13 @@ class Gallery:
             self._view = view
         self._looked = monotonic()
         return self._view
+
+    def _view_of(self, snapshot: Snapshot) -> View:
+        return View(snapshot, self.place.derived, self._upkeep)
+
+    def _renew(self) -> None:
+        """See the same items anew, since there is a better index or a better file."""
+        self._view = self._view_of(self._view.snapshot)
 
     def _condition(self, ids: Iterable[int] | None, where: str | None) -> str:
         """The items that are meant, for the store."""

@@ -6,12 +6,15 @@ The dataset's configuration holds what must change together with the rows: the e
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from itertools import pairwise
 from typing import Any, cast
+from zlib import crc32
 
 import lance
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from jaxtyping import Float, Int
 
 from nearkin.errors import ArtefactError
@@ -110,7 +113,7 @@ class Snapshot:
             except pa.ArrowException as error:
                 raise fails_on_a_row(where or "", error) from error
 
-    def ids(self, where: str) -> Int[np.ndarray, " n"]:
+    def ids_where(self, where: str) -> Int[np.ndarray, " n"]:
         """Ids of the items that pass a filter.
 
         Raises:
@@ -123,19 +126,36 @@ class Snapshot:
         """The filter in a form that Lance may be given, checked."""
         return checked_filter(where, shown_names(self.schema), self._complaint)
 
-    @lance_errors()
-    def vectors(self) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, "n dim"]]:
-        """Ids and vectors of all rows."""
-        ids = np.empty(len(self), dtype=np.int64)
+    @property
+    def identity(self) -> str:
+        """Of the rows and their vectors: versions of one identity hold the same ones, in the same order."""
+        # The names of Lance's files are never used again, in no other dataset either.
+        files = [([file.path for file in part.data_files()], part.deletion_file()) for part in self.fragments]
+        return blake2b(repr((self.encoder, files)).encode(), digest_size=16).hexdigest()
+
+    def ids(self) -> Int[np.ndarray, " n"]:
+        """Of all rows, in order."""
+        return self.read([ID])[ID].to_numpy()
+
+    def marks(self) -> Int[np.ndarray, " n"]:
+        """A number for each row that changes when its vector does."""
+        column = self.read(["content_hash"])["content_hash"]
+        # The first 8 of 32 hex digits, as the number that their characters are.
+        digits = np.array(pc.utf8_slice_codeunits(column, 0, 8)).astype("S8")
+        return digits.view(np.int64) ^ crc32(self.encoder.encode())
+
+    def vectors(self, rows: Int[np.ndarray, " m"] | None = None) -> Float[np.ndarray, "m dim"]:
+        """Of some rows, or of all."""
+        name = self.vector_column
+        if rows is not None:
+            return self.take(rows, [name])[name].combine_chunks().flatten().to_numpy().reshape(-1, self.dim)
         vectors = np.empty((len(self), self.dim), dtype=np.float32)
         start = 0
         # Batch by batch: the vectors may fill half of the memory.
-        for batch in self._dataset.to_batches(columns=[ID, self.vector_column], scan_in_order=True):
-            part = slice(start, start + len(batch))
-            ids[part] = batch[ID].to_numpy()
-            vectors[part] = batch[self.vector_column].flatten().to_numpy().reshape(len(batch), -1)
-            start = part.stop
-        return ids, vectors
+        for batch in self.batches([name]):
+            vectors[start : start + len(batch)] = batch[name].flatten().to_numpy().reshape(len(batch), -1)
+            start += len(batch)
+        return vectors
 
     def _complaint(self, condition: str) -> str | None:
         try:

@@ -1,5 +1,6 @@
 """One version of a gallery as a reader sees it: what is found in it, and what the findings look like."""
 
+import shutil
 from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -8,12 +9,17 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from nearkin.errors import InvalidInput
+from nearkin.evaluation.intervals import Figure
 from nearkin.gallery.columns import THUMBNAIL
-from nearkin.gallery.exact import ExactIndex
+from nearkin.gallery.derived import damaged
 from nearkin.gallery.hits import Hits, Item
+from nearkin.gallery.live import LiveIndex
 from nearkin.gallery.records import Records
 from nearkin.gallery.store import Snapshot
+from nearkin.gallery.upkeep import Upkeep
 
+# Folders of the derived files.
+INDEXES, RECORDS = "indexes", "records"
 # Filters whose answers are kept.
 FILTERS = 16
 
@@ -24,31 +30,34 @@ class View:
     Args:
         snapshot: the version.
         derived: folder for files that can be made again.
+        upkeep: gives the index.
     """
 
-    def __init__(self, snapshot: Snapshot, derived: Path) -> None:
+    def __init__(self, snapshot: Snapshot, derived: Path, upkeep: Upkeep) -> None:
         self.snapshot = snapshot
         self._derived = derived
+        self._upkeep = upkeep
         self._allowed: dict[str, Bool[np.ndarray, " n"]] = {}
 
     @cached_property
-    def _data(self) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, "n dim"]]:
-        return self.snapshot.vectors()
+    def index(self) -> LiveIndex:
+        """Loaded when first needed."""
+        return self._upkeep.index(self.snapshot)
 
     @property
     def ids(self) -> Int[np.ndarray, " n"]:
         """Of the items, row by row."""
-        return self._data[0]
+        return self.index.ids
 
-    @cached_property
-    def index(self) -> ExactIndex:
-        """Loaded when first needed."""
-        return ExactIndex(self._data[1])
+    @property
+    def recall(self) -> Figure | None:
+        """Of the index, as it was measured last; None of an exact one."""
+        return self._upkeep.recall(self.index)
 
     @cached_property
     def records(self) -> Records:
         """What is shown of the items."""
-        return Records(self.snapshot, self._derived / "records")
+        return Records(self.snapshot, self._derived / RECORDS)
 
     def search(
         self,
@@ -97,15 +106,18 @@ class View:
         Raises:
             InvalidInput: no item has one of the ids.
         """
-        return np.array(self.index.vectors[self.rows_of(ids)])
+        return self.index.vectors(self.rows_of(ids))
 
     def thumbnail(self, id: int) -> bytes | None:
         """The small picture of an item, encoded; None if there is none."""
         return self.snapshot.take(self.rows_of([id]), [THUMBNAIL])[THUMBNAIL][0].as_py()
 
     def repair(self) -> list[str]:
-        """Make anew what is derived from the items and does not fit them; says what."""
-        return self.records.repair()
+        """Remove derived files that do not fit, to be made anew; says which."""
+        wrong = damaged(self._derived / INDEXES)
+        for folder in wrong:
+            shutil.rmtree(folder, ignore_errors=True)
+        return [*map(str, wrong), *self.records.repair()]
 
     @cached_property
     def _by_id(self) -> Int[np.ndarray, " n"]:
@@ -115,7 +127,7 @@ class View:
         """Which rows pass a filter."""
         if where not in self._allowed:
             allowed = np.zeros(len(self.ids), dtype=bool)
-            allowed[self.rows_of(self.snapshot.ids(where))] = True  # type: ignore[arg-type]
+            allowed[self.rows_of(self.snapshot.ids_where(where))] = True  # type: ignore[arg-type]
             while len(self._allowed) >= FILTERS:
                 self._allowed.pop(next(iter(self._allowed)))
             self._allowed[where] = allowed
