@@ -15,7 +15,7 @@ from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -33,6 +33,7 @@ _NEW, _ABANDONED = ".new-", 3600.0
 _PAGES, _PAGE = 64, 4096
 
 
+@runtime_checkable
 class Truth(Protocol):
     """One version of the items, which the files are checked against."""
 
