@@ -15,7 +15,7 @@ from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -33,6 +33,7 @@ _NEW, _ABANDONED = ".new-", 3600.0
 _PAGES, _PAGE = 64, 4096
 
 
+@runtime_checkable
 class Truth(Protocol):
     """One version of the items, which the files are checked against."""
 
@@ -64,12 +65,17 @@ def open_index(folder: Path, truth: Truth, kind: str = "exact", *, recall: float
     Returns:
         The index over exactly these items.
     """
+    return find_index(folder, truth, kind) or build_index(folder, truth, kind, recall=recall, seed=seed)
+
+
+def find_index(folder: Path, truth: Truth, kind: str = "exact") -> LiveIndex | None:
+    """The index from its files, None if none of them fits. Arguments as `open_index`."""
     for path in folder.glob(f"{kind}-*"):
         with suppress(ArtefactError):
             live = _opened(path, truth)
             if live.index.kind != "exact" or live.changed <= WORN:
                 return live
-    return build_index(folder, truth, kind, recall=recall, seed=seed)
+    return None
 
 
 def build_index(folder: Path, truth: Truth, kind: str = "exact", *, recall: float = 0.99, seed: int = 0) -> LiveIndex:
