@@ -10,6 +10,7 @@ import typer
 
 import nearkin
 from nearkin.cli.calibrate import calibrate
+from nearkin.cli.compare import compare
 from nearkin.cli.demo import demo
 from nearkin.cli.evaluate import evaluate
 from nearkin.cli.gallery import gallery
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, calibrate, verify, index, reindex, search, demo):
+for command in (train, compare, evaluate, calibrate, verify, index, reindex, search, demo):
     app.command()(command)
 app.add_typer(gallery)
 

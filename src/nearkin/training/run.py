@@ -43,6 +43,8 @@ from nearkin.training.sides import write_sides
 
 # The weights of the best epoch, in the run folder.
 BEST = Path("checkpoints") / "best.pt"
+# A note of the report of such a run.
+INTERRUPTED = "The training was interrupted; `--resume` goes on with it."
 
 
 def train(
@@ -104,7 +106,7 @@ def train(
         note = fault = None
         try:
             if _fit(module, out, resume, on_epoch, progress_bar):
-                note = "The training was interrupted; `--resume` goes on with it."
+                note = INTERRUPTED
         except TrainingError as error:
             if not (out / BEST).exists():
                 raise TrainingError(f"{error}; no epoch was finished, so there is no model") from error
