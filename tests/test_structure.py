@@ -83,6 +83,7 @@ def test_no_cycles_within_a_layer() -> None:
 
 def test_public_names() -> None:
     assert sorted(nearkin.__all__) == [
+        "Calibration",
         "Encoder",
         "Gallery",
         "Hit",
@@ -90,7 +91,9 @@ def test_public_names() -> None:
         "NearkinError",
         "Report",
         "TrainSettings",
+        "Verdict",
         "__version__",
+        "calibrate",
         "compare",
         "errors",
         "evaluate",

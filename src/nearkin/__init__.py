@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 # public name -> module that defines it
 _PUBLIC = {
+    "Calibration": "nearkin.encoders.calibration",
     "Encoder": "nearkin.encoders.encoder",
     "Gallery": "nearkin.gallery.gallery",
     "Hit": "nearkin.gallery.gallery",
@@ -17,6 +18,8 @@ _PUBLIC = {
     "NearkinError": "nearkin.errors",
     "Report": "nearkin.evaluation.report",
     "TrainSettings": "nearkin.training.settings",
+    "Verdict": "nearkin.encoders.calibration",
+    "calibrate": "nearkin.tasks.calibrate",
     "compare": "nearkin.tasks.comparison.run",
     "evaluate": "nearkin.tasks.evaluate",
     "read_items": "nearkin.data.sources",
@@ -30,10 +33,12 @@ if TYPE_CHECKING:
     from nearkin import errors, evaluation, losses, similarity
     from nearkin.data.items import Items
     from nearkin.data.sources import read_items
+    from nearkin.encoders.calibration import Calibration, Verdict
     from nearkin.encoders.encoder import Encoder
     from nearkin.errors import NearkinError
     from nearkin.evaluation.report import Report
     from nearkin.gallery.gallery import Gallery, Hit
+    from nearkin.tasks.calibrate import calibrate
     from nearkin.tasks.comparison.run import compare
     from nearkin.tasks.evaluate import evaluate
     from nearkin.training.run import train

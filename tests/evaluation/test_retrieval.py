@@ -1,9 +1,12 @@
+from collections import defaultdict
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
+from sklearn.metrics import average_precision_score, ndcg_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from nearkin.arrays import unit
@@ -14,7 +17,7 @@ from nearkin.evaluation.retrieval import retrieval, retrieval_by_chance, roles, 
 def slow_retrieval(embeddings, labels, is_query, is_gallery, ks):
     """The definitions, one query at a time, over a sorted list; of equal scores the wrong answer comes first."""
     vectors = unit(embeddings)
-    values = {name: [] for name in (*(f"recall@{k}" for k in ks), "precision@1", "r_precision", "map@r")}
+    values = defaultdict(list)
     for query in np.flatnonzero(is_query):
         answers = [row for row in np.flatnonzero(is_gallery) if row != query]
         answers.sort(key=lambda row: (-round(float(vectors[query] @ vectors[row]), 5), labels[row] == labels[query]))
@@ -27,6 +30,10 @@ def slow_retrieval(embeddings, labels, is_query, is_gallery, ks):
         values["precision@1"].append(float(right[0]))
         values["r_precision"].append(sum(right[:r]) / r)
         values["map@r"].append(sum(sum(right[: i + 1]) / (i + 1) for i in range(r) if right[i]) / r)
+        values["map"].append(sum(sum(right[: i + 1]) / (i + 1) for i in range(len(right)) if right[i]) / r)
+        for k in ks[1:]:
+            most = sum(1 / np.log2(i + 2) for i in range(min(r, k)))
+            values[f"ndcg@{k}"].append(sum(1 / np.log2(i + 2) for i in range(len(right[:k])) if right[i]) / most)
     return {name: np.mean(column) for name, column in values.items()}
 
 
@@ -58,6 +65,7 @@ def test_equals_the_slow_twin(embeddings, labels, with_roles):
     ks = (1, 2, 5, 1000)
     figures = retrieval(embeddings, labels, is_query=is_query, is_gallery=is_gallery, ks=ks)
     expected = slow_retrieval(embeddings, labels, is_query, is_gallery, ks)
+    expected |= {f"cmc@{k}": expected[f"recall@{k}"] for k in ks}
     assert {name: figure.value for name, figure in figures.items()} == pytest.approx(expected)
 
 
@@ -85,6 +93,18 @@ def test_equals_pytorch_metric_learning(classes, each):
     assert ours["map@r"].value == pytest.approx(theirs["mean_average_precision_at_r"])
 
 
+def test_map_and_ndcg_equal_scikit_learn():
+    embeddings, labels = clusters(7, each=9)
+    scores = unit(embeddings) @ unit(embeddings).T
+    found = score_queries(embeddings, labels, ks=(1, 4, 10))
+    for place, query in enumerate(found.queries):
+        others = np.arange(len(labels)) != query
+        right, own = (labels == labels[query])[others], scores[query][others]
+        assert found.values["map"][place] == pytest.approx(average_precision_score(right, own))
+        for k in (4, 10):
+            assert found.values[f"ndcg@{k}"][place] == pytest.approx(ndcg_score([right], [own], k=k))
+
+
 def test_recall_at_1_is_the_accuracy_of_a_nearest_neighbour_classifier():
     embeddings, labels = clusters(4, each=20)
     is_query = np.arange(len(labels)) % 3 == 0
@@ -97,13 +117,14 @@ def test_recall_at_1_is_the_accuracy_of_a_nearest_neighbour_classifier():
 def test_constant_embeddings_find_nothing(dim):
     embeddings = np.tile(np.random.default_rng(0).normal(size=dim), (900, 1))
     figures = retrieval(embeddings, np.arange(900) // 3)
-    assert {figure.value for figure in figures.values()} == {0.0}
+    assert {figure.value for metric, figure in figures.items() if metric != "map"} == {0.0}
+    assert figures["map"].value == pytest.approx((1 / 898 + 2 / 899) / 2)
 
 
 def test_blocks_change_nothing(monkeypatch):
     embeddings, labels = clusters(5, classes=20, each=40)
     whole = score_queries(embeddings, labels)
-    monkeypatch.setattr("nearkin.similarity.BLOCK_SCORES", 5000)
+    monkeypatch.setattr("nearkin.similarity.scores.BLOCK_SCORES", 5000)
     parts = score_queries(embeddings, labels)
     for metric, values in whole.values.items():
         np.testing.assert_array_equal(values, parts.values[metric])

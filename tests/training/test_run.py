@@ -194,17 +194,49 @@ def test_a_run_is_neither_overwritten_nor_changed(shapes: Path, tmp_path: Path) 
         train(shapes / "tree", out=tmp_path / "x", resume=True, dim=8)
 
 
-def test_nan_stops_with_the_last_good_checkpoint(shapes: Path, tmp_path: Path) -> None:
+def test_nan_stops_with_the_model_of_the_best_epoch(shapes: Path, tmp_path: Path) -> None:
     calls = []
 
     def loss(embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         calls.append(1)
         return embeddings.sum() * (torch.nan if len(calls) > 10 else 1.0)
 
-    with pytest.raises(TrainingError, match="NaN or infinity in the loss at step 10, epoch 3, batch 3"):
+    message = r"NaN or infinity in the loss at step 10, epoch 3, batch 3: .*'.*model' is the model of the best epoch"
+    with pytest.raises(TrainingError, match=message):
         train(shapes / "tree", out=tmp_path / "x", loss=loss, epochs=5, val_fraction=0.34, **SMALL)
-    assert (tmp_path / "x" / "checkpoints" / "best.pt").exists()
     assert (tmp_path / "x" / "checkpoints" / "last.ckpt").exists()
+    best = torch.load(tmp_path / "x" / "checkpoints" / "best.pt")
+    for name, tensor in Encoder.from_pretrained(tmp_path / "x").state_dict().items():
+        torch.testing.assert_close(tensor, best[name], rtol=0, atol=0)
+    assert any("broke off" in note for note in Report.read(tmp_path / "x" / "report.json").notes)
+
+
+def test_nan_in_the_first_epoch_leaves_no_model(shapes: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"the loss at step 0, epoch 1, batch 1: .* no epoch was finished"):
+        train(shapes / "tree", out=tmp_path / "x", loss=lambda e, y: e.sum() * torch.nan, **SMALL)
+    assert not (tmp_path / "x" / "model").exists()
+
+
+def test_validation_every_third_epoch_and_the_last(shapes: Path, tmp_path: Path) -> None:
+    summaries: list[EpochSummary] = []
+    train(shapes / "tree", out=tmp_path / "x", epochs=5, validate_every=3, on_epoch=summaries.append, **SMALL)
+    assert [bool(summary.figures) for summary in summaries] == [True, False, True, False, True]
+    rows = read_metrics(tmp_path / "x" / "metrics.csv")
+    assert [bool(row["recall@1"]) for row in rows] == [True, False, True, False, True]
+    assert all(row["loss"] for row in rows)
+
+
+def test_an_interrupt_is_validated_whenever_it_comes(shapes: Path, tmp_path: Path) -> None:
+    summaries: list[EpochSummary] = []
+
+    def interrupt(summary: EpochSummary) -> None:
+        summaries.append(summary)
+        if summary.epoch == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    train(shapes / "tree", out=tmp_path / "x", epochs=50, validate_every=10, on_epoch=interrupt, **SMALL)
+    assert len(summaries) == 3
+    assert summaries[-1].figures
 
 
 def test_batches_of_one_group(shapes: Path, tmp_path: Path) -> None:

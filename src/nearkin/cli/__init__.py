@@ -9,12 +9,16 @@ from collections.abc import Sequence
 import typer
 
 import nearkin
+from nearkin.cli.calibrate import calibrate
 from nearkin.cli.compare import compare
 from nearkin.cli.demo import demo
 from nearkin.cli.evaluate import evaluate
+from nearkin.cli.gallery import gallery
 from nearkin.cli.index import index
+from nearkin.cli.reindex import reindex
 from nearkin.cli.search import search
 from nearkin.cli.train import train
+from nearkin.cli.verify import verify
 from nearkin.errors import NearkinError
 
 BAD_INPUT = 2
@@ -26,8 +30,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, compare, evaluate, index, search, demo):
+for command in (train, compare, evaluate, calibrate, verify, index, reindex, search, demo):
     app.command()(command)
+app.add_typer(gallery)
 
 
 def _print_version(wanted: bool) -> bool:

@@ -1,7 +1,8 @@
 """The artefact on disk: one folder of safetensors, JSON and a model card. Never pickle.
 
-model.safetensors   weights            tokenizer.json   only with a text tower
-config.json         what to build      README.md        model card
+model.safetensors   weights            tokenizer.json         only with a text tower
+config.json         what to build      calibration.json       only if it was calibrated: what its scores mean
+README.md           model card         training.safetensors   only if known: hashes of what it was trained on
 """
 
 import json
@@ -16,10 +17,13 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from nearkin.encoders.calibration import Calibration
+from nearkin.encoders.sketch import TrainingSketch
 from nearkin.errors import ArtefactError
 
 FORMAT = 1
 WEIGHTS, CONFIG, TOKENIZER, CARD = "model.safetensors", "config.json", "tokenizer.json", "README.md"
+CALIBRATION, SKETCH = "calibration.json", "training.safetensors"
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,16 @@ class Artefact:
         weights: tensors by name.
         tokenizer: of the text tower, if there is one.
         card: the model card, in Markdown.
+        calibration: what its scores mean, if that is known.
+        sketch: what it was trained on, as hashes, if that is known.
     """
 
     config: dict[str, Any]
     weights: dict[str, Tensor]
     tokenizer: Tokenizer | None
     card: str
+    calibration: Calibration | None = None
+    sketch: TrainingSketch | None = None
 
     def write(self, folder: Path) -> Path:
         """Write the folder. The configuration comes last: a folder without it is no artefact."""
@@ -44,9 +52,14 @@ class Artefact:
         (folder / CONFIG).unlink(missing_ok=True)
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.weights.items()}
         save_file(weights, str(folder / WEIGHTS), metadata={"format": "pt"})
-        (folder / TOKENIZER).unlink(missing_ok=True)
+        for name in (TOKENIZER, CALIBRATION, SKETCH):
+            (folder / name).unlink(missing_ok=True)
         if self.tokenizer is not None:
             self.tokenizer.save(str(folder / TOKENIZER))
+        if self.calibration is not None:
+            self.calibration.write(folder / CALIBRATION)
+        if self.sketch is not None:
+            self.sketch.write(folder / SKETCH)
         (folder / CARD).write_text(self.card, encoding="utf-8")
         config = {"format": FORMAT, **self.config}
         (folder / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -59,7 +72,7 @@ class Artefact:
         Raises:
             ArtefactError: nothing there, a file is missing or damaged, or a newer nearkin wrote it.
         """
-        folder = _locate(path)
+        folder = locate(path)
         try:
             config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
             if config["format"] > FORMAT:
@@ -72,13 +85,19 @@ class Artefact:
             weights = load_file(str(folder / WEIGHTS))
             tokenizer = Tokenizer.from_file(str(folder / TOKENIZER)) if config["text"] is not None else None
             card = (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).is_file() else ""
+            calibration = _calibration(folder / CALIBRATION)
+            sketch = TrainingSketch.read(folder / SKETCH) if (folder / SKETCH).is_file() else None
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise ArtefactError(f"'{folder}' is damaged: {error}") from error
-        return Artefact(config, weights, tokenizer, card)
+        return Artefact(config, weights, tokenizer, card, calibration, sketch)
 
 
-def _locate(path: str | Path) -> Path:
-    """The folder of the artefact; from the Hub if no such path exists and it reads "owner/name"."""
+def locate(path: str | Path) -> Path:
+    """The folder of the artefact; from the Hub if no such path exists and it reads "owner/name".
+
+    Raises:
+        ArtefactError: nothing there.
+    """
     folder = Path(path)
     for candidate in (folder, folder / "model"):
         if (candidate / CONFIG).is_file():
@@ -93,3 +112,7 @@ def _locate(path: str | Path) -> Path:
         raise ArtefactError(
             f"no model at '{folder}', and none of that name on the Hugging Face Hub: {str(error).splitlines()[0]}"
         ) from error
+
+
+def _calibration(path: Path) -> Calibration | None:
+    return Calibration.from_dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None

@@ -20,7 +20,9 @@ from nearkin.data.captions import encode_texts
 from nearkin.data.images import Preprocessing, decode, stream_pixels
 from nearkin.data.items import Picture
 from nearkin.encoders.artefact import CONFIG, Artefact
+from nearkin.encoders.calibration import Calibration, Verdict
 from nearkin.encoders.image import ImageTower, ImageTowerConfig
+from nearkin.encoders.sketch import TrainingSketch
 from nearkin.encoders.text import TextTower, TextTowerConfig
 from nearkin.errors import ArtefactError, InvalidInput, PictureError
 from nearkin.progress import Progress, progress_bar
@@ -69,6 +71,9 @@ class Encoder(nn.Module):
         self.preprocessing = preprocessing
         # The model card's sections on training and evaluation, in Markdown; kept with the artefact.
         self.card = ""
+        # What its scores mean, and what it was trained on; kept with the artefact too, where they are known.
+        self.calibration: Calibration | None = None
+        self.sketch: TrainingSketch | None = None
         self.register_buffer("mean", torch.tensor(preprocessing.mean).reshape(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(preprocessing.std).reshape(1, -1, 1, 1), persistent=False)
 
@@ -198,8 +203,51 @@ class Encoder(nn.Module):
                 advance(start + len(lengths), len(several))
         return vectors
 
+    def checked_calibration(self) -> Calibration:
+        """The calibration, if there is one and it is of these weights.
+
+        Raises:
+            InvalidInput: none.
+            EncoderMismatch: it was made for other weights, such as those before a further training.
+        """
+        if self.calibration is None:
+            raise InvalidInput(
+                f"encoder {self.fingerprint} has no calibration, so that its scores have no threshold yet: make one "
+                "with `nearkin calibrate MODEL DATA`, on labelled pictures that it was not trained on"
+            )
+        self.calibration.check(self.fingerprint)
+        return self.calibration
+
+    def verify(
+        self, a: PictureLike, b: PictureLike, *, far: float | None = None, prior: float | None = None
+    ) -> Verdict:
+        """Do two pictures show the same: the same person, product, animal, ...?
+
+        Args:
+            a, b: pictures, as `embed_images` takes them.
+            far: wanted false accept rate, 0 < far < 1; 0.001 by default, or the lowest that the calibration supports.
+            prior: share of pairs that are the same before looking; the calibration's own by default.
+
+        Returns:
+            "same", "different" or "not sure", with score, distances, probability, and the false accept rate at
+            this very score.
+
+        Raises:
+            PictureError: a picture cannot be decoded.
+            InvalidInput: no calibration, `far` lower than it supports, or `far` or `prior` out of range.
+            EncoderMismatch: the calibration was made for other weights.
+
+        Example:
+            >>> encoder = Encoder.from_pretrained("runs/faces/model")             # doctest: +SKIP
+            >>> encoder.verify("passport.jpg", "visitor.jpg", far=1e-3).decision  # doctest: +SKIP
+            'same'
+        """
+        calibration = self.checked_calibration()
+        one, two = self.embed_images([a, b])
+        return calibration.verdicts(float(one @ two), far=far, prior=prior)[0]
+
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Write the artefact: one folder with weights, configuration, tokenizer and model card.
+        """Write the artefact: one folder with weights, configuration, tokenizer, calibration and model card.
 
         Args:
             folder: made if it is missing; an artefact in it is replaced.
@@ -214,7 +262,9 @@ class Encoder(nn.Module):
             **towers,
             "preprocessing": self.preprocessing.to_dict(),
         }
-        return Artefact(config, self.state_dict(), self.tokenizer, self.card).write(Path(folder))
+        return Artefact(config, self.state_dict(), self.tokenizer, self.card, self.calibration, self.sketch).write(
+            Path(folder)
+        )
 
     @staticmethod
     def from_pretrained(path: str | Path) -> "Encoder":
@@ -240,6 +290,7 @@ class Encoder(nn.Module):
         except (KeyError, TypeError, RuntimeError) as error:
             raise ArtefactError(f"'{path}' is damaged, its {CONFIG} and weights do not fit: {error}") from error
         encoder.card = artefact.card
+        encoder.calibration, encoder.sketch = artefact.calibration, artefact.sketch
         return encoder.eval()
 
     @contextmanager

@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from nearkin.arrays import as_ids, as_vectors, unit
 from nearkin.errors import InvalidInput
-from nearkin.evaluation.intervals import Figure, bootstrap_mean, bootstrap_median
+from nearkin.evaluation.intervals import Figure
+from nearkin.evaluation.measured import Mean, Measured, Median
 from nearkin.evaluation.ranking import rank_right_answers
 from nearkin.evaluation.retrieval import found_by_chance
 from nearkin.progress import Progress
@@ -48,6 +49,19 @@ def cross_modal(
 
     Source: Karpathy & Fei-Fei 2015, arXiv:1412.2306, section 4.1.
     """
+    measured = score_cross_modal(images, texts, image_of_text, ks=ks, progress=progress)
+    return {metric: one.figure(seed=seed) for metric, one in measured.items()}
+
+
+def score_cross_modal(
+    images: npt.ArrayLike,
+    texts: npt.ArrayLike,
+    image_of_text: npt.ArrayLike,
+    *,
+    ks: Sequence[int] = (1, 5, 10),
+    progress: Progress | None = None,
+) -> dict[str, Measured]:
+    """What `cross_modal` makes figures of, for paired comparison."""
     pictures = unit(as_vectors(images, "images"))
     words = unit(as_vectors(texts, "texts", dim=pictures.shape[1]))
     owners = as_ids(image_of_text, "image_of_text", length=len(words))
@@ -62,8 +76,8 @@ def cross_modal(
         )
     )
     return {
-        **_figures("text_to_image", text_ranks, owners, ks, seed),
-        **_figures("image_to_text", image_ranks, asking, ks, seed),
+        **_measured("text_to_image", text_ranks, owners, ks),
+        **_measured("image_to_text", image_ranks, asking, ks),
     }
 
 
@@ -100,14 +114,9 @@ def _check(owners: np.ndarray, images: int, ks: Sequence[int]) -> None:
         raise InvalidInput(f"ks is {list(ks)}, wanted whole numbers of at least 1")
 
 
-def _figures(way: str, ranks: np.ndarray, groups: np.ndarray, ks: Sequence[int], seed: int) -> dict[str, Figure]:
-    recall = {
-        f"{way}/recall@{k}": bootstrap_mean(
-            (ranks <= k).astype(np.float64), groups=groups, within=(0.0, 1.0), seed=seed
-        )
-        for k in ks
-    }
-    return {**recall, f"{way}/median_rank": bootstrap_median(ranks.astype(np.float64), groups=groups, seed=seed)}
+def _measured(way: str, ranks: np.ndarray, groups: np.ndarray, ks: Sequence[int]) -> dict[str, Measured]:
+    recall = {f"{way}/recall@{k}": Mean((ranks <= k).astype(np.float64), groups) for k in ks}
+    return {**recall, f"{way}/median_rank": Median(ranks.astype(np.float64), groups)}
 
 
 def _chances(way: str, right: np.ndarray, answers: int, ks: Sequence[int]) -> dict[str, Figure]:

@@ -1,4 +1,4 @@
-"""Retrieval of pictures by class: recall@k, precision@1, R-precision, MAP@R, each with a 95 % interval."""
+"""Retrieval of pictures by class: recall@k, R-precision, MAP@R, MAP, NDCG@k, each with a 95 % interval."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float, Int
 
 from nearkin.arrays import as_ids, as_vectors, unit
 from nearkin.errors import InvalidInput
-from nearkin.evaluation.intervals import Figure, bootstrap_mean
+from nearkin.evaluation.intervals import Figure
+from nearkin.evaluation.measured import Mean
 from nearkin.evaluation.ranking import Ranking, rank_right_answers
 from nearkin.progress import Progress
 
@@ -28,6 +29,10 @@ class QueryScores:
     queries: Int[np.ndarray, " q"]
     labels: Int[np.ndarray, " q"]
     values: dict[str, Float[np.ndarray, " q"]]
+
+    def measured(self) -> dict[str, Mean]:
+        """Each metric as a mean over queries, grouped by class."""
+        return {metric: Mean(values, self.labels) for metric, values in self.values.items()}
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,9 @@ def retrieval(
         "precision@1": share of right answers at rank 1.
         "r_precision": with R right answers in the gallery, the share of them among the first R.
         "map@r": the mean, over ranks 1 to R, of the precision up to the rank where the answer there is right, else 0.
+        "map": the same over all ranks: the mean of the precisions at the ranks of the R right answers.
+        "ndcg@k": a right answer at rank i counts 1 / log2(i + 1), up to rank k; divided by the most that could be had.
+        "cmc@k": only if roles are given: recall@k under the name it has in re-identification.
 
     Raises:
         InvalidInput: NaN, lengths that differ, k < 1, or no query with a right answer.
@@ -87,13 +95,11 @@ def retrieval(
         >>> figures["recall@1"].value
         1.0
 
-    Source: Musgrave et al. 2020, A Metric Learning Reality Check, arXiv:2003.08505, section 3.2.
+    Source: Musgrave et al. 2020, A Metric Learning Reality Check, arXiv:2003.08505, section 3.2; Järvelin & Kekäläinen
+    2002, Cumulated gain-based evaluation of IR techniques (NDCG).
     """
     scores = score_queries(embeddings, labels, is_query=is_query, is_gallery=is_gallery, ks=ks, progress=progress)
-    return {
-        metric: bootstrap_mean(values, groups=scores.labels, within=(0.0, 1.0), seed=seed)
-        for metric, values in scores.values.items()
-    }
+    return {metric: measured.figure(seed=seed) for metric, measured in scores.measured().items()}
 
 
 def score_queries(
@@ -125,8 +131,9 @@ def score_queries(
         )
     place = np.full(len(vectors), -1)
     place[who.gallery] = np.arange(len(who.gallery))
+    cmc = is_query is not None or is_gallery is not None
     parts = [
-        _metrics(ranking, who.right[ranking.queries], ks)
+        _metrics(ranking, who.right[ranking.queries], ks, cmc)
         for ranking in rank_right_answers(
             vectors[who.queries],
             labels[who.queries],
@@ -155,7 +162,8 @@ def retrieval_by_chance(
     """
     who = roles(labels, is_query=is_query, is_gallery=is_gallery)
     kinds, count = np.unique(np.stack([who.right, who.answers]), axis=1, return_counts=True)
-    expected = [_by_chance(int(right), int(answers), ks) for right, answers in kinds.T]
+    cmc = is_query is not None or is_gallery is not None
+    expected = [_by_chance(int(right), int(answers), ks, cmc) for right, answers in kinds.T]
     return {
         metric: Figure(
             float(np.average([one[metric] for one in expected], weights=count)), None, None, int(count.sum())
@@ -202,30 +210,51 @@ def _flags(flags: npt.ArrayLike | None, name: str, length: int) -> Bool[np.ndarr
     return array
 
 
-def _metrics(ranking: Ranking, right: np.ndarray, ks: Sequence[int]) -> dict[str, Float[np.ndarray, " block"]]:
+def _metrics(
+    ranking: Ranking, right: np.ndarray, ks: Sequence[int], cmc: bool
+) -> dict[str, Float[np.ndarray, " block"]]:
     """Each metric for each query of a block; `right` is R."""
-    within_r = ranking.ranks <= np.repeat(right, right)
-    position = np.arange(len(ranking.ranks)) - np.repeat(ranking.starts, right) + 1
-    precision = np.where(within_r, position / ranking.ranks, 0.0)
+
+    def per_query(values: np.ndarray) -> Float[np.ndarray, " block"]:
+        return np.add.reduceat(values, ranking.starts, dtype=np.float64)
+
+    ranks = ranking.ranks
+    within_r = ranks <= np.repeat(right, right)
+    precision = (np.arange(len(ranks)) - np.repeat(ranking.starts, right) + 1) / ranks
+    gain, most = 1 / np.log2(ranks + 1.0), _most_gain(int(right.max()))
+    found = {k: (ranking.first <= k).astype(np.float64) for k in ks}
     return {
-        **{f"recall@{k}": (ranking.first <= k).astype(np.float64) for k in ks},
+        **{f"recall@{k}": found[k] for k in ks},
         "precision@1": (ranking.first == 1).astype(np.float64),
-        "r_precision": np.add.reduceat(within_r, ranking.starts, dtype=np.float64) / right,
-        "map@r": np.add.reduceat(precision, ranking.starts) / right,
+        "r_precision": per_query(within_r) / right,
+        "map@r": per_query(np.where(within_r, precision, 0.0)) / right,
+        "map": per_query(precision) / right,
+        **{f"ndcg@{k}": per_query(np.where(ranks <= k, gain, 0.0)) / most[np.minimum(right, k)] for k in ks if k > 1},
+        **({f"cmc@{k}": found[k] for k in ks} if cmc else {}),
     }
 
 
-def _by_chance(right: int, answers: int, ks: Sequence[int]) -> dict[str, float]:
+def _most_gain(answers: int) -> Float[np.ndarray, " n"]:
+    """The gain of 0, 1, ... right answers at the first ranks."""
+    return np.append(0.0, np.cumsum(1 / np.log2(np.arange(2.0, answers + 2))))
+
+
+def _by_chance(right: int, answers: int, ks: Sequence[int], cmc: bool) -> dict[str, float]:
     """The expected metrics of one query with so many right answers among all its answers."""
     share = right / answers
     # The answer at rank i is right with chance `share`; each of the i - 1 before it then with `others`.
     others = (right - 1) / max(answers - 1, 1)
-    precision = sum((1 + (i - 1) * others) / i for i in range(1, right + 1))
+    ranks = np.arange(1, answers + 1)
+    precision = share * ((1 + (ranks - 1) * others) / ranks).cumsum() / right
+    gain, found = share * _most_gain(answers), {k: found_by_chance(right, answers, k) for k in ks}
     return {
-        **{f"recall@{k}": found_by_chance(right, answers, k) for k in ks},
+        **{f"recall@{k}": found[k] for k in ks},
         "precision@1": share,
         "r_precision": share,
-        "map@r": share * precision / right,
+        "map@r": float(precision[right - 1]),
+        "map": float(precision[-1]),
+        **{f"ndcg@{k}": float(gain[min(k, answers)] / _most_gain(right)[min(right, k)]) for k in ks if k > 1},
+        **({f"cmc@{k}": found[k] for k in ks} if cmc else {}),
     }
 
 

@@ -43,6 +43,7 @@ def circle_loss(
             embeddings.
 
     Example:
+        >>> import torch
         >>> circle_loss(torch.tensor([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]]), torch.tensor([0, 0, 1]), gamma=1.0)
         tensor(0.7890)
 

@@ -37,6 +37,7 @@ def lifted_structure_loss(
         InvalidInput: margin <= 0, lengths that differ, labels that are no whole numbers, NaN in the embeddings.
 
     Example:
+        >>> import torch
         >>> lifted_structure_loss(torch.tensor([[0.0], [1.0], [3.0]]), torch.tensor([5, 5, 9]), margin=2.0)
         tensor(0.5000)
 

@@ -39,6 +39,7 @@ def nt_xent_loss(
         InvalidInput: T <= 0, lengths that differ, labels that are no whole numbers, NaN in the embeddings.
 
     Example:
+        >>> import torch
         >>> nt_xent_loss(torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]), torch.tensor([0, 0, 1]), temperature=1.0)
         tensor(1.0032)
 

@@ -173,9 +173,7 @@ class EmbeddingModule(L.LightningModule):
     def _check_finite(self, values: Tensor, name: str, batch: int) -> None:
         if not torch.isfinite(values).all():
             where = f"step {self.global_step}, epoch {self.current_epoch + 1}, batch {batch + 1}"
-            raise TrainingError(
-                f"NaN or infinity in {name} at {where}: lower the learning rate; the last good checkpoint is kept"
-            )
+            raise TrainingError(f"NaN or infinity in {name} at {where}: lower the learning rate")
 
     # -- validation ----------------------------------------------------------------------------------------------
 
@@ -187,10 +185,8 @@ class EmbeddingModule(L.LightningModule):
         images = torch.cat(self._embeddings).numpy()
         self._embeddings.clear()
         if not np.isfinite(images).all():
-            raise TrainingError(
-                f"the embeddings hold NaN after step {self.global_step} (epoch {self.current_epoch + 1}): "
-                "lower the learning rate; the last good checkpoint is kept"
-            )
+            where = f"step {self.global_step} (epoch {self.current_epoch + 1})"
+            raise TrainingError(f"the embeddings hold NaN after {where}: lower the learning rate")
         report = judge_side(self.judged, self.val_data, images, seed=self.settings.seed, chance=False)
         self.figures = {name: figure.value for figures in report.figures.values() for name, figure in figures.items()}
         shown = "recall@1" if "recall@1" in self.figures else "text_to_image/recall@5"

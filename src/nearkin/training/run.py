@@ -3,6 +3,7 @@
 settings.yaml   what was asked for      checkpoints/      best.pt, last.ckpt
 metrics.csv     a row for each epoch    model/            the artefact
 curves.png      the same, drawn         report.json       final validation figures beside raw pixels and chance
+reliability.svg how far the probabilities of `nearkin verify` can be believed, if the model could be calibrated
 train.csv, validation.csv               which pictures were on which side
 skipped.csv     broken pictures, only if there are any
 """
@@ -25,13 +26,14 @@ from nearkin.data.items import Items
 from nearkin.data.sources import read_items
 from nearkin.encoders.card import model_card
 from nearkin.encoders.encoder import Encoder
-from nearkin.errors import ArtefactError, InvalidInput
+from nearkin.errors import ArtefactError, InvalidInput, TrainingError
 from nearkin.evaluation.judge import raw_pixels
 from nearkin.losses import LabelLoss, build_caption_loss, build_loss, weight_groups
 from nearkin.progress import Progress
 from nearkin.training.batches import InOrder
 from nearkin.training.callbacks import Checkpoints, EpochSummary, Record, Stop, ValidateEvery, read_metrics
 from nearkin.training.curves import draw_curves
+from nearkin.training.keepsakes import calibrate_held_out, sketch_trained, write_reliability
 from nearkin.training.memory import EmbeddingMemory, check_takes_memory
 from nearkin.training.module import EmbeddingModule, judge_side
 from nearkin.training.objective import Objective
@@ -39,6 +41,8 @@ from nearkin.training.prepare import Prepared, prepare
 from nearkin.training.settings import TrainSettings, read_settings
 from nearkin.training.sides import write_sides
 
+# The weights of the best epoch, in the run folder.
+BEST = Path("checkpoints") / "best.pt"
 # A note of the report of such a run.
 INTERRUPTED = "The training was interrupted; `--resume` goes on with it."
 
@@ -74,7 +78,7 @@ def train(
         SourceError: the source cannot be read, or there is nothing to learn from.
         UnknownName: no such setting, backbone, loss, ...; the message suggests near names.
         InvalidInput: a setting is out of range, or `out` holds another run.
-        TrainingError: the loss is not finite; the last good checkpoint is kept.
+        TrainingError: the loss is not finite. If an epoch was finished before, its model is in `out/model`.
 
     Example:
         >>> import nearkin
@@ -99,9 +103,19 @@ def train(
         module = _module(prepared, checked, loss)
         write_sides(prepared, out, check=resume)
         checked.write(out / "settings.yaml")
-        interrupted = _fit(module, out, resume, on_epoch, progress_bar)
+        note = fault = None
+        try:
+            if _fit(module, out, resume, on_epoch, progress_bar):
+                note = INTERRUPTED
+        except TrainingError as error:
+            if not (out / BEST).exists():
+                raise TrainingError(f"{error}; no epoch was finished, so there is no model") from error
+            note, fault = f"The training broke off: {error}.", error
     draw_curves(out / "metrics.csv", out / "curves.png")
-    return _finish(module, prepared, out, interrupted)
+    encoder = _finish(module, prepared, out, note)
+    if fault is not None:
+        raise TrainingError(f"{fault}; '{out / 'model'}' is the model of the best epoch before") from fault
+    return encoder
 
 
 def _settings_to_resume(out: Path, given: dict[str, Any]) -> TrainSettings:
@@ -200,21 +214,26 @@ def _precision(settings: TrainSettings) -> Any:
     return "bf16-mixed" if has_bfloat16 else "32-true"
 
 
-def _finish(module: EmbeddingModule, prepared: Prepared, out: Path, interrupted: bool) -> Encoder:
+def _finish(module: EmbeddingModule, prepared: Prepared, out: Path, note: str | None) -> Encoder:
     """The encoder of the best epoch, judged, with its card, saved."""
     encoder, settings = module.encoder, module.settings
-    encoder.load_state_dict(torch.load(out / "checkpoints" / "best.pt", weights_only=True))
+    encoder.load_state_dict(torch.load(out / BEST, weights_only=True))
     encoder.cpu().eval()
     batches = [batch.pixels.numpy() for batch in InOrder(prepared.val, batch_size=256)]
     notes = [f"Held-out pictures; the best of {len(read_metrics(out / 'metrics.csv'))} epochs was chosen by them."]
-    if interrupted:
-        notes.append(INTERRUPTED)
+    if note is not None:
+        notes.append(note)
     if prepared.left_out:
         notes.append(f"{prepared.left_out:,} pictures without what is trained, a label or a caption, were left out.")
+    vectors = np.concatenate([encoder.embed_pixels(pixels) for pixels in batches])
+    encoder.sketch = sketch_trained(prepared.train, seed=settings.seed)
+    encoder.calibration, why_not = calibrate_held_out(encoder, prepared.val, vectors, seed=settings.seed)
+    notes += [why_not] if why_not else []
+    write_reliability(encoder.calibration, out / "reliability.svg")
     report = judge_side(
         encoder,
         prepared.val,
-        np.concatenate([encoder.embed_pixels(pixels) for pixels in batches]),
+        vectors,
         seed=settings.seed,
         raw=np.concatenate([raw_pixels(pixels) for pixels in batches]),
         notes=notes,

@@ -1,0 +1,88 @@
+"""Calibrate an encoder on a source: embed labelled pictures, fit what its scores mean."""
+
+from pathlib import Path
+
+from nearkin.data.items import Items
+from nearkin.data.sources import read_items
+from nearkin.encoders.calibration import Calibration
+from nearkin.encoders.encoder import Encoder
+from nearkin.errors import InvalidInput, SourceError, UnknownName
+from nearkin.evaluation.calibration import fit_calibration
+from nearkin.evaluation.checks import check_data
+from nearkin.progress import Progress
+from nearkin.tasks.embedded import embed_items
+
+SPLITS = ("train", "val", "test", "all")
+
+
+def calibrate(
+    encoder: Encoder,
+    source: str | Path | Items,
+    *,
+    label: str | None = None,
+    split: str | None = None,
+    prior: float = 0.5,
+    method: str = "auto",
+    seed: int = 0,
+    strict: bool = False,
+    progress: Progress | None = None,
+) -> Calibration:
+    """Learn what an encoder's scores mean, from labelled pictures of classes that it was not trained on.
+
+    The encoder carries the calibration from then on; `save_pretrained` keeps it.
+
+    Args:
+        encoder: what to calibrate.
+        source: folder tree, table, `hf://` dataset, or items.
+        label: column of the class names.
+        split: "train", "val", "test" or "all"; by default val if the source has one, else all that is not train.
+        prior: share of pairs that are the same before looking, assumed where none is given, 0 < prior < 1.
+        method: of the probabilities: "auto", "logistic" or "isotonic".
+        seed: of the pairs that probabilities are fitted on.
+        strict: refuse broken pictures instead of leaving them out.
+        progress: called with pictures embedded and pictures in all.
+
+    Raises:
+        SourceError: the source cannot be read, the split is empty, or no picture can be decoded.
+        PictureError: strict, and a picture is broken.
+        UnknownName: no such split, column or method.
+        InvalidInput: no labels, too few classes, or all scores are equal.
+
+    Example:
+        >>> import nearkin
+        >>> encoder = nearkin.Encoder.from_pretrained("runs/x")               # doctest: +SKIP
+        >>> nearkin.calibrate(encoder, "faces/").threshold(far=1e-2).score    # doctest: +SKIP
+    """
+    items = _choose(read_items(source, label=label), split)
+    if not items.has_labels:
+        raise InvalidInput(f"{items.source} has no labels, which a calibration needs: name the column with the classes")
+    embedded = embed_items(encoder, items, strict=strict, progress=progress)
+    checks = check_data(embedded.items.labels, embedded.hashes, embedded.thumbnails, sketch=encoder.sketch)
+    notes = checks.notes([Path(uri).name for uri in embedded.items.uris])
+    if embedded.broken:
+        notes.append(f"Pictures that could not be read, left out: {len(embedded.broken):,}.")
+    encoder.calibration = fit_calibration(
+        embedded.vectors,
+        embedded.items.label_ids()[0],
+        fingerprint=encoder.fingerprint,
+        source=Path(items.source).name,
+        prior=prior,
+        method=method,
+        notes=notes,
+        seed=seed,
+    )
+    return encoder.calibration
+
+
+def _choose(items: Items, split: str | None) -> Items:
+    if split is not None and split not in SPLITS:
+        raise UnknownName("split", split, SPLITS)
+    if split == "all":
+        return items
+    wanted = (split,) if split else ("val",) if "val" in items.splits else ("test", None)
+    rows = [row for row, name in enumerate(items.splits) if name in wanted]
+    if not rows:
+        raise SourceError(
+            f"{items.source}: no pictures of split '{split or 'val'}' to calibrate on: choose another split"
+        )
+    return items.select(rows)
