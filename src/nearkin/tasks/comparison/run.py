@@ -35,7 +35,8 @@ from nearkin.tasks.comparison.trials import (
 from nearkin.training.callbacks import EpochSummary
 from nearkin.training.settings import TrainSettings
 
-DEFAULT_LOSSES = ("softmax", "contrastive", "triplet")
+# One of each kind: classifiers, proxies, pairs, triplets, all positives at once.
+DEFAULT_LOSSES = ("softmax", "arcface", "proxy-anchor", "contrastive", "multi_similarity", "triplet", "supcon")
 
 
 @dataclass(frozen=True)
