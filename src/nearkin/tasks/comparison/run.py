@@ -36,7 +36,7 @@ from nearkin.training.callbacks import EpochSummary
 from nearkin.training.settings import TrainSettings
 
 # One of each kind: classifiers, proxies, pairs, triplets, all positives at once.
-DEFAULT_LOSSES = ("softmax", "arcface", "proxy-anchor", "contrastive", "multi_similarity", "triplet", "supcon")
+DEFAULT_LOSSES = ("softmax", "arcface", "proxy-anchor", "contrastive", "multi-similarity", "triplet", "supcon")
 
 # Settings that decide how pictures are decoded, and whether the backbone takes them.
 _OF_PICTURES = {"backbone", "backbone_options", "weights", "pooling", "dim", "size", "channels", "fit"}
