@@ -3,9 +3,10 @@
     python benchmarks/training_speed.py --data DIR [--only omniglot large] [--rounds 3] [--pictures 1024]
 
 The plain loop is what one writes by hand: a Dataset of files with Pillow, the same views by torchvision's transforms v2
-picture by picture, a DataLoader, pytorch-metric-learning's MPerClassSampler and TripletMarginLoss with the same formula. Both sides train the same network, of the same random weights, with AdamW in the same precision.
-A round is one epoch of theirs and a run of ours, of which the second and third epoch count; the ratio is taken within
-the round. "net alone" is forward, loss, backward and step over a batch that lies ready, which no loop can save.
+picture by picture, a DataLoader, pytorch-metric-learning's MPerClassSampler, and its TripletMarginLoss with the same
+formula. Both sides train the same network, of the same random weights, with AdamW in the same precision. A round is one
+epoch of theirs and a run of ours, of which the second and third epoch count; the ratio is taken within the round. "net
+alone" is forward, loss, backward and step over a batch that lies ready, which no loop can save.
 
 Times are processor seconds of one thread that decodes as well, so that other work on the machine does not
 count: pictures a second of one core. A loader's workers hide their work on other cores, if those have nothing to do.
