@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nearkin.data import sampling
@@ -10,6 +10,7 @@ from nearkin.data.sampling import m_per_class_batches, shuffled_batches
 from nearkin.errors import InvalidInput
 
 
+@settings(deadline=None)
 @given(count=st.integers(1, 200), batch_size=st.integers(1, 50), seed=st.integers(0, 3))
 def test_shuffled_covers_all_rows_once(count: int, batch_size: int, seed: int) -> None:
     batches = shuffled_batches(count, batch_size, seed=seed)
@@ -17,6 +18,7 @@ def test_shuffled_covers_all_rows_once(count: int, batch_size: int, seed: int) -
     assert min(map(len, batches)) >= min(batch_size, count)
 
 
+@settings(deadline=None)
 @given(
     labels=st.lists(st.integers(0, 9), min_size=1, max_size=200).map(np.array),
     m=st.integers(1, 6),
@@ -64,6 +66,7 @@ def test_a_class_is_spread_over_the_epoch() -> None:
     assert [len(np.unique(labels[batch])) for batch in batches] == [32] * 5
 
 
+@settings(deadline=None)
 @given(
     groups=st.lists(st.sampled_from("abcde"), min_size=1, max_size=120),
     batch_size=st.integers(4, 40),
@@ -111,6 +114,7 @@ def test_hard_classes_are_brought_together() -> None:
     assert neighbours(None) < 0.8
 
 
+@settings(deadline=None)
 @given(labels=st.lists(st.integers(0, 9), min_size=1, max_size=100).map(np.array), seed=st.integers(0, 3))
 def test_hard_classes_cover_all_rows_once(labels: np.ndarray, seed: int) -> None:
     batches = m_per_class_batches(labels, 12, 3, seed=seed, class_means=np.zeros((10, 4)))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nearkin.errors import InvalidInput
@@ -15,6 +15,7 @@ from nearkin.training.run import train
 from tests.training.small import SMALL, cut_and_resumed
 
 
+@settings(deadline=None)
 @given(size=st.integers(1, 12), batches=st.lists(st.integers(0, 9), max_size=8))
 def test_holds_the_newest(size: int, batches: list[int]) -> None:
     memory = EmbeddingMemory(size, 1)

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 
@@ -52,15 +53,14 @@ def in_chunks(embed: Callable[..., Tensor], *rows: Tensor, size: int, network: n
 @contextmanager
 def _statistics_held(network: nn.Module) -> Iterator[None]:
     """Batch norms leave their running statistics as they are: the second pass over a chunk is not news."""
-    norms = [
-        module
-        for module in network.modules()
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training and module.track_running_stats
-    ]
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.training]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
-        norm.track_running_stats = False
+        # A share of 0 for what is new. Without a counter nothing is counted.
+        norm.momentum = 0.0
+        norm.num_batches_tracked = None
     try:
         yield
     finally:
-        for norm in norms:
-            norm.track_running_stats = True
+        for norm, (momentum, counter) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, counter

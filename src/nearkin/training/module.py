@@ -187,7 +187,7 @@ class EmbeddingModule(L.LightningModule):
         if not np.isfinite(images).all():
             where = f"step {self.global_step} (epoch {self.current_epoch + 1})"
             raise TrainingError(f"the embeddings hold NaN after {where}: lower the learning rate")
-        report = judge_side(self.judged, self.val_data, images, seed=self.settings.seed, chance=False)
+        report = judge_side(self.judged, self.val_data, images, title="", seed=self.settings.seed, chance=False)
         self.figures = {name: figure.value for figures in report.figures.values() for name, figure in figures.items()}
         shown = "recall@1" if "recall@1" in self.figures else "text_to_image/recall@5"
         self.log(shown, self.figures[shown], prog_bar=True, batch_size=1)
@@ -201,21 +201,13 @@ class EmbeddingModule(L.LightningModule):
         self._seconds_before = checkpoint["seconds"]
 
 
-def judge_side(encoder: Encoder, data: TrainingData, images: np.ndarray, *, seed: int, **more: Any) -> Report:
+def judge_side(encoder: Encoder, data: TrainingData, images: np.ndarray, **more: Any) -> Report:
     """The report on one side's embedded pictures: among each other, and by their captions; `more` as `judge` takes."""
     texts = image_of_text = None
     if data.tokenizer is not None:
         words, image_of_text = data.items.texts()
         texts = encoder.embed_texts(words)
-    return judge(
-        f"{encoder.fingerprint} on held-out pictures of {data.items.source}",
-        images,
-        label_ids=data.label_ids,
-        texts=texts,
-        image_of_text=image_of_text,
-        seed=seed,
-        **more,
-    )
+    return judge(images=images, label_ids=data.label_ids, texts=texts, image_of_text=image_of_text, **more)
 
 
 def score(figures: dict[str, float]) -> float:

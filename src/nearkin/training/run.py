@@ -234,6 +234,7 @@ def _finish(module: EmbeddingModule, prepared: Prepared, out: Path, note: str | 
         encoder,
         prepared.val,
         vectors,
+        title=f"{encoder.fingerprint} on held-out pictures of {prepared.val.items.source}",
         seed=settings.seed,
         raw=np.concatenate([raw_pixels(pixels) for pixels in batches]),
         notes=notes,
