@@ -41,7 +41,7 @@ def loop_over_classes(
     other: Callable[[Tensor], Tensor] = torch.cos,
     scale: Callable[[Tensor], Tensor | float] = lambda x: 1.0,
 ) -> Tensor:
-    """Mean cross-entropy, row by row and class by class, with a function of the angle to the own class and to others."""
+    """Mean cross-entropy, row by row and class by class, of functions of the angles to the own class and to others."""
     terms = []
     for x, label in zip(embeddings, labels.tolist(), strict=True):
         angles = [torch.acos(cosine(x, w)) for w in weight]
