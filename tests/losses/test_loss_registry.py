@@ -65,17 +65,17 @@ def test_miners_and_other_parts_are_built_by_their_path() -> None:
         THEIRS + "ContrastiveLoss",
         neg_margin=0.5,
         pos_margin=0.9,
-        miner={"name": MINER, "epsilon": 0.3},
+        miner={"name": MINER, "epsilon": -0.3},
         distance={"name": "pytorch_metric_learning.distances.CosineSimilarity"},
     )
-    assert loss.miner.epsilon == 0.3
+    assert loss.miner.epsilon == -0.3
     theirs = ContrastiveLoss(neg_margin=0.5, pos_margin=0.9, distance=their_distances.CosineSimilarity())
-    mined = their_miners.MultiSimilarityMiner(epsilon=0.3)(EMBEDDINGS, LABELS)
+    mined = their_miners.MultiSimilarityMiner(epsilon=-0.3)(EMBEDDINGS, LABELS)
     assert loss(EMBEDDINGS, LABELS) == theirs(EMBEDDINGS, LABELS, mined)
     assert loss(EMBEDDINGS, LABELS) != theirs(EMBEDDINGS, LABELS)
     # In Python the object itself does as well.
-    given = build(THEIRS + "ContrastiveLoss", miner=their_miners.MultiSimilarityMiner(epsilon=0.3))
-    assert given.miner.epsilon == 0.3
+    given = build(THEIRS + "ContrastiveLoss", miner=their_miners.MultiSimilarityMiner(epsilon=-0.3))
+    assert given.miner.epsilon == -0.3
 
 
 def test_sums() -> None:

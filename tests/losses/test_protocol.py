@@ -41,7 +41,7 @@ def test_who_takes_references(loss: object, expected: bool) -> None:
 
 
 def test_weights_are_grouped_by_their_rate() -> None:
-    loss = build_loss("softmax+arcface+cosface+0.1*center", **SIZES, options={"arcface.learning_rate_multiple": 20})
+    loss = build_loss("softmax+arcface+cosface+0.1*center", **SIZES, options={"arcface.learning_rate_multiple": 20.0})
     softmax, arcface, cosface, _ = loss.modules_of_terms
     groups = {multiple: {id(weight) for weight in weights} for multiple, weights in weight_groups(loss)}
     assert groups == {
