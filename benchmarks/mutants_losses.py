@@ -326,11 +326,10 @@ def main() -> int:
         for part in ("src", "tests"):
             shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         shutil.copy(ROOT / "pyproject.toml", folder)
-        every_test = tuple(sorted({test for tests, _ in FAULTS.values() for test in tests}))
+        faults_of = {file: faults for file, faults in FAULTS.items() if file.startswith(only)}
+        every_test = tuple(sorted({test for tests, _ in faults_of.values() for test in tests}))
         assert not fails(folder, every_test), "the tests fail without any mutant"
-        for file, (tests, faults) in FAULTS.items():
-            if not file.startswith(only):
-                continue
+        for file, (tests, faults) in faults_of.items():
             path = folder / LOSSES / file
             source = path.read_text(encoding="utf-8")
             alive = []
