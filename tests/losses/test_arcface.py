@@ -6,7 +6,7 @@ from inspect import unwrap
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytorch_metric_learning import losses as theirs
 from torch import Tensor
@@ -39,8 +39,7 @@ def loop_over_sub_centers(embeddings: Tensor, labels: Tensor, weight: Tensor) ->
     return sum(terms) / len(terms)
 
 
-@pytest.mark.parametrize("margin", [0.5, 1.5, 3.0])
-@pytest.mark.parametrize("easy", [False, True])
+@pytest.mark.parametrize(("margin", "easy"), [(0.5, False), (1.5, False), (3.0, False), (0.5, True)])
 def test_equals_the_loop(margin: float, easy: bool) -> None:
     cases.assert_equals_loop(
         partial(arcface_loss, scale=7.0, margin=margin, easy_margin=easy), partial(loop, margin=margin, easy=easy)
@@ -57,6 +56,7 @@ def test_one_sub_center_is_arcface() -> None:
     torch.testing.assert_close(LOSS(embeddings, labels, weight[:, None]), LOSS(embeddings, labels, weight))
 
 
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_order_rotation_and_lengths_do_not_matter_and_no_margin_is_normalised_softmax(seed: int) -> None:
     cases.assert_order_and_rotation_do_not_matter(LOSS, seed)
@@ -66,12 +66,12 @@ def test_order_rotation_and_lengths_do_not_matter_and_no_margin_is_normalised_so
 
 
 def test_the_logit_of_the_own_class_falls_with_the_angle_all_the_way() -> None:
-    angles = torch.linspace(0, math.pi, 200, dtype=torch.float64)
+    angles = torch.linspace(0, math.pi, 50, dtype=torch.float64)
     embeddings = torch.stack([angles.cos(), angles.sin()], 1)
     weight = torch.tensor([[1.0, 0.0], [0.0, 0.0]], dtype=torch.float64)
     label = torch.tensor([0])
-    losses = [arcface_loss(x[None], label, weight, scale=5.0, margin=0.5) for x in embeddings]
-    assert all(one < next_one for one, next_one in zip(losses, losses[1:], strict=False))
+    losses = torch.stack([arcface_loss(x[None], label, weight, scale=5.0, margin=0.5) for x in embeddings])
+    assert (losses.diff() > 0).all()
 
 
 def test_ends_of_the_range() -> None:
@@ -107,7 +107,7 @@ def test_module_and_refusals() -> None:
         cases.assert_learns(module)
     cases.assert_refuses_bad_batches(unwrap(arcface_loss))
     for margin in (-0.1, 3.2, float("nan"), True):
-        with pytest.raises(InvalidInput, match="margin is .* wanted a number from 0 to 3.14"):
+        with pytest.raises(InvalidInput, match=r"margin is .* wanted a number from 0 to 3.14"):
             unwrap(arcface_loss)(embeddings, labels, weight, margin=margin)
     with pytest.raises(InvalidInput, match="rows of a class is 0, wanted a whole number of at least 1"):
         ArcFaceLoss(cases.CLASSES, cases.DIM, sub_centers=0)

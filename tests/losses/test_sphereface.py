@@ -6,7 +6,7 @@ from inspect import unwrap
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytorch_metric_learning import losses as theirs
 from torch import Tensor
@@ -31,13 +31,13 @@ def loop(embeddings: Tensor, labels: Tensor, weight: Tensor, margin: int = 4, an
     )
 
 
-@pytest.mark.parametrize("annealing", [0.0, 5.0])
-@pytest.mark.parametrize("margin", [1, 2, 3, 4])
+@pytest.mark.parametrize(("margin", "annealing"), [(1, 0.0), (2, 0.0), (3, 5.0), (4, 0.0)])
 def test_equals_the_loop(margin: int, annealing: float) -> None:
     options = {"margin": margin, "annealing": annealing}
     cases.assert_equals_loop(partial(LOSS, **options), partial(loop, **options))
 
 
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_order_and_rotation_do_not_matter_and_no_margin_is_normalised_softmax(seed: int) -> None:
     cases.assert_order_and_rotation_do_not_matter(LOSS, seed)
@@ -55,7 +55,7 @@ def test_order_and_rotation_do_not_matter_and_no_margin_is_normalised_softmax(se
 
 
 def test_psi_falls_from_1_to_1_less_2m() -> None:
-    angles = torch.linspace(0, math.pi, 200, dtype=torch.float64)
+    angles = torch.linspace(0, math.pi, 50, dtype=torch.float64)
     embeddings = torch.stack([angles.cos(), angles.sin()], 1)
     weight, label = torch.tensor([[1.0, 0.0], [0.0, 0.0]], dtype=torch.float64), torch.tensor([0])
     losses = torch.stack([sphereface_loss(x[None], label, weight, margin=4) for x in embeddings])
@@ -73,6 +73,7 @@ def test_ends_of_the_range() -> None:
     cases.assert_an_empty_batch_costs_nothing(LOSS)
 
 
+@pytest.mark.filterwarnings("ignore:__array_wrap__")  # theirs, of NumPy 2
 def test_agrees_with_pytorch_metric_learning() -> None:
     embeddings, labels, weight = cases.draw(9)
     other = theirs.SphereFaceLoss(cases.CLASSES, cases.DIM, margin=4, scale=5)
@@ -103,9 +104,9 @@ def test_module_and_refusals() -> None:
     cases.assert_learns(module)
     cases.assert_refuses_bad_batches(unwrap(sphereface_loss))
     for margin in (0, 1.5, True):
-        with pytest.raises(InvalidInput, match="margin is .* wanted a whole number of at least 1"):
+        with pytest.raises(InvalidInput, match=r"margin is .* wanted a whole number of at least 1"):
             unwrap(sphereface_loss)(*cases.draw(5), margin=margin)
-    with pytest.raises(InvalidInput, match="annealing is -1.0, wanted a number from 0"):
+    with pytest.raises(InvalidInput, match=r"annealing is -1.0, wanted a number from 0"):
         sphereface_loss(*cases.draw(5), annealing=-1.0)
-    with pytest.raises(InvalidInput, match="lambda_min is -1.0, wanted a number from 0"):
+    with pytest.raises(InvalidInput, match=r"lambda_min is -1.0, wanted a number from 0"):
         SphereFaceLoss(cases.CLASSES, cases.DIM, lambda_min=-1.0)
