@@ -63,6 +63,28 @@ def check_classes(labels: Tensor, count: int, classes: int) -> Tensor:
     return labels
 
 
+def check_between(value: object, name: str, least: float | int, most: float | int) -> float:
+    """The number, if it is one of `least` to `most`.
+
+    Raises:
+        InvalidInput: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+        raise InvalidInput(f"{name} is {value!r}, wanted a number from {least:g} to {most:g}")
+    return float(value)
+
+
+def check_count(value: object, name: str, *, least: int = 1) -> int:
+    """The number, if it is whole and at least so high.
+
+    Raises:
+        InvalidInput: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InvalidInput(f"{name} is {value!r}, wanted a whole number of at least {least}")
+    return value
+
+
 def check_positive(value: object, name: str) -> float:
     """The number, if it is finite and above 0.
 

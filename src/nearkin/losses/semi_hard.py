@@ -57,7 +57,7 @@ def semi_hard_triplet_loss(
         if not near.numel() or not anchors.negatives:
             return None
         by_near, by_far = torch.empty_like(near), torch.zeros_like(far)
-        total, nonzero = torch.zeros_like(near[0, 0]), 0
+        total = nonzero = torch.zeros_like(near[0, 0])
         for column in range(near.shape[1]):
             score, chosen = semi_hard_negative(near[:, column, None], far)
             loss, slope = violation(score - near[:, column, None], margin)
