@@ -1,8 +1,8 @@
 """Do the tests of the losses see a wrong sign? Each mutant is one fault put into a copy of the source; all must die.
 
-    python benchmarks/mutants_losses.py [--only triplet]
+    python benchmarks/mutants_losses.py [--only triplet ...]
 
-Runs the tests of the mutated file against each mutant, in a fork that shares the imported packages, and prints a
+The faults stand in the tables of `faults_*.py`. Runs the tests of the mutated file against each mutant, in a fork that shares the imported packages, and prints a
 Markdown table. Exits with 1 if a mutant survives, or if the sources have moved on and a fault no longer applies.
 """
 
@@ -20,119 +20,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOSSES = Path("src/nearkin/losses")
 
-# file -> tests that must see its faults, and its faults: what stands there, what stands there instead
-FAULTS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
-    "triplet.py": (
-        ("test_triplet.py",),
-        (
-            ("(distances.gather(1, positives) + margin)", "(distances.gather(1, positives) - margin)"),
-            ("(distances.gather(1, positives) + margin)", "(distances.sqrt().gather(1, positives) + margin)"),
-            ("slope = by_negative.neg_()", "slope = by_negative"),
-            ("scatter_add_(1, positives, by_positive)", "scatter_add_(1, positives, -by_positive)"),
-            (".sum(dtype=dtype) + margin * violating", ".sum(dtype=dtype) - margin * violating"),
-            ("            exists &= positives != order[rows, None]", "            pass"),
-            ("if batch.within:", "if not batch.within:"),
-            ("distances.scatter(1, positives, torch.inf)", "distances.clone()"),
-            ("(first + count - 1)", "(first + count)"),
-            ("nonzero=violating", "nonzero=violating + 1"),
-            ("(same - int(batch.within))", "same"),
-            ("(len(batch.ref_labels) - same)", "(len(batch.ref_labels) - 1)"),
-            ("torch.lt(negatives, hurdles", "torch.le(negatives, hurdles"),
-            ("torch.lt(negatives, hurdles", "torch.gt(negatives, hurdles"),
-            ("for column in range(hurdles.shape[1])", "for column in range(1, hurdles.shape[1])"),
-            ("negatives, right=True)", "negatives, right=False)"),
-            ("(hurdles.shape[1] - reached)", "(hurdles.shape[1] - 1 - reached)"),
-            ("reaching[:, :-1].cumsum(1)", "reaching[:, 1:].cumsum(1)"),
-            ("scatter_(1, ascending.indices, reaching", "copy_(reaching"),
-            ("labels, right=True) - first", "labels, right=True) - first - 1"),
-            ("anchor_labels = batch.labels[order]", "anchor_labels = batch.labels"),
-            ("slot < count[:, None]", "slot <= count[:, None]"),
-        ),
-    ),
-    "contrastive.py": (
-        ("test_contrastive.py",),
-        (
-            ("gap.flatten())) / 2", "gap.flatten()))"),
-            ("pulled = squared.mul_(same)", "pulled = distances * same"),
-            ("pulled = squared.mul_(same)", "pulled = squared.mul_(~same)"),
-            ("gap.flatten().dot(gap.flatten())", "gap.sum()"),
-            ("pulled.sum() + gap", "pulled.sum() - gap"),
-            ("(margin - distances).clamp_(min=0)", "(margin - distances)"),
-            ("(margin - distances)", "(margin + distances)"),
-            (".clamp_(min=0).masked_fill_(same, 0)", ".clamp_(min=0)"),
-            ("distances.masked_fill_(distances == 0, torch.inf)", "distances"),
-            (".mul_(-0.5)", ".mul_(0.5)"),
-            ("masked_fill_(same, 0.5)", "masked_fill_(same, 1.0)"),
-            ("pulled.count_nonzero() + gap.count_nonzero()", "gap.count_nonzero()"),
-            ("gap.triu_(1), slope", "gap, slope"),
-            ("slope.triu_(1)", "slope"),
-            ("pulled.triu_(1), gap", "pulled, gap"),
-            ("count * (count - 1) / 2", "count * count / 2"),
-            ("count * (count - 1) / 2 if batch.within else count * len(references)", "count * (count - 1) / 2"),
-        ),
-    ),
-    "distances.py": (
-        ("test_triplet.py", "test_contrastive.py"),
-        (
-            ("-2 * x, x_squared", "-x, x_squared"),
-            ("-2 * x, x_squared", "2 * x, x_squared"),
-            ("rounding = (16", "rounding = 0 * (16"),
-            ("torch.threshold_(distances, rounding, 0.0)", "distances.sqrt_()"),
-            ("yield rows, columns", "yield slice(0, rows.stop - start), columns"),
-            ("centre = references.mean(0, dtype=dtype)", "centre = 0.5 * references.sum(0, dtype=dtype)"),
-            (
-                "slope.sum(1, keepdim=True) * x_[rows], slope @ y_[columns]",
-                "slope @ y_[columns], slope.sum(1, keepdim=True) * x_[rows]",
-            ),
-            ("by_y[columns].addmm_(slope.T, x_[rows], alpha=-1)", "by_y[columns].addmm_(slope.T, x_[rows])"),
-            ("y_weight[columns] += slope.sum(0)[:, None]", "y_weight[columns] = slope.sum(0)[:, None]"),
-            ("slice(start if symmetric else 0, len(y))", "slice(0, len(y))"),
-            ("by_y.addcmul_(y_weight, y_)", "by_y.addcmul_(y_weight, y_, value=-1)"),
-            ("gradient.mul_(2)", "gradient"),
-            ("gradient * by_total.to(gradient.dtype)", "gradient"),
-            ("nonzero += block_nonzero", "nonzero = block_nonzero"),
-            ("total += block_total", "total = block_total"),
-            ("with full_precision(anchors.device):", "if True:"),
-        ),
-    ),
-    "batch.py": (
-        ("test_triplet.py", "test_contrastive.py", "test_softmax.py", "test_info_nce.py"),
-        (
-            ('if reduction == "mean_nonzero" else count', 'if reduction == "mean_all" else count'),
-            (".clamp(min=1)).to(dtype)", ").to(dtype)"),
-            (".clamp(min=1)).to(dtype)", ".clamp(min=2)).to(dtype)"),
-            ("isfinite(embeddings.detach()).all(1)", "isfinite(embeddings.detach()).any(1)"),
-            ("labels.max() < classes", "labels.max() <= classes"),
-            ("not 0 < value", "not 0 <= value"),
-            ("else embeddings.float()", "else embeddings"),
-            ("enabled=False", "enabled=True"),
-        ),
-    ),
-    "softmax.py": (
-        ("test_softmax.py",),
-        (
-            ("F.cross_entropy(logits", "F.cross_entropy(-logits"),
-            ("max(1, len(labels))", "max(2, len(labels))"),
-            ("max(1, len(labels))", "1"),
-            ("None if bias is None else bias.to(dtype)", "None"),
-            ("torch.randn(classes, dim)", "10 * torch.randn(classes, dim)"),
-        ),
-    ),
-    "info_nce.py": (
-        ("test_info_nce.py",),
-        (
-            ("texts.T.to(images.dtype) / temperature", "texts.T.to(images.dtype) * temperature"),
-            ("F.cross_entropy(scores.T, own", "F.cross_entropy(scores, own"),
-            ("(2 * max(1, len(scores)))", "max(1, len(scores))"),
-            (".fill_diagonal_(False)", ""),
-            ("(ids[:, None] == ids)", "(ids[:, None] != ids)"),
-            ("-torch.inf)", "0)"),
-            ("self.log_scale.clamp_(max=", "self.log_scale.clamp(max="),
-            ("torch.exp(-self.log_scale)", "torch.exp(self.log_scale)"),
-            ("torch.tensor(-math.log(temperature))", "torch.tensor(math.log(temperature))"),
-        ),
-    ),
-}
+
+def every_fault() -> dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]]:
+    """The tables `FAULTS` of all files `faults_*.py` beside this one."""
+    found: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {}
+    for path in sorted(Path(__file__).parent.glob("faults_*.py")):
+        found |= importlib.import_module(path.stem).FAULTS
+    return found
 
 
 def fails(folder: Path, tests: tuple[str, ...]) -> bool:
@@ -161,8 +55,9 @@ def _exit_as_pytest(folder: Path, tests: tuple[str, ...]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", help="mutate only files whose name starts so")
-    only = parser.parse_args().only or ""
+    parser.add_argument("--only", nargs="+", default=[""], help="mutate only files whose name starts so")
+    only = tuple(parser.parse_args().only)
+    chosen = {file: faults for file, faults in every_fault().items() if file.startswith(only)}
     for package in ("torch._dynamo", "pytorch_metric_learning.losses"):
         importlib.import_module(package)
     started, survivors = time.monotonic(), []
@@ -172,11 +67,9 @@ def main() -> int:
         for part in ("src", "tests"):
             shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         shutil.copy(ROOT / "pyproject.toml", folder)
-        every_test = tuple(sorted({test for tests, _ in FAULTS.values() for test in tests}))
+        every_test = tuple(sorted({test for tests, _ in chosen.values() for test in tests}))
         assert not fails(folder, every_test), "the tests fail without any mutant"
-        for file, (tests, faults) in FAULTS.items():
-            if not file.startswith(only):
-                continue
+        for file, (tests, faults) in chosen.items():
             path = folder / LOSSES / file
             source = path.read_text(encoding="utf-8")
             alive = []
@@ -188,6 +81,8 @@ def main() -> int:
             path.write_text(source, encoding="utf-8")
             survivors += alive
             print(f"| `{file}` | {len(faults)} | {len(faults) - len(alive)} |", flush=True)
+    count = sum(len(faults) for _, faults in chosen.values())
+    print(f"| all | {count} | {count - len(survivors)} |")
     print(f"\n{time.monotonic() - started:.0f} s", *survivors, sep="\nSurvived: " if survivors else "")
     return 1 if survivors else 0
 
