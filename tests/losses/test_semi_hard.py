@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from nearkin.losses import semi_hard_triplet_loss
-from tests.losses.cases import reduced, value_and_gradient
+from tests.losses.cases import reduced, value_and_gradient, value_of
 from tests.losses.pair_loss_checks import PairLossChecks, others
 
 
@@ -25,7 +25,7 @@ def loop(
         for p in positives if negatives else ():
             near = (x[a] - y[p]).square().sum()
             beyond = [distance for distance in far if distance > near]
-            chosen = min(beyond, key=Tensor.item) if beyond else max(far, key=float)
+            chosen = min(beyond, key=value_of) if beyond else max(far, key=float)
             gap = near - chosen
             terms.append((1 + gap.exp()).log() if margin == "soft" else (margin + gap).relu())
     return reduced(terms, reduction) if terms else x.sum() * 0
