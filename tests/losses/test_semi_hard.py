@@ -25,7 +25,7 @@ def loop(
         for p in positives if negatives else ():
             near = (x[a] - y[p]).square().sum()
             beyond = [distance for distance in far if distance > near]
-            chosen = min(beyond, key=value_of) if beyond else max(far, key=float)
+            chosen = min(beyond, key=value_of) if beyond else max(far, key=value_of)
             gap = near - chosen
             terms.append((1 + gap.exp()).log() if margin == "soft" else (margin + gap).relu())
     return reduced(terms, reduction) if terms else x.sum() * 0
