@@ -2,8 +2,9 @@
 
     python benchmarks/mutants_losses.py [--only triplet ...]
 
-The faults stand in the tables of `faults_*.py`. Runs the tests of the mutated file against each mutant, in a fork that shares the imported packages, and prints a
-Markdown table. Exits with 1 if a mutant survives, or if the sources have moved on and a fault no longer applies.
+The faults stand in the tables of `faults_*.py`. The tests of the mutated file run against each mutant, in a fork that
+shares the imported packages; the result is a Markdown table. Exits with 1 if a mutant survives, or if the sources have
+moved on and a fault no longer applies.
 """
 
 import argparse

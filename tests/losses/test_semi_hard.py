@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from nearkin.losses import semi_hard_triplet_loss
+from nearkin.losses.semi_hard import nearest_beyond_by_passes, nearest_beyond_by_ranks
 from tests.losses.cases import reduced, value_and_gradient, value_of
 from tests.losses.pair_loss_checks import PairLossChecks, others
 
@@ -59,3 +60,19 @@ def test_equal_rows_give_finite_numbers() -> None:
     assert value >= 0
     assert value.isfinite()
     assert gradient.isfinite().all()
+
+
+def test_both_ways_of_choosing_choose_the_same() -> None:
+    random = torch.Generator().manual_seed(0)
+    far = torch.rand(20, 50, generator=random)
+    far[:, 30:] = -torch.inf
+    near = torch.rand(20, 5, generator=random)
+    near[:, 0], near[:, 1] = far[:, 3], -1.0
+    for column in range(5):
+        by_passes = nearest_beyond_by_passes(near, far, 30)
+        by_ranks = nearest_beyond_by_ranks(near, far, 30)
+        for row in range(20):
+            beyond = [score for score in far[row, :30].tolist() if score < near[row, column]]
+            wanted = max(beyond) if beyond else min(far[row, :30].tolist())
+            for score, chosen in (by_passes, by_ranks):
+                assert score[row, column] == wanted == far[row, chosen[row, column]]
