@@ -90,7 +90,7 @@ def sum_by_anchor(batch: Comparison, loss: Loss, score: Score = "dot") -> tuple[
         nonlocal nonzero, count
         layout = class_layout(batch)
         orders = (layout.anchors, layout.references)
-        x, *rest = (side.detach()[order] for side, order in zip(inputs, orders, strict=False))
+        x, *rest = (side[order] for side, order in zip(inputs, orders, strict=False))
         y = rest[0] if rest else x
         found = _sum(x, y, layout, loss, score, needed) or _sum(x.double(), y.double(), layout, loss, score, needed)
         assert found is not None, "float64 is exact enough"

@@ -52,7 +52,7 @@ def sum_over_scores(x: Float[Tensor, "batch dim"], y: Float[Tensor, "batch dim"]
     """The loss of all dot products x_i . y_j, differentiable once: a scalar of the rows' type."""
 
     def formula(needed: Sequence[bool]) -> tuple[Tensor, list[Tensor | None]]:
-        total, slope = loss(x.detach() @ y.detach().T)
-        return total, [slope @ y.detach() if needed[0] else None, slope.T @ x.detach() if needed[1] else None]
+        total, slope = loss(x @ y.T)
+        return total, [slope @ y if needed[0] else None, slope.T @ x if needed[1] else None]
 
     return closed_form(formula, x, y)
