@@ -44,7 +44,8 @@ class TestTriplet(PairLossChecks):
     options = (
         *({"margin": 2.0, "reduction": reduction} for reduction in REDUCTIONS),
         {"margin": 0.2},
-        {"margin": "soft"},
+        # In the loop, 1 + exp(.) rounds to 1 where a triplet is far apart: its loss is not quite 0.
+        {"margin": "soft", "reduction": "mean_all"},
         {"margin": 1.0, "reduction": "sum"},
     )
     unit = False
