@@ -28,7 +28,8 @@ def calibrate(
     import json
 
     from nearkin.cli.output import status
-    from nearkin.encoders.artefact import CALIBRATION, locate
+    from nearkin.encoders.artefact import CALIBRATION, CARD, locate
+    from nearkin.encoders.card import thresholds_section, with_section
     from nearkin.encoders.encoder import Encoder
     from nearkin.errors import InvalidInput
     from nearkin.progress import progress_bar
@@ -49,15 +50,17 @@ def calibrate(
             strict=strict,
             progress=advance,
         )
+    encoder.card = with_section(encoder.card, thresholds_section(calibration))
     if out is None:
-        written = locate(model) / CALIBRATION
-        calibration.write(written)
+        written = locate(model)
+        calibration.write(written / CALIBRATION)
+        (written / CARD).write_text(encoder.card, encoding="utf-8")
     else:
         written = encoder.save_pretrained(out)
     if plot is not None:
-        from nearkin.evaluation.plots import reliability_svg
+        from nearkin.evaluation.plots import reliability_plot
 
-        plot.write_text(reliability_svg(calibration.map), encoding="utf-8")
+        plot.write_text(reliability_plot(calibration.map).svg(alone=True), encoding="utf-8")
     if as_json:
         print(json.dumps(calibration.to_dict(), indent=2, ensure_ascii=False))
         return

@@ -77,26 +77,28 @@ def fit_probability(
     )
 
 
-def draw_pairs(vectors: np.ndarray, ids: np.ndarray, generator: np.random.Generator) -> ScoredPairs:
+def draw_pairs(
+    vectors: np.ndarray, ids: np.ndarray, generator: np.random.Generator, *, folds: int = _FOLDS
+) -> ScoredPairs:
     """Pairs within folds of people: several same ones of each person, and as many different ones from each fold."""
     counts = np.bincount(ids)
     starts = np.cumsum(counts) - counts
     # Those with two pictures are dealt first, so that every fold gets its share of them.
     dealt = np.lexsort([generator.random(len(counts)), counts < 2])
     fold = np.empty(len(counts), dtype=np.int64)
-    fold[dealt] = np.arange(len(counts)) % _FOLDS
+    fold[dealt] = np.arange(len(counts)) % folds
     repeated = np.flatnonzero(counts >= 2)
     drawn = np.minimum(counts[repeated] * (counts[repeated] - 1) // 2, _SAME)
     people = [np.repeat(repeated, drawn)]
     others = [people[0]]
     weights = [np.repeat(0.5 / (drawn * len(repeated)), drawn)]
-    for number in range(_FOLDS):
+    size = _DIFFERENT // folds
+    for number in range(folds):
         own = np.flatnonzero(fold == number)
-        size = _DIFFERENT // _FOLDS
         first = generator.integers(len(own), size=size)
         people.append(own[first])
         others.append(own[(first + generator.integers(1, len(own), size=size)) % len(own)])
-        weights.append(np.full(size, 0.5 / (_FOLDS * size)))
+        weights.append(np.full(size, 0.5 / (folds * size)))
     one, two = np.concatenate(people), np.concatenate(others)
     same = one == two
     first = generator.integers(counts[one])

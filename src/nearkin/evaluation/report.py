@@ -29,6 +29,7 @@ class Report:
         counts: what was counted: pictures, classes, queries, ...
         skipped: pictures that could not be read.
         notes: what the reader must know to judge the figures.
+        evidence: what stands behind them, as `Evidence.to_dict` gives it, if it was gathered.
 
     Example:
         >>> report = Report("demo", {"retrieval": {"recall@1": Figure(0.5, 0.4, 0.6, 100)}})
@@ -42,6 +43,7 @@ class Report:
     counts: Mapping[str, int] = field(default_factory=dict)
     skipped: tuple[Broken, ...] = ()
     notes: tuple[str, ...] = ()
+    evidence: Mapping[str, Any] | None = None
 
     @property
     def columns(self) -> list[str]:
@@ -91,6 +93,7 @@ class Report:
             "counts": dict(self.counts),
             "skipped": [asdict(broken) for broken in self.skipped],
             "notes": list(self.notes),
+            **({} if self.evidence is None else {"evidence": dict(self.evidence)}),
         }
 
     @staticmethod
@@ -103,6 +106,7 @@ class Report:
             counts=dict(values["counts"]),
             skipped=tuple(Broken(**broken) for broken in values["skipped"]),
             notes=tuple(values["notes"]),
+            evidence=values.get("evidence"),
         )
 
     def write(self, path: Path) -> None:

@@ -5,16 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int
 
-from nearkin.data.images import stream_pixels
-from nearkin.data.items import Broken, Items
+from nearkin.data.items import Items
 from nearkin.data.sources import read_items
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import InvalidInput, SourceError, UnknownName
-from nearkin.evaluation.judge import judge, raw_pixels
+from nearkin.evaluation.checks import check_data
+from nearkin.evaluation.judge import judge
 from nearkin.evaluation.report import Report
 from nearkin.progress import Progress
+from nearkin.tasks.embedded import embed_items
+from nearkin.tasks.page import write_page
 
 SPLITS = ("train", "val", "test")
 ALL = "all"
@@ -30,6 +31,8 @@ def evaluate(
     baselines: bool = True,
     seed: int = 0,
     strict: bool = False,
+    page: str | Path | None = None,
+    command: str | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """How well the encoder finds pictures of the same class, and pictures and captions by each other.
@@ -43,6 +46,9 @@ def evaluate(
         baselines: whether to give raw pixels and chance beside each figure.
         seed: of the bootstrap.
         strict: refuse broken pictures instead of leaving them out.
+        page: write the report with plots, mistakes and a map into this HTML file too, which needs no network. The
+            report then holds the numbers of the page as well, as `evidence`.
+        command: what was typed, to be shown there.
         progress: called with pictures embedded and pictures in all.
 
     Returns:
@@ -64,25 +70,30 @@ def evaluate(
     if not items.has_labels and not use_texts:
         has = "captions, but this encoder embeds pictures only" if items.has_captions else "neither labels nor captions"
         raise InvalidInput(f"{items.source} has {has}: name the column with the classes, or use an encoder with texts")
-    images, raw, rows, broken = _embed(encoder, items, baselines, strict, progress)
-    if not len(rows):
-        raise SourceError(f"{items.source}: none of {len(items)} pictures can be decoded; the first: {broken[0]}")
-    items = items.select(rows)
+    embedded = embed_items(encoder, items, strict=strict, progress=progress)
+    items = embedded.items
+    checks = check_data(
+        items.labels, embedded.hashes, embedded.thumbnails, sketch=getattr(encoder, "sketch", None)
+    ).notes([Path(uri).name for uri in items.uris])
     texts, owners = items.texts() if use_texts else ([], np.empty(0, dtype=np.int64))
     report = judge(
         f"{encoder.fingerprint} on {items.source}",
-        images,
+        embedded.vectors,
         label_ids=items.label_ids()[0],
         texts=encoder.embed_texts(texts) if texts else None,
         image_of_text=owners,
         is_query=items.is_query,
         is_gallery=items.is_gallery,
-        raw=raw,
+        raw=embedded.thumbnails if baselines else None,
         chance=baselines,
-        notes=notes + _about_texts(texts, owners),
+        notes=notes + checks + _about_texts(texts, owners),
         seed=seed,
     )
-    return replace(report, skipped=tuple(broken), counts={**report.counts, "skipped": len(broken)})
+    report = replace(report, skipped=embedded.broken, counts={**report.counts, "skipped": len(embedded.broken)})
+    if page is None:
+        return report
+    facts = {"seed": str(seed), **({"command": command} if command else {})}
+    return write_page(Path(page), report, embedded, encoder, facts=facts, baselines=baselines, seed=seed)
 
 
 def _choose(items: Items, split: str | None) -> tuple[Items, list[str]]:
@@ -99,27 +110,6 @@ def _choose(items: Items, split: str | None) -> tuple[Items, list[str]]:
     if "train" in present:
         return items, ["Split: all, training pictures among them; figures of pictures trained on flatter."]
     return items, [] if present else ["Split: all. Pictures that the encoder was trained on would flatter it."]
-
-
-def _embed(
-    encoder: Embedder, items: Items, baselines: bool, strict: bool, progress: Progress | None
-) -> tuple[np.ndarray, np.ndarray | None, Int[np.ndarray, " ok"], list[Broken]]:
-    """Embeddings and raw pixels of the pictures that can be decoded, their rows, and those that cannot."""
-    images, raw, rows, done = [], [], [], 0
-    broken: list[Broken] = []
-    for batch in stream_pixels(items.pictures, encoder.preprocessing, strict=strict):
-        broken += batch.broken
-        if len(batch.rows):
-            rows.append(batch.rows)
-            images.append(encoder.embed_pixels(batch.pixels))
-            if baselines:
-                raw.append(raw_pixels(batch.pixels))
-        done += len(batch.rows) + len(batch.broken)
-        if progress:
-            progress(done, len(items))
-    if not rows:
-        return np.empty((0, 0)), None, np.empty(0, dtype=np.int64), broken
-    return np.concatenate(images), np.concatenate(raw) if raw else None, np.concatenate(rows), broken
 
 
 def _about_texts(texts: Sequence[str], owners: np.ndarray) -> list[str]:

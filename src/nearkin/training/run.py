@@ -3,6 +3,7 @@
 settings.yaml   what was asked for      checkpoints/      best.pt, last.ckpt
 metrics.csv     a row for each epoch    model/            the artefact
 curves.png      the same, drawn         report.json       final validation figures beside raw pixels and chance
+reliability.svg how far the probabilities of `nearkin verify` can be believed, if the model could be calibrated
 train.csv, validation.csv               which pictures were on which side
 skipped.csv     broken pictures, only if there are any
 """
@@ -32,6 +33,7 @@ from nearkin.progress import Progress
 from nearkin.training.batches import InOrder
 from nearkin.training.callbacks import Checkpoints, EpochSummary, Record, Stop, read_metrics
 from nearkin.training.curves import draw_curves
+from nearkin.training.keepsakes import calibrate_held_out, sketch_trained, write_reliability
 from nearkin.training.module import EmbeddingModule, judge_side
 from nearkin.training.prepare import Prepared, prepare
 from nearkin.training.settings import TrainSettings, read_settings
@@ -183,10 +185,15 @@ def _finish(module: EmbeddingModule, prepared: Prepared, out: Path, interrupted:
         notes.append("The training was interrupted; `--resume` goes on with it.")
     if prepared.left_out:
         notes.append(f"{prepared.left_out:,} pictures without what is trained, a label or a caption, were left out.")
+    vectors = np.concatenate([encoder.embed_pixels(pixels) for pixels in batches])
+    encoder.sketch = sketch_trained(prepared.train, seed=settings.seed)
+    encoder.calibration, note = calibrate_held_out(encoder, prepared.val, vectors, seed=settings.seed)
+    notes += [note] if note else []
+    write_reliability(encoder.calibration, out / "reliability.svg")
     report = judge_side(
         encoder,
         prepared.val,
-        np.concatenate([encoder.embed_pixels(pixels) for pixels in batches]),
+        vectors,
         seed=settings.seed,
         raw=np.concatenate([raw_pixels(pixels) for pixels in batches]),
         notes=notes,

@@ -1,0 +1,102 @@
+"""An evaluation as a page: pictures are read again, made small, and written into one HTML file."""
+
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from nearkin.data.decoding import decode
+from nearkin.data.items import Picture
+from nearkin.encoders.calibration import Calibration
+from nearkin.encoders.embedder import Embedder
+from nearkin.errors import InvalidInput, PictureError
+from nearkin.evaluation.evidence import gather_evidence
+from nearkin.evaluation.page import PageContent, render_page, shown_rows
+from nearkin.evaluation.report import Report
+from nearkin.tasks.embedded import Embedded
+
+# Side of a thumbnail in pixels: sharp at the size that the page shows it.
+SIDE = 128
+
+
+def write_page(
+    path: Path,
+    report: Report,
+    embedded: Embedded,
+    encoder: Embedder,
+    *,
+    facts: Mapping[str, str] | None = None,
+    baselines: bool = True,
+    seed: int = 0,
+) -> Report:
+    """Write the report as one self-contained HTML file.
+
+    Args:
+        path: of the file.
+        report: the figures.
+        embedded: the pictures that were judged.
+        encoder: what was judged.
+        facts: more of what was evaluated: seed, command, ...
+        baselines: whether to draw raw pixels beside the encoder.
+        seed: of drawn pairs and of the map.
+
+    Returns:
+        The report with the numbers of the page as its evidence.
+
+    Raises:
+        InvalidInput: the file cannot be written.
+    """
+    items = embedded.items
+    label_ids, names = items.label_ids()
+    evidence = gather_evidence(
+        embedded.vectors,
+        label_ids,
+        names,
+        raw=embedded.thumbnails if baselines else None,
+        is_query=items.is_query,
+        is_gallery=items.is_gallery,
+        seed=seed,
+    )
+    rows = shown_rows(evidence)
+    mapped = [point.row for point in evidence.map.points]
+    content = PageContent(
+        facts={"model": encoder.fingerprint, **_about(encoder), "data": items.source, **(facts or {})},
+        evidence=evidence,
+        calibration=_calibration(encoder),
+        thumbnails={row: uri for row in rows if (uri := thumbnail_uri(items.pictures[row]))},
+        captions={row: items.labels[row] or Path(items.uris[row]).name for row in {*rows, *mapped}},
+        picture_names={row: items.uris[row] for row in rows},
+    )
+    try:
+        path.write_text(render_page(report, content), encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"cannot write the report '{path}': {error.strerror or error}") from error
+    return replace(report, evidence={"pictures": list(items.uris), **evidence.to_dict()})
+
+
+def thumbnail_uri(picture: Picture) -> str | None:
+    """A small JPEG as a data URI; None if the picture has gone since."""
+    try:
+        image = decode(picture, hint=(SIDE, SIDE))
+    except PictureError:
+        return None
+    small = image if max(image.size) <= SIDE else ImageOps.contain(image, (SIDE, SIDE), Image.Resampling.LANCZOS)
+    file = BytesIO()
+    small.save(file, "JPEG", quality=82, optimize=True)
+    return f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"
+
+
+def _about(encoder: Embedder) -> dict[str, str]:
+    size = encoder.preprocessing
+    return {
+        "embedding": f"{encoder.dim} numbers, from pictures of {size.height} x {size.width} x {size.channels} pixels"
+    }
+
+
+def _calibration(encoder: Embedder) -> Calibration | None:
+    """The encoder's calibration, if it is of these weights."""
+    found = getattr(encoder, "calibration", None)
+    return found if found is not None and found.fingerprint == encoder.fingerprint else None
