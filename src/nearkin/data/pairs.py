@@ -48,8 +48,9 @@ class Pairs:
     """A file of pairs; iterating reads it from the start, holding one line at a time.
 
     Two kinds are known. A table (.csv, .tsv) with columns `a` and `b` (or path_a and path_b, left and right, ...), and
-    perhaps `same` (1 or 0, true or false) and `fold`. Or the pairs.txt of Labeled Faces in the Wild: "Name 1 4" for two pictures
-    of one person, "Name 1 Other 2" for two of two, below `root/Name/Name_0001.jpg`.
+    perhaps `same` (1 or 0, true or false) and `fold`. Or the pairs.txt of Labeled Faces in the Wild: "Name 1 4" for two
+    pictures of one person, "Name 1 Other 2" for two of two, below `root/Name/Name_0001.jpg`; if its first line is
+    "10 300", then so many folds of so many pairs of either kind follow.
 
     Args:
         path: the file.

@@ -177,7 +177,7 @@ def run_verification(contestants: Sequence[Contestant], subject: Subject, seed: 
     chance = {name: Figure(float(value), None, None, n) for name, value in known.items()}
     if accuracy is not None and "accuracy" in measured[0]:
         chance["accuracy"] = Figure(float(accuracy), None, None, n)
-    return Part(list(measured), lambda: chance, {"pairs": n}, (f"Left out: {'; '.join(refused)}.",) if refused else ())
+    return Part(list(measured), lambda: chance, {"pairs": n}, _about(refused))
 
 
 def run_few_shot(contestants: Sequence[Contestant], subject: Subject, seed: int) -> Part:
@@ -252,6 +252,12 @@ RUNS: dict[str, Run] = {
     "clustering": run_clustering,
     "cross_modal": run_cross_modal,
 }
+
+
+def _about(refused: Sequence[str]) -> tuple[str, ...]:
+    """A note on rates that the data cannot carry: the first, and that there are more."""
+    more = ", and smaller rates more" if len(refused) > 1 else ""
+    return (f"Left out: {refused[0]}{more}.",) if refused else ()
 
 
 def _labelled(subject: Subject) -> tuple[Bool[np.ndarray, " n"], Int[np.ndarray, " k"]]:
