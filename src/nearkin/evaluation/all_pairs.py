@@ -286,7 +286,7 @@ class _Part(NamedTuple):
             if isinstance(self.of_same, np.ndarray)
             else np.where(steps >= self.first, *self.of_same[::-1])
         )
-        return np.bincount(classes, weights=values, minlength=total)
+        return np.bincount(classes, weights=values, minlength=total).astype(np.float64)
 
 
 def _sum_parts(

@@ -95,7 +95,7 @@ def _indices(table: _Table) -> dict[str, float]:
     counts = table.counts.astype(np.float64)
     in_cluster = np.bincount(table.clusters, weights=counts)
     in_class = np.bincount(table.classes, weights=counts)
-    n = counts.sum()
+    n = float(counts.sum())
     precision = float((counts**2 / in_cluster[table.clusters]).sum() / n)
     recall = float((counts**2 / in_class[table.classes]).sum() / n)
     return {
@@ -151,7 +151,7 @@ def _expected_information(in_cluster: Float[np.ndarray, " clusters"], in_class: 
 def _adjusted_rand(together: float, in_cluster: float, in_class: float, pairs: float) -> float:
     expected = in_cluster * in_class / pairs if pairs else 0.0
     most = (in_cluster + in_class) / 2
-    return 1.0 if most == expected else (together - expected) / (most - expected)
+    return 1.0 if most == expected else float((together - expected) / (most - expected))
 
 
 def _f_scores(name: str, precision: float, recall: float) -> dict[str, float]:

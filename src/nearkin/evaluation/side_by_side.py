@@ -25,6 +25,8 @@ class SideBySide:
         >>> both = SideBySide(("a", "b"), (one, two), {"b": {"retrieval": {"map": Figure(0.25, 0.1, 0.4, 9)}}})
         >>> both.table()
         [['map', '50.0 %', '75.0 %', '+25.0 [+10.0, +40.0]']]
+        >>> both.columns, both.title
+        (['metric', 'A', 'B', 'B - A'], 'A: a, B: b; with 95 % intervals')
     """
 
     names: tuple[str, ...]
@@ -33,18 +35,20 @@ class SideBySide:
 
     @property
     def title(self) -> str:
-        return f"{' and '.join(self.names)}, side by side"
+        """Which letter stands for which model."""
+        return ", ".join(f"{letter}: {name}" for letter, name in self._letters.items()) + "; with 95 % intervals"
+
+    @property
+    def _letters(self) -> dict[str, str]:
+        """Short names for headings; more models than letters are numbered."""
+        several = [chr(ord("A") + place) if place < 26 else str(place + 1) for place in range(len(self.names))]
+        return dict(zip(several, self.names, strict=True))
 
     @property
     def columns(self) -> list[str]:
         """Headings of `table`."""
-        models = [f"{name} [95 % interval]" for name in self.names]
-        return [
-            "metric",
-            *models,
-            *(f"{name} - {self.names[0]}" for name in self.differences),
-            *self.reports[0].baselines,
-        ]
+        letters = list(self._letters)
+        return ["metric", *letters, *(f"{other} - {letters[0]}" for other in letters[1:]), *self.reports[0].baselines]
 
     @property
     def counts(self) -> Mapping[str, int]:
