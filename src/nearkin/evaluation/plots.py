@@ -13,7 +13,7 @@ import numpy as np
 from nearkin.encoders.calibration import ProbabilityMap
 
 WIDTH, HEIGHT = 520, 340
-LEFT, RIGHT, TOP, BOTTOM = 58, 16, 16, 48
+LEFT, RIGHT, TOP, BOTTOM = 58, 22, 16, 48
 
 # Of Okabe & Ito, which colour-blind people can tell apart; on dark paper the same, lighter.
 STYLE = """
