@@ -86,7 +86,7 @@ def test_many_pairs(model, faces, tmp_path):
     result = run(verify, model, "--pairs", faces / "pairs.csv", "--out", tmp_path / "out.csv")
     assert "2 pairs at threshold" in result.stderr
     assert "of 1 same pairs" in result.stderr
-    rows = list(csv.DictReader((tmp_path / "out.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "out.csv").read_text().splitlines()))
     assert [row["row"] for row in rows] == ["2", "3"]
     lines = run(verify, model, "--pairs", faces / "pairs.csv", "--json").stdout.splitlines()
     assert [json.loads(line)["b"] for line in lines] == ["p00/1.png", "p01/0.png"]
@@ -100,9 +100,9 @@ def test_bad_input(model, faces, tmp_path):
         run(verify, model, "a", "b", "--pairs", faces / "pairs.csv")
     with pytest.raises(InvalidInput, match="--out is for many pairs"):
         run(verify, model, "a", "b", "--out", tmp_path / "x.csv")
-    with pytest.raises(InvalidInput, match="far 0.001 needs at least 10,000 different pairs"):
+    with pytest.raises(InvalidInput, match=r"far 0\.001 needs at least 10,000 different pairs"):
         run(verify, model, faces / "p00/0.png", faces / "p00/1.png", "--far", "0.001")
-    with pytest.raises(InvalidInput, match="cannot be written|not a folder here"):
+    with pytest.raises(InvalidInput, match="not a folder here"):
         run(calibrate, "owner/name", faces)
     (tmp_path / "bad.csv").write_text("a,b\nmissing.png,missing.png\n")
     with pytest.raises(SourceError, match="row 2: no picture"):

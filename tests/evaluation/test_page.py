@@ -32,7 +32,10 @@ def evidence(people):
 def page(people, evidence):
     report = Report(
         "model on people",
-        {"retrieval": {"recall@1": Figure(0.5, 0.4, 0.6, 48)}, "cross_modal": {"median_rank": Figure(3, 2, 4, 9)}},
+        {
+            "retrieval": {"recall@1": Figure(0.5, 0.4, 0.6, 48)},
+            "cross_modal": {"median_rank": Figure(3.0, 2.0, 4.0, 9)},
+        },
         {"chance": {"retrieval": {"recall@1": Figure(0.1, None, None, 48)}}},
         {"pictures": 48, "skipped": 0},
         notes=("A <note>.",),
@@ -143,11 +146,11 @@ def test_roles_are_kept():
 
 
 def test_axes():
-    assert Axis("x", 0, 1).ticks() == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
-    assert Axis("x", 1e-3, 1, log=True).ticks() == pytest.approx([1e-3, 1e-2, 1e-1, 1])
-    assert Axis("x", 1e-3, 1, log=True).share([1e-4, 1e-3, 1]).tolist() == pytest.approx([0, 0, 1])
-    assert Axis("x", 0, 1, percent=True).label(0.2) == "20 %"
-    assert Axis("x", 2, 2).ticks() == [2]
+    assert Axis("x", 0.0, 1.0).ticks() == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
+    assert Axis("x", 1e-3, 1.0, log=True).ticks() == pytest.approx([1e-3, 1e-2, 1e-1, 1])
+    assert Axis("x", 1e-3, 1.0, log=True).share([1e-4, 1e-3, 1.0]).tolist() == pytest.approx([0, 0, 1])
+    assert Axis("x", 0.0, 1.0, percent=True).label(0.2) == "20 %"
+    assert Axis("x", 2.0, 2.0).ticks() == [2]
 
 
 def test_a_plot_alone_is_a_whole_file(people):
@@ -157,4 +160,6 @@ def test_a_plot_alone_is_a_whole_file(people):
     assert "<style>" in svg
     assert svg.count("<circle") == len(probability.weight)
     assert "ece" not in reliability_plot(replace(probability, ece=0.5)).svg()
-    assert 'points="58.0,292.0' in Plot(Axis("", 0, 1), Axis("", 0, 1), "t").curve([0, 1], [0, 1], 0).svg()
+    assert (
+        'points="58.0,292.0' in Plot(Axis("", 0.0, 1.0), Axis("", 0.0, 1.0), "t").curve([0.0, 1.0], [0.0, 1.0], 0).svg()
+    )

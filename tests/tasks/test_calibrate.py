@@ -24,7 +24,7 @@ def folder(tmp_path_factory):
     return root
 
 
-class Calibrated(FakeEncoder):
+class Carrying(FakeEncoder):
     sketch = calibration = None
 
 
@@ -35,7 +35,7 @@ def items(folder, splits):
 
 
 def test_the_encoder_carries_what_its_scores_mean(folder):
-    encoder = Calibrated()
+    encoder = Carrying()
     calibration = calibrate(encoder, folder, prior=0.1)
     assert encoder.calibration is calibration
     assert (calibration.fingerprint, calibration.prior, calibration.source) == ("fake-16", 0.1, folder.name)
@@ -49,11 +49,11 @@ def test_the_encoder_carries_what_its_scores_mean(folder):
     [(["val", "train", "val"], None, 32), (["test", "train", "test"], None, 32), (["train"] * 3, "all", 48)],
 )
 def test_which_pictures(folder, splits, split, pictures):
-    assert calibrate(Calibrated(), items(folder, splits), split=split).counts["pictures"] == pictures
+    assert calibrate(Carrying(), items(folder, splits), split=split).counts["pictures"] == pictures
 
 
 def test_training_pictures_are_noted(folder):
-    encoder = Calibrated()
+    encoder = Carrying()
     files = sorted(folder.rglob("*.png"))
     pixels = np.stack([encoder.preprocessing.apply(Image.open(file)) for file in files[:6]])
     encoder.sketch = sketch_of([pixels], ["class00", "class01"], total=6)
@@ -64,17 +64,17 @@ def test_training_pictures_are_noted(folder):
 
 def test_bad_input(folder):
     with pytest.raises(UnknownName, match="unknown split"):
-        calibrate(Calibrated(), folder, split="validation")
+        calibrate(Carrying(), folder, split="validation")
     with pytest.raises(SourceError, match="no pictures of split 'val'"):
-        calibrate(Calibrated(), items(folder, ["train"]))
+        calibrate(Carrying(), items(folder, ["train"]))
     with pytest.raises(InvalidInput, match="has no labels"):
-        calibrate(Calibrated(), Items.build(items(folder, ["val"]).pictures))
+        calibrate(Carrying(), Items.build(items(folder, ["val"]).pictures))
     with pytest.raises(InvalidInput, match="needs at least 100 different pairs"):
-        calibrate(Calibrated(), items(folder, ["val"]).select(range(30)))
+        calibrate(Carrying(), items(folder, ["val"]).select(range(30)))
 
 
 def test_evaluate_writes_a_page_with_its_numbers(folder, tmp_path):
-    encoder = Calibrated()
+    encoder = Carrying()
     encoder.calibration = calibrate(encoder, folder)
     report = evaluate(encoder, folder, page=tmp_path / "out.html", command="nearkin evaluate")
     page = (tmp_path / "out.html").read_text()

@@ -8,7 +8,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from nearkin.data.images import Preprocessing
+from nearkin.encoders.calibration import Calibration
 from nearkin.encoders.encoder import PictureLike
+from nearkin.encoders.sketch import TrainingSketch
 
 
 @runtime_checkable
@@ -34,3 +36,11 @@ class Embedder(Protocol):
     def embed_texts(self, texts: Sequence[str]) -> Float[np.ndarray, "n dim"]: ...
 
     def save_pretrained(self, folder: Path) -> Any: ...
+
+
+@runtime_checkable
+class Calibrated(Embedder, Protocol):
+    """An encoder that carries what its scores mean and what it was trained on, if either is known."""
+
+    calibration: Calibration | None
+    sketch: TrainingSketch | None
