@@ -94,6 +94,7 @@ def test_public_names() -> None:
         "Verdict",
         "__version__",
         "calibrate",
+        "compare",
         "errors",
         "evaluate",
         "evaluation",

@@ -20,6 +20,7 @@ _PUBLIC = {
     "TrainSettings": "nearkin.training.settings",
     "Verdict": "nearkin.encoders.calibration",
     "calibrate": "nearkin.tasks.calibrate",
+    "compare": "nearkin.tasks.comparison.run",
     "evaluate": "nearkin.tasks.evaluate",
     "read_items": "nearkin.data.sources",
     "train": "nearkin.training.run",
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from nearkin.evaluation.report import Report
     from nearkin.gallery.gallery import Gallery, Hit
     from nearkin.tasks.calibrate import calibrate
+    from nearkin.tasks.comparison.run import compare
     from nearkin.tasks.evaluate import evaluate
     from nearkin.training.run import train
     from nearkin.training.settings import TrainSettings

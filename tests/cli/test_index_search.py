@@ -90,7 +90,7 @@ def test_a_slip_in_the_source_leaves_no_gallery(model: Path, tmp_path: Path) -> 
 def test_another_model_is_refused(model: Path, data: Path, tmp_path: Path) -> None:
     run(index, model, data, tmp_path / "gallery")
     other = make_encoder(1).save_pretrained(tmp_path / "other")
-    with pytest.raises(EncoderMismatch, match="make a new gallery"):
+    with pytest.raises(EncoderMismatch, match="nearkin reindex"):
         run(index, other, data, tmp_path / "gallery")
 
 

@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from nearkin.cli import main
+from nearkin.encoders.encoder import Encoder
 
 FAST = ["--backbone", "conv4", "--dim", "8", "--epochs", "1", "--batch-size", "16", "--threads", "1"]
 
@@ -47,6 +49,21 @@ def test_settings_file_and_options_that_win(shapes: Path, tmp_path: Path) -> Non
     assert (settings["dim"], settings["batch_size"]) == (6, 16)
 
 
+def test_options_of_the_newer_kind(shapes: Path, tmp_path: Path) -> None:
+    """Group batches, turned classes, weight averaging, views and width from the command line, all at once."""
+    options = "--label path --batch-by group --rotate-classes --ema 0.99 --backbone resnet12 --backbone-option width=2"
+    views = "--augmentation strokes --augmentation-option elastic=0.02 --size 32"
+    command = [*FAST, *options.split(), *views.split()]
+    assert run("train", shapes / "tree", "--out", tmp_path / "x", *command) == 0
+    settings = yaml.safe_load((tmp_path / "x" / "settings.yaml").read_text())
+    assert (settings["batch_by"], settings["rotate_classes"], settings["ema"]) == ("group", True, 0.99)
+    assert (settings["backbone"], settings["backbone_options"]) == ("resnet12", {"width": 2})
+    assert (settings["augmentation"], settings["augmentation_options"]) == ("strokes", {"elastic": 0.02})
+    config = json.loads((tmp_path / "x" / "model" / "config.json").read_text())
+    assert config["image"]["options"] == {"width": 2}
+    assert Encoder.from_pretrained(tmp_path / "x").embed_images(np.zeros((9, 9, 3), np.uint8)).shape == (1, 8)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -60,6 +77,11 @@ def test_settings_file_and_options_that_win(shapes: Path, tmp_path: Path) -> Non
         (["--split-by", "nothing"], "unknown column 'nothing'"),
         (["--settings", "nothing.yaml"], "settings 'nothing.yaml' cannot be read"),
         (["--captions"], "no captions found"),
+        (["--batch-by", "nothing"], "unknown column 'nothing'"),
+        (["--backbone-option", "width"], "--backbone-option 'width': wanted NAME=VALUE"),
+        (["--backbone-option", "width=0"], "width is 0, wanted a whole number above 0"),
+        (["--augmentation-option", "blur=2"], "augmentation: blur is 2, wanted 0 to 1"),
+        (["--ema", "1"], "setting ema: Input should be less than 1"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_2(

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nearkin.data.augment import AUGMENTATIONS, Augmentation, augmentation
-from nearkin.errors import UnknownName
+from nearkin.errors import InvalidInput, UnknownName
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -86,3 +86,54 @@ def test_erasing_takes_a_rectangle_of_at_most_its_share() -> None:
 def test_unknown_name() -> None:
     with pytest.raises(UnknownName, match="unknown augmentation 'foto'"):
         augmentation("foto")
+
+
+def test_elastic_pulls_points_smoothly_and_at_most_so_far() -> None:
+    """Where a ramp of brightness lands tells how far each point was moved."""
+    ramp = torch.linspace(0, 1, 64).expand(20, 1, 64, 64)
+    moved = 64 * (Augmentation(elastic=0.05)(ramp, generator=generator()) - ramp)[:, :, 8:-8, 8:-8]
+    # Bicubic interpolation may pass its points by some share.
+    assert 1.5 < moved.abs().max() < 1.5 * 0.05 * 64
+    assert moved.diff(dim=2).abs().max() < 1
+    assert moved.std((2, 3)).min() > 0.3, "a deformation, not a shift"
+
+
+def test_thickness_moves_each_pixel_towards_an_extreme_of_its_neighbours() -> None:
+    pictures = torch.rand(50, 1, 12, 12, generator=generator(5))
+    views = Augmentation(thickness=1.0)(pictures, generator=generator())
+    padded = torch.nn.functional.pad(pictures, (1, 1, 1, 1), mode="replicate")
+    around = padded.unfold(2, 3, 1).unfold(3, 3, 1).flatten(4)
+    up = (views - pictures) / (around.amax(4) - pictures).clamp(min=1e-6)
+    down = (views - pictures) / (around.amin(4) - pictures).clamp(max=-1e-6)
+    share = torch.where((up.amax((1, 2, 3)) > 1e-4)[:, None, None, None], up, down)
+    inside = share[:, 0].flatten(1)
+    torch.testing.assert_close(inside.amax(1), inside.median(1).values, atol=2e-3, rtol=0)
+    lighter = (views >= pictures - 1e-6).all((1, 2, 3))
+    assert 10 < lighter.sum() < 40, "about half of the pictures get thicker, the others thinner"
+
+
+def test_blur_keeps_the_mean_and_takes_contrast() -> None:
+    pictures = torch.rand(50, 1, 32, 32, generator=generator(6))
+    views = Augmentation(blur=1.0)(pictures, generator=generator())
+    torch.testing.assert_close(views.mean((1, 2, 3)), pictures.mean((1, 2, 3)), atol=1e-2, rtol=0)
+    assert (views.std((1, 2, 3)) < pictures.std((1, 2, 3))).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rotatoin": 5}, "unknown option of an augmentation, 'rotatoin': did you mean rotation"),
+        ({"erase": 1.5}, "augmentation: erase is 1.5, wanted 0 to 1"),
+        ({"scale": 0.5}, "augmentation: scale is 0.5, wanted 1 to 100"),
+        ({"blur": "much"}, "blur is 'much'"),
+        ({"shear": float("nan")}, "shear is nan"),
+    ],
+)
+def test_options_out_of_range(options: dict, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        augmentation("photo", options)
+
+
+def test_options_replace_the_named_values_only() -> None:
+    changed = augmentation("strokes", {"elastic": 0.1})
+    assert (changed.elastic, changed.rotation) == (0.1, AUGMENTATIONS["strokes"].rotation)

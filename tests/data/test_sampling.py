@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nearkin.data import sampling
 from nearkin.data.sampling import m_per_class_batches, shuffled_batches
 from nearkin.errors import InvalidInput
 
@@ -54,3 +55,75 @@ def test_seed_decides() -> None:
 def test_m_out_of_range(m: int, batch_size: int) -> None:
     with pytest.raises(InvalidInput, match=f"in a batch: {m}, wanted 1 to the batch size, {batch_size}"):
         m_per_class_batches(np.zeros(4, dtype=np.int64), batch_size, m, seed=0)
+
+
+def test_a_class_is_spread_over_the_epoch() -> None:
+    """Each fifth of the epoch holds a fifth of every class, so a batch meets no class twice while others wait."""
+    labels = np.repeat(np.arange(32), 20)
+    batches = m_per_class_batches(labels, 128, 4, seed=0)
+    assert [len(np.unique(labels[batch])) for batch in batches] == [32] * 5
+
+
+@given(
+    groups=st.lists(st.sampled_from("abcde"), min_size=1, max_size=120),
+    batch_size=st.integers(4, 40),
+    seed=st.integers(0, 3),
+)
+def test_grouped_covers_all_rows_once(groups: list[str], batch_size: int, seed: int) -> None:
+    labels = np.arange(len(groups)) % 7
+    batches = m_per_class_batches(labels, batch_size, 2, seed=seed, groups=groups)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(groups)))
+
+
+def test_a_batch_holds_one_group() -> None:
+    labels = np.repeat(np.arange(40), 10)
+    groups = np.array(list("abcd")).repeat(100)
+    batches = m_per_class_batches(labels, 24, 2, seed=1, groups=groups.tolist())
+    assert all(len(set(groups[batch])) == 1 for batch in batches)
+    assert 16 <= min(map(len, batches)) <= max(map(len, batches)) <= 32
+    assert len({groups[batch[0]] for batch in batches[:6]}) > 1, "groups come in turn, not one after the other"
+
+
+def test_small_groups_and_groups_of_one_class_share_batches() -> None:
+    labels = np.concatenate([np.repeat(np.arange(10), 10), np.repeat(10, 50), np.repeat([11, 12], 3)])
+    groups = ["large"] * 100 + ["one class"] * 50 + ["small"] * 6
+    batches = m_per_class_batches(labels, 20, 2, seed=1, groups=groups)
+    kinds = [{groups[row] for row in batch} for batch in batches]
+    assert all(kind == {"large"} or "large" not in kind for kind in kinds)
+    assert {"one class", "small"} in kinds
+
+
+def test_hard_classes_are_brought_together() -> None:
+    """Class means on a ring: with them, a batch holds neighbours; without, whoever comes."""
+    labels = np.repeat(np.arange(64), 4)
+    angle = 2 * np.pi * np.arange(64) / 64
+    means = 3 * np.stack([np.cos(angle), np.sin(angle)], 1)
+
+    def neighbours(class_means: np.ndarray | None) -> float:
+        """How many of the two next on the ring a class meets in its batch."""
+        met = 0
+        for batch in m_per_class_batches(labels, 64, 4, seed=2, class_means=class_means):
+            present = set(labels[batch])
+            met += sum((label + step) % 64 in present for label in present for step in (-1, 1))
+        return met / 64
+
+    assert neighbours(means) > 1.4
+    assert neighbours(None) < 0.8
+
+
+@given(labels=st.lists(st.integers(0, 9), min_size=1, max_size=100).map(np.array), seed=st.integers(0, 3))
+def test_hard_classes_cover_all_rows_once(labels: np.ndarray, seed: int) -> None:
+    batches = m_per_class_batches(labels, 12, 3, seed=seed, class_means=np.zeros((10, 4)))
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(labels)))
+
+
+def test_more_classes_than_are_compared_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "NEAREST_AMONG", 16)
+    labels = np.repeat(np.arange(100), 2)
+    batches = m_per_class_batches(labels, 20, 2, seed=0, class_means=np.eye(100))
+    assert sorted(np.concatenate(batches).tolist()) == list(range(200))
+
+
+def test_groups_of_another_length() -> None:
+    with pytest.raises(InvalidInput, match="groups: 3 given for 4 pictures"):
+        m_per_class_batches(np.zeros(4, dtype=np.int64), 4, 2, seed=0, groups=["a"] * 3)

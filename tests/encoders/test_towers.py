@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 from nearkin.encoders.conv4 import Conv4
 from nearkin.encoders.image import ImageTower, ImageTowerConfig
 from nearkin.encoders.pooling import POOLINGS, Pooling
+from nearkin.encoders.resnet12 import ResNet12
 from nearkin.encoders.text import CELLS, TextTower, TextTowerConfig
 from nearkin.errors import ArtefactError, InvalidInput, UnknownName
 
@@ -96,3 +97,35 @@ def test_word_order_matters() -> None:
     tower = TextTower(TextTowerConfig(tokens=20, dim=6, width=5)).eval()
     there, back = tower(torch.tensor([[4, 9, 7], [7, 9, 4]]), torch.tensor([3, 3]))
     assert not torch.allclose(there, back, atol=1e-4)
+
+
+@pytest.mark.parametrize(("backbone", "features"), [("conv4", 5), ("resnet12", 50), ("resnet18", 512)])
+def test_options_of_the_backbone(backbone: str, features: int) -> None:
+    options = {"width": 5} if backbone != "resnet18" else {"drop_path_rate": 0.1}
+    tower = ImageTower(ImageTowerConfig(backbone, dim=4, channels=1, options=options)).eval()
+    assert tower.projection.in_features == features
+    assert tower(torch.zeros(2, 1, 64, 64)).shape == (2, 4)
+
+
+def test_resnet12_adds_its_shortcut() -> None:
+    """With the convolutions' last norm at 0, a block is the pooled leaky shortcut."""
+    block = ResNet12(channels=3, width=4)[0].eval()
+    torch.nn.init.zeros_(block.layers[-1].weight)
+    pictures = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    shortcut = block.shortcut(pictures)
+    expected = torch.where(shortcut > 0, shortcut, 0.1 * shortcut).unfold(2, 2, 2).unfold(3, 2, 2).amax((4, 5))
+    torch.testing.assert_close(block(pictures), expected)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "options", "message"),
+    [
+        ("conv4", {"widht": 8}, "unknown option of backbone 'conv4', 'widht': did you mean width"),
+        ("resnet12", {"width": 0}, "backbone 'resnet12': width is 0, wanted a whole number above 0"),
+        ("conv4", {"width": "8"}, "width is '8'"),
+        ("resnet18", {"widht": 8}, "backbone 'resnet18' cannot be made with the options widht"),
+    ],
+)
+def test_options_that_the_backbone_does_not_take(backbone: str, options: dict, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        ImageTower(ImageTowerConfig(backbone, dim=4, options=options))

@@ -124,7 +124,7 @@ def test_constant_embeddings_find_nothing(dim):
 def test_blocks_change_nothing(monkeypatch):
     embeddings, labels = clusters(5, classes=20, each=40)
     whole = score_queries(embeddings, labels)
-    monkeypatch.setattr("nearkin.similarity.BLOCK_SCORES", 5000)
+    monkeypatch.setattr("nearkin.similarity.scores.BLOCK_SCORES", 5000)
     parts = score_queries(embeddings, labels)
     for metric, values in whole.values.items():
         np.testing.assert_array_equal(values, parts.values[metric])

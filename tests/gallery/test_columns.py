@@ -9,7 +9,7 @@ from nearkin.data.items import Items, Picture
 from nearkin.errors import InvalidInput
 from nearkin.gallery.columns import item_schema, metadata_names, stated_by
 
-OWN = item_schema(4)
+OWN = item_schema("fake", 4)
 
 
 def items(**metadata: list[Any]) -> Items:

@@ -155,6 +155,7 @@ def test_any_sequence_of_adds_gives_what_a_dict_would(
     encoder = FakeEncoder()
     gallery = Gallery.create(tmp_path_factory.mktemp("sequence") / "gallery", encoder)
     model: dict[str, dict] = {}
+    known: dict[str, int] = {}
     for add in adds:
         items = Items.build(
             [
@@ -173,7 +174,7 @@ def test_any_sequence_of_adds_gives_what_a_dict_would(
             new |= {"label": label} if items.has_labels else {}
             new |= {"price": price} if any(price is not None for _, _, price in add.values()) else {}
             old = model.get(name)
-            model[name] = {"id": len(model), "label": None, "price": None} | (old or {}) | new
+            model[name] = {"label": None, "price": None} | (old or {}) | new
             if old is None:
                 expected["added"] += 1
             elif old["content"] != content:
@@ -185,8 +186,12 @@ def test_any_sequence_of_adds_gives_what_a_dict_would(
         assert {kind: getattr(summary, kind) for kind in expected} == expected
         assert len(summary.skipped) == sum(not content for content, _, _ in add.values())
         assert encoder.embedded - embedded == expected["added"] + expected["replaced"]
-    for name, (id, label, _, metadata) in contents(gallery).items():
-        assert (id, label, metadata.get("price")) == tuple(model[name][key] for key in ("id", "label", "price"))
+        ids = {name: found[0] for name, found in contents(gallery).items()}
+        assert ids.items() >= known.items()
+        assert len(set(ids.values())) == len(model)
+        known = ids
+    for name, (_, label, _, metadata) in contents(gallery).items():
+        assert (label, metadata.get("price")) == tuple(model[name][key] for key in ("label", "price"))
         vector = encoder.embed_pixels(np.full((1, 8, 8, 3), 60 * model[name]["content"], dtype=np.uint8))[0]
         assert gallery.search(vector, k=100)[0].score == pytest.approx(1, abs=1e-6)
     assert len(gallery) == len(model)

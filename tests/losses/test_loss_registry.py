@@ -41,8 +41,8 @@ def test_import_paths() -> None:
     circle = build_loss(path + "CircleLoss", classes=4, dim=4, options={"gamma": 20})
     assert circle(EMBEDDINGS, LABELS) == CircleLoss(gamma=20)(EMBEDDINGS, LABELS)
     arcface = build_loss(path + "ArcFaceLoss", classes=4, dim=4)
-    assert isinstance(arcface, ArcFaceLoss)
-    assert arcface.W.shape == (4, 4)
+    assert isinstance(arcface.loss, ArcFaceLoss)
+    assert arcface.loss.W.shape == (4, 4)
     function = build_loss("nearkin.losses.triplet.triplet_loss", classes=4, dim=4, options={"margin": 0.7})
     assert function(EMBEDDINGS, LABELS) == triplet_loss(EMBEDDINGS, LABELS, margin=0.7)
 
@@ -58,7 +58,7 @@ def test_import_paths() -> None:
         ),
         ("triplet", {"margn": 1}, UnknownName, "option of loss 'triplet', 'margn': .*known: margin, reduction"),
         ("triplet", {"labels": 1}, UnknownName, "'labels': known: margin, reduction"),
-        ("softmax", {"margin": 1}, InvalidInput, "loss 'softmax' has no options, got margin"),
+        ("softmax", {"margin": 1}, UnknownName, "option of loss 'softmax', 'margin': known: learning_rate_multiple"),
         ("triplet", {"margin": -1.0}, InvalidInput, "margin is -1.0"),
         ("no_such_package.Loss", {}, InvalidInput, "cannot be imported: No module named 'no_such_package'"),
         ("pytorch_metric_learning.losses.CircelLoss", {}, UnknownName, "did you mean .*CircleLoss"),

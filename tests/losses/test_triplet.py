@@ -109,16 +109,16 @@ def test_both_ways_of_counting_count(data: st.DataObject) -> None:
     # Few different numbers, so that many are equal.
     number = st.integers(0, 4).map(float)
     hurdles = torch.tensor(
-        [[data.draw(number | st.just(-torch.inf)) for _ in range(p)] for _ in range(rows)], dtype=torch.float32
+        [[data.draw(number | st.just(torch.inf)) for _ in range(p)] for _ in range(rows)], dtype=torch.float32
     ).reshape(rows, p)
-    negatives = torch.tensor(
-        [[data.draw(number | st.just(torch.inf)) for _ in range(n)] for _ in range(rows)], dtype=torch.float32
+    scores = torch.tensor(
+        [[data.draw(number | st.just(-torch.inf)) for _ in range(n)] for _ in range(rows)], dtype=torch.float32
     ).reshape(rows, n)
-    below = negatives[:, None, :] < hurdles[:, :, None]
+    above = scores[:, None, :] > hurdles[:, :, None]
     for count in (count_by_passes, count_by_ranks):
-        by_hurdle, by_negative = count(hurdles, negatives)
-        assert torch.equal(by_hurdle, below.sum(2).float())
-        assert torch.equal(by_negative, below.sum(1).float())
+        by_hurdle, by_score = count(hurdles, scores)
+        assert torch.equal(by_hurdle, above.sum(2).float())
+        assert torch.equal(by_score, above.sum(1).float())
 
 
 @pytest.mark.parametrize("per_class", [2, 4, 16])

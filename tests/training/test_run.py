@@ -16,8 +16,7 @@ from nearkin.errors import ArtefactError, InvalidInput, PictureError, SourceErro
 from nearkin.evaluation.report import Report
 from nearkin.training.callbacks import EpochSummary, read_metrics
 from nearkin.training.run import train
-
-SMALL = {"backbone": "conv4", "dim": 16, "batch_size": 16, "per_class": 4, "threads": 1, "precision": "float32"}
+from tests.training.small import SMALL, cut_and_resumed
 
 
 def weights(encoder: Encoder) -> torch.Tensor:
@@ -27,7 +26,7 @@ def weights(encoder: Encoder) -> torch.Tensor:
 def test_run_folder_and_learning(shapes: Path, tmp_path: Path) -> None:
     summaries: list[EpochSummary] = []
     out = tmp_path / "run"
-    encoder = train(shapes / "tree", out=out, loss="triplet", epochs=6, on_epoch=summaries.append, **SMALL)
+    encoder = train(shapes / "tree", out=out, loss="contrastive", epochs=6, on_epoch=summaries.append, **SMALL)
     names = {path.name for path in out.iterdir()}
     files = "settings.yaml metrics.csv curves.png train.csv validation.csv checkpoints model report.json"
     assert names == set(files.split())
@@ -69,26 +68,9 @@ def test_same_seed_same_numbers(shapes: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("captions", [False, True])
 def test_resumed_is_exactly_as_if_it_had_not_stopped(shapes: Path, tmp_path: Path, captions: bool) -> None:
     """Killed in its third epoch, then resumed: last.ckpt of the whole run and of the resumed one are equal."""
-    options = {**SMALL, "epochs": 4, "loss": "softmax", "captions": captions}
-    train(shapes / "captions.csv", out=tmp_path / "whole", **options)
-
-    class Killed(Exception):
-        pass
-
-    def die(summary: EpochSummary) -> None:
-        if summary.epoch == 2:
-            raise Killed
-
-    with pytest.raises(Killed):
-        train(shapes / "captions.csv", out=tmp_path / "cut", on_epoch=die, **options)
-    assert not (tmp_path / "cut" / "report.json").exists()
-    train(shapes / "captions.csv", out=tmp_path / "cut", resume=True)
-    whole, cut = (
-        torch.load(tmp_path / name / "checkpoints" / "last.ckpt", weights_only=False) for name in ("whole", "cut")
-    )
-    assert whole["global_step"] == cut["global_step"]
-    for name, tensor in whole["state_dict"].items():
-        torch.testing.assert_close(cut["state_dict"][name], tensor, rtol=0, atol=0)
+    options = {"epochs": 4, "loss": "softmax", "captions": captions}
+    whole, cut = cut_and_resumed(shapes / "captions.csv", tmp_path, after=2, **options)
+    torch.testing.assert_close(cut, whole, rtol=0, atol=0)
     metrics = [[row["loss"] for row in read_metrics(tmp_path / name / "metrics.csv")] for name in ("whole", "cut")]
     assert metrics[0] == metrics[1]
 
@@ -212,14 +194,71 @@ def test_a_run_is_neither_overwritten_nor_changed(shapes: Path, tmp_path: Path) 
         train(shapes / "tree", out=tmp_path / "x", resume=True, dim=8)
 
 
-def test_nan_stops_with_the_last_good_checkpoint(shapes: Path, tmp_path: Path) -> None:
+def test_nan_stops_with_the_model_of_the_best_epoch(shapes: Path, tmp_path: Path) -> None:
     calls = []
 
     def loss(embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         calls.append(1)
         return embeddings.sum() * (torch.nan if len(calls) > 10 else 1.0)
 
-    with pytest.raises(TrainingError, match="NaN or infinity in the loss at step 10, epoch 3, batch 3"):
+    message = r"NaN or infinity in the loss at step 10, epoch 3, batch 3: .*'.*model' is the model of the best epoch"
+    with pytest.raises(TrainingError, match=message):
         train(shapes / "tree", out=tmp_path / "x", loss=loss, epochs=5, val_fraction=0.34, **SMALL)
-    assert (tmp_path / "x" / "checkpoints" / "best.pt").exists()
     assert (tmp_path / "x" / "checkpoints" / "last.ckpt").exists()
+    best = torch.load(tmp_path / "x" / "checkpoints" / "best.pt")
+    for name, tensor in Encoder.from_pretrained(tmp_path / "x").state_dict().items():
+        torch.testing.assert_close(tensor, best[name], rtol=0, atol=0)
+    assert any("broke off" in note for note in Report.read(tmp_path / "x" / "report.json").notes)
+
+
+def test_nan_in_the_first_epoch_leaves_no_model(shapes: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"the loss at step 0, epoch 1, batch 1: .* no epoch was finished"):
+        train(shapes / "tree", out=tmp_path / "x", loss=lambda e, y: e.sum() * torch.nan, **SMALL)
+    assert not (tmp_path / "x" / "model").exists()
+
+
+def test_validation_every_third_epoch_and_the_last(shapes: Path, tmp_path: Path) -> None:
+    summaries: list[EpochSummary] = []
+    train(shapes / "tree", out=tmp_path / "x", epochs=5, validate_every=3, on_epoch=summaries.append, **SMALL)
+    assert [bool(summary.figures) for summary in summaries] == [True, False, True, False, True]
+    rows = read_metrics(tmp_path / "x" / "metrics.csv")
+    assert [bool(row["recall@1"]) for row in rows] == [True, False, True, False, True]
+    assert all(row["loss"] for row in rows)
+
+
+def test_an_interrupt_is_validated_whenever_it_comes(shapes: Path, tmp_path: Path) -> None:
+    summaries: list[EpochSummary] = []
+
+    def interrupt(summary: EpochSummary) -> None:
+        summaries.append(summary)
+        if summary.epoch == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    train(shapes / "tree", out=tmp_path / "x", epochs=50, validate_every=10, on_epoch=interrupt, **SMALL)
+    assert len(summaries) == 3
+    assert summaries[-1].figures
+
+
+def test_batches_of_one_group(shapes: Path, tmp_path: Path) -> None:
+    """The classes of a batch are of one colour."""
+    lines = (shapes / "captions.csv").read_text(encoding="utf-8").splitlines()
+    rows = [line.rsplit(",", 2)[0] for line in lines[1:]]
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join(["path,label,colour", *(f"{row},{row.split(',')[1].split()[0]}" for row in rows)]))
+    names = sorted({row.split(",")[1] for row in rows})
+    seen = []
+
+    def loss(embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        seen.append(labels)
+        return embeddings.var()
+
+    options = {**SMALL, "split_by": "colour", "batch_by": "colour", "epochs": 1, "batch_size": 12}
+    train(table, out=tmp_path / "x", loss=loss, **options)
+    held_out = set(read_items(tmp_path / "x" / "validation.csv").labels)
+    trained = [name for name in names if name not in held_out]
+    assert all(len({trained[label].split()[0] for label in labels}) == 1 for labels in seen)
+    assert sum(map(len, seen)) == 72
+    with pytest.raises(UnknownName, match="unknown column 'color': did you mean colour"):
+        train(table, out=tmp_path / "y", **{**options, "batch_by": "color"})
+    with pytest.raises(InvalidInput, match="batch_by wants a loss on labels"):
+        train(shapes / "captions.csv", out=tmp_path / "y", **{**options, "batch_by": "label"}, captions=True)

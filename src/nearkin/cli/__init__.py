@@ -10,9 +10,12 @@ import typer
 
 import nearkin
 from nearkin.cli.calibrate import calibrate
+from nearkin.cli.compare import compare
 from nearkin.cli.demo import demo
 from nearkin.cli.evaluate import evaluate
+from nearkin.cli.gallery import gallery
 from nearkin.cli.index import index
+from nearkin.cli.reindex import reindex
 from nearkin.cli.search import search
 from nearkin.cli.train import train
 from nearkin.cli.verify import verify
@@ -27,10 +30,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, index, search, demo):
+for command in (train, compare, evaluate, calibrate, verify, index, reindex, search, demo):
     app.command()(command)
-for command in (calibrate, verify):
-    app.command()(command)
+app.add_typer(gallery)
 
 
 def _print_version(wanted: bool) -> bool:

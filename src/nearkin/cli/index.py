@@ -1,6 +1,5 @@
 """`nearkin index`: pictures into a gallery."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +8,9 @@ import typer
 def index(
     model: Annotated[str, typer.Argument(help="Model or run folder, or a model's name on the Hub.")],
     data: Annotated[str, typer.Argument(help="Folder tree, table (CSV, TSV, Parquet) or hf:// dataset.")],
-    gallery: Annotated[Path, typer.Argument(help="Gallery folder, made if it does not exist.")],
+    gallery: Annotated[
+        str, typer.Argument(help="Gallery folder or URL such as s3://bucket/shop, made if it does not exist.")
+    ],
     label: Annotated[str | None, typer.Option(help="Label column; 'path': the whole folder of a tree.")] = None,
     caption_column: Annotated[list[str] | None, typer.Option(help="Caption column; several allowed.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at a broken picture.")] = False,
@@ -32,9 +33,7 @@ def index(
     with progress_bar("indexing pictures") as advance:
         summary = opened.add(items, strict=strict, progress=advance)
     if as_json:
-        print(
-            json.dumps({"gallery": str(gallery), "items": len(opened), **asdict(summary)}, ensure_ascii=False, indent=2)
-        )
+        print(json.dumps({"gallery": gallery, "items": len(opened), **asdict(summary)}, ensure_ascii=False, indent=2))
         return
     counts = {name: count for name, count in asdict(summary).items() if name != "skipped"}
     counts["skipped"] = len(summary.skipped)

@@ -10,9 +10,13 @@ from rich.table import Table
 if TYPE_CHECKING:
     from nearkin.data.items import Broken
     from nearkin.evaluation.report import Report
+    from nearkin.tasks.comparison.result import Comparison
 
 # Skipped pictures that are named one by one; --json has all.
 SHOWN_SKIPPED = 5
+
+# Columns of names, not numbers.
+_NAMES = ("metric", "name")
 
 
 def status(message: str) -> None:
@@ -25,16 +29,27 @@ def print_report(report: "Report", *, as_json: bool = False) -> None:
     if as_json:
         print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
         return
+    _print_table(report.title, report.columns, report.table(), (report.summary(), *report.notes))
+    print_skipped(report.skipped)
+
+
+def print_comparison(comparison: "Comparison") -> None:
+    """A comparison: a table, which differences are real, and notes."""
+    header, *rows = comparison.table()
+    _print_table(comparison.title, header, rows, (*comparison.sentences(), *comparison.notes))
+
+
+def _print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], lines: Sequence[str]) -> None:
+    """A table, names to the left and numbers to the right, and lines of text below."""
     console = Console()
-    table = Table(title=report.title, title_justify="left")
-    for name in report.columns:
-        table.add_column(name, justify="left" if name == "metric" else "right")
-    for row in report.table():
+    table = Table(title=title, title_justify="left")
+    for name in header:
+        table.add_column(name, justify="left" if name in _NAMES else "right", overflow="fold")
+    for row in rows:
         table.add_row(*row)
     console.print(table, markup=False)
-    for line in (report.summary(), *report.notes):
+    for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    print_skipped(report.skipped)
 
 
 def print_skipped(skipped: "Sequence[Broken]") -> None:

@@ -6,11 +6,26 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
+from PIL import Image
 
 from nearkin.data.images import Preprocessing
+from nearkin.data.items import Picture
 from nearkin.encoders.calibration import Calibration
-from nearkin.encoders.encoder import PictureLike
 from nearkin.encoders.sketch import TrainingSketch
+
+
+@runtime_checkable
+class Pixels(Protocol):
+    """An array of numpy, a tensor of torch."""
+
+    @property
+    def ndim(self) -> int: ...
+
+    def __array__(self) -> np.ndarray: ...
+
+
+# What can be given as one picture: a path, an opened picture, or pixels. Named here too, where no torch is loaded.
+PictureLike = str | Path | Picture | Image.Image | Pixels
 
 
 @runtime_checkable
@@ -31,7 +46,7 @@ class Embedder(Protocol):
 
     def embed_pixels(self, pixels: UInt8[np.ndarray, "n height width channels"]) -> Float[np.ndarray, "n dim"]: ...
 
-    def embed_images(self, pictures: Sequence[PictureLike]) -> Float[np.ndarray, "n dim"]: ...
+    def embed_images(self, pictures: Sequence[Any]) -> Float[np.ndarray, "n dim"]: ...
 
     def embed_texts(self, texts: Sequence[str]) -> Float[np.ndarray, "n dim"]: ...
 

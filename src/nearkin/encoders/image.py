@@ -1,7 +1,9 @@
 """The image tower: a convolutional network, pooling, and a projection to the embedding's dimension."""
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,11 @@ from torch import Tensor, nn
 
 from nearkin.encoders.conv4 import Conv4
 from nearkin.encoders.pooling import Pooling
+from nearkin.encoders.resnet12 import ResNet12
 from nearkin.errors import ArtefactError, InvalidInput, UnknownName
+
+# Networks of the few-shot literature, for small pictures, beside timm's.
+SMALL_NETWORKS: dict[str, type[nn.Module]] = {"conv4": Conv4, "resnet12": ResNet12}
 
 
 @dataclass(frozen=True)
@@ -19,11 +25,13 @@ class ImageTowerConfig:
     """What an image tower is made of.
 
     Args:
-        backbone: "conv4", or any network of timm by its name ("resnet18", "convnext_tiny", ...).
+        backbone: "conv4", "resnet12", or any network of timm by its name ("resnet18", "convnext_tiny", ...).
         dim: numbers of an embedding.
         channels: channels of a picture, 1 or 3.
         height, width: pixels of a picture.
         pooling: "avg", "max", "gem" or "flatten".
+        options: keywords of the backbone: "width" of conv4 and resnet12; of a timm network what its model takes, such
+            as "drop_path_rate".
     """
 
     backbone: str
@@ -32,6 +40,7 @@ class ImageTowerConfig:
     height: int = 64
     width: int = 64
     pooling: str = "avg"
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class ImageTower(nn.Module):
@@ -89,15 +98,26 @@ class ImageTower(nn.Module):
 
 
 def _backbone(config: ImageTowerConfig, weights: str | None) -> nn.Module:
-    if config.backbone == "conv4":
-        network: nn.Module = Conv4(config.channels)
+    if config.backbone in SMALL_NETWORKS:
         if weights == "pretrained":
-            raise InvalidInput("backbone 'conv4' has no pretrained weights: it is trained from scratch")
+            raise InvalidInput(f"backbone '{config.backbone}' has no pretrained weights: it is trained from scratch")
+        network = _small_network(config)
     else:
         network = _timm_network(config, pretrained=weights == "pretrained")
     if weights not in (None, "pretrained"):
         _load_weights(network, Path(weights), config.backbone)
     return network
+
+
+def _small_network(config: ImageTowerConfig) -> nn.Module:
+    make = SMALL_NETWORKS[config.backbone]
+    known = [name for name in signature(make).parameters if name != "channels"]
+    for name, value in config.options.items():
+        if name not in known:
+            raise UnknownName(f"option of backbone '{config.backbone}',", name, known)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise InvalidInput(f"backbone '{config.backbone}': {name} is {value!r}, wanted a whole number above 0")
+    return make(config.channels, **config.options)
 
 
 def _timm_network(config: ImageTowerConfig, *, pretrained: bool) -> nn.Module:
@@ -106,8 +126,8 @@ def _timm_network(config: ImageTowerConfig, *, pretrained: bool) -> nn.Module:
 
     name = config.backbone
     if not timm.is_model(name.split(".")[0]):
-        raise UnknownName("backbone", name, ["conv4", *timm.list_models()])
-    options: dict[str, Any] = {"num_classes": 0, "in_chans": config.channels, "global_pool": ""}
+        raise UnknownName("backbone", name, [*SMALL_NETWORKS, *timm.list_models()])
+    options: dict[str, Any] = {**config.options, "num_classes": 0, "in_chans": config.channels, "global_pool": ""}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -117,6 +137,9 @@ def _timm_network(config: ImageTowerConfig, *, pretrained: bool) -> nn.Module:
                 return timm.create_model(name, pretrained=pretrained, img_size=size, **options)
             except TypeError:
                 return timm.create_model(name, pretrained=pretrained, **options)
+    except TypeError as error:
+        given = ", ".join(map(str, config.options))
+        raise InvalidInput(f"backbone '{name}' cannot be made with the options {given}: {error}") from error
     except (OSError, RuntimeError) as error:
         if not pretrained:
             raise InvalidInput(f"backbone '{name}' cannot be made: {error}") from error

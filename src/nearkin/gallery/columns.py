@@ -10,33 +10,51 @@ from nearkin.data.items import Items
 from nearkin.errors import InvalidInput
 
 ID, VECTOR, THUMBNAIL = "item_id", "vector", "thumbnail"
+# Vectors of the next encoder, while the gallery changes over to it.
+NEXT_VECTOR = "next_vector"
 # What tells whether a picture has changed since it was embedded. Size and time are of a file, else null.
 FILE_FACTS = ("content_hash", "file_size", "file_mtime_ns")
 
 
-def item_schema(dim: int) -> pa.Schema:
-    """The gallery's own columns, for vectors of `dim` numbers."""
+# A vector column's own metadata: the fingerprint of the encoder that made it.
+ENCODER_KEY = b"nearkin:encoder"
+# Tells Lance that two writers must not both insert a uri.
+_UNIQUE = {b"lance-schema:unenforced-primary-key": b"true"}
+
+
+def vector_field(name: str, encoder: str, dim: int) -> pa.Field:
+    """A column of an encoder's vectors of `dim` numbers."""
+    return pa.field(name, pa.list_(pa.float32(), dim), metadata={ENCODER_KEY: encoder.encode()})
+
+
+def item_schema(encoder: str, dim: int) -> pa.Schema:
+    """The gallery's own columns, for an encoder's vectors of `dim` numbers."""
     return pa.schema(
         [
-            (ID, pa.int64()),
-            ("uri", pa.string()),
-            ("content_hash", pa.string()),
-            ("file_size", pa.int64()),
-            ("file_mtime_ns", pa.int64()),
-            ("label", pa.string()),
-            ("captions", pa.list_(pa.string())),
-            (VECTOR, pa.list_(pa.float32(), dim)),
-            (THUMBNAIL, pa.binary()),
+            pa.field(ID, pa.int64()),
+            pa.field("uri", pa.string(), nullable=False, metadata=_UNIQUE),
+            pa.field("content_hash", pa.string()),
+            pa.field("file_size", pa.int64()),
+            pa.field("file_mtime_ns", pa.int64()),
+            pa.field("label", pa.string()),
+            pa.field("captions", pa.list_(pa.string())),
+            vector_field(VECTOR, encoder, dim),
+            pa.field(THUMBNAIL, pa.binary()),
         ]
     )
 
 
-OWN = tuple(item_schema(1).names)
+OWN = (*item_schema("", 1).names, NEXT_VECTOR)
 
 
 def metadata_names(schema: pa.Schema) -> list[str]:
     """The columns that are not the gallery's own."""
     return [name for name in schema.names if name not in OWN]
+
+
+def shown_names(schema: pa.Schema) -> list[str]:
+    """The columns that people may ask for: all but the vectors, the thumbnails and the files' facts."""
+    return [ID, "uri", "label", "captions", *metadata_names(schema)]
 
 
 def stated_by(items: Items, stored: pa.Schema) -> pa.Table:
@@ -100,3 +118,18 @@ def _fitted(name: str, column: pa.Array, wanted: pa.DataType, source: str) -> pa
             f"{source}: column '{name}' holds {column.type}, the gallery's column holds {wanted} ({error}): "
             "convert or rename it, or index into a new gallery"
         ) from error
+
+
+def fitted_value(name: str, value: Any, wanted: pa.DataType | None = None) -> pa.Scalar:
+    """A value as its column holds it; in a type of its own if there is no such column.
+
+    Raises:
+        InvalidInput: it does not fit, or the column's name is not allowed.
+    """
+    if name == "captions" and isinstance(value, str):
+        value = [value]
+    column = _typed(name, [value], "update")
+    if wanted is None:
+        _check_name(name, "update")
+        return column[0]
+    return _fitted(name, column, wanted, "update")[0]

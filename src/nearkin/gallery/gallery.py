@@ -1,41 +1,58 @@
-"""Gallery: items and their vectors on disk, searched by picture, by words or by vector."""
+"""Gallery: items and their vectors, searched by picture, by words, by vector or by item."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import monotonic
+from typing import Any
 
 import numpy as np
-from filelock import FileLock
+import numpy.typing as npt
 from jaxtyping import Float
 from PIL import Image
 
 from nearkin.arrays import as_vectors, unit
-from nearkin.data.items import Items
+from nearkin.data.items import Items, Picture
 from nearkin.data.sources import read_items
 from nearkin.encoders.embedder import Embedder
-from nearkin.encoders.encoder import Encoder, PictureLike
-from nearkin.errors import ArtefactError, InvalidInput
-from nearkin.gallery.ingest import AddSummary, ingest
-from nearkin.gallery.pin import PIN, Pin
-from nearkin.gallery.query import kind_of
-from nearkin.gallery.store import Store
-from nearkin.gallery.view import Hit, View
+from nearkin.errors import ArtefactError, EncoderMismatch, InvalidInput, UnknownName
+from nearkin.gallery.changes import as_sql, new_columns
+from nearkin.gallery.check import CheckReport, check_items, check_pictures
+from nearkin.gallery.columns import ID
+from nearkin.gallery.embedding import embed_queries, honest_threshold
+from nearkin.gallery.export import export_parquet
+from nearkin.gallery.hits import Hit, Hits, Item
+from nearkin.gallery.indexes import KINDS
+from nearkin.gallery.ingest import ingest, ingest_vectors
+from nearkin.gallery.pin import check_encoder, check_mark, encoder_folder, is_marked, write_mark
+from nearkin.gallery.place import Place, place_of
+from nearkin.gallery.query import Query
+from nearkin.gallery.reindex import ReindexSummary, Staging, agreement, as_column
+from nearkin.gallery.rows import AddSummary
+from nearkin.gallery.store import INDEX, Snapshot, Store, any_of
+from nearkin.gallery.upkeep import IndexInfo, IndexSetting, Upkeep
+from nearkin.gallery.view import INDEXES, View
 from nearkin.progress import Progress
 
-# What the folder holds beside the pin.
-ITEMS, ENCODER, LOCK = "items.lance", "encoder", ".lock"
+__all__ = ["AddSummary", "CheckReport", "Gallery", "Hit", "Hits", "IndexInfo", "Item", "ReindexSummary"]
+
+ITEMS = "items.lance"
+# Seconds for which a reader of an object store goes without a look at whether there is a newer version.
+LOOK = 1.0
 
 
 class Gallery:
-    """Items and their vectors in a folder, pinned to one encoder; made by `create` or `open`.
+    """Items and their vectors, pinned to one encoder; made by `create` or `open`.
 
-    Many processes may search while one adds: a search sees all of a chunk that is being added, or nothing of it.
-    Adds from several processes wait for each other.
+    It lies in a local folder or on an object store. Many processes may search while others write: a search sees all of
+    a commit, or nothing of it.
 
     Example:
         >>> import tempfile
         >>> from nearkin.data.images import Preprocessing
+        >>> from nearkin.encoders.encoder import Encoder
         >>> from nearkin.encoders.image import ImageTower, ImageTowerConfig
         >>> folder = Path(tempfile.mkdtemp())
         >>> for name, shade in ("black", 0), ("white", 255):
@@ -48,53 +65,52 @@ class Gallery:
         ['white.png']
     """
 
-    def __init__(self, path: Path, pin: Pin, encoder: Embedder | None) -> None:
-        self.path = path
-        self._pin = pin
+    def __init__(self, place: Place, encoder: Embedder | None) -> None:
+        self.place = place
+        self._store = Store(place.uri(ITEMS), place.storage, shared=place.shared)
+        self._upkeep = Upkeep(place.derived / INDEXES, self._renew)
+        self._view = self._view_of(self._store.snapshot())
+        self._looked = monotonic()
+        # An encoder that the caller gave stays; the gallery's own copy follows the gallery.
+        self._given = encoder is not None
         self._encoder = encoder
-        self._store = Store(path / ITEMS)
-        self._view = View(self._store.snapshot())
+        self._encoder_is = self._view.snapshot.encoder
+        if encoder is not None:
+            check_encoder(encoder, self._encoder_is, place)
 
     @staticmethod
-    def create(path: str | Path, encoder: Embedder) -> "Gallery":
+    def create(path: str | Path, encoder: Embedder, *, storage: Mapping[str, str] | None = None) -> "Gallery":
         """A new gallery without items; a copy of the encoder goes into it.
 
         Args:
-            path: a folder that does not exist, or is empty.
+            path: a folder that does not exist or is empty, or a URL such as `s3://bucket/shop`.
             encoder: whose vectors the gallery will hold.
+            storage: options of the object store, beside those of the environment; see `place_of`.
 
         Raises:
             InvalidInput: there is a gallery already, or the folder holds something else.
 
         Example: see the class.
         """
-        path = Path(path).absolute()
-        if Gallery.is_at(path):
-            raise InvalidInput(f"'{path}' is a gallery already: open it with Gallery.open, or choose another folder")
-        pin = Pin(encoder.fingerprint, encoder.dim)
-        try:
-            if path.exists() and any(path.iterdir()):
-                raise InvalidInput(f"'{path}' is not empty, and no gallery: choose another folder")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Built beside its place and moved there: what is killed on the way leaves no half of a gallery.
-            with TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
-                gallery = Path(folder, path.name)
-                gallery.mkdir()
-                encoder.save_pretrained(gallery / ENCODER)
-                Store.create(gallery / ITEMS, pin.dim)
-                pin.write(gallery)
-                gallery.rename(path)
-        except OSError as error:
-            raise InvalidInput(f"cannot make a gallery at '{path}': {error.strerror or error}") from error
-        return Gallery(path, pin, encoder)
+        place = place_of(path, storage)
+        if is_marked(place):
+            raise InvalidInput(f"'{place}' is a gallery already: open it with Gallery.open, or choose another folder")
+        with place.made() as new:
+            _put_encoder(new, encoder)
+            Store.create(new.uri(ITEMS), encoder.fingerprint, encoder.dim, new.storage)
+            write_mark(new)
+        return Gallery(place, encoder)
 
     @staticmethod
-    def open(path: str | Path, encoder: Embedder | None = None) -> "Gallery":
-        """The gallery in a folder.
+    def open(
+        path: str | Path, encoder: Embedder | None = None, *, storage: Mapping[str, str] | None = None
+    ) -> "Gallery":
+        """The gallery in a folder or on an object store.
 
         Args:
-            path: its folder.
+            path: its folder or URL.
             encoder: the one it was made with; by default the gallery's own copy is loaded when first needed.
+            storage: options of the object store, beside those of the environment; see `place_of`.
 
         Raises:
             ArtefactError: no gallery there, or it is damaged.
@@ -105,32 +121,51 @@ class Gallery:
             Traceback (most recent call last):
             nearkin.errors.ArtefactError: no gallery at ...
         """
-        path = Path(path).absolute()
-        pin = Pin.read(path)
-        if encoder is not None:
-            pin.check(encoder, path)
-        return Gallery(path, pin, encoder)
+        place = place_of(path, storage)
+        check_mark(place)
+        return Gallery(place, encoder)
 
     @staticmethod
-    def is_at(path: str | Path) -> bool:
-        """Whether there is a gallery in this folder, sound or damaged."""
-        return Path(path, PIN).exists()
+    def is_at(path: str | Path, *, storage: Mapping[str, str] | None = None) -> bool:
+        """Whether there is a gallery, sound or damaged."""
+        return is_marked(place_of(path, storage))
 
     def __len__(self) -> int:
         return len(self._newest().snapshot)
 
     def __repr__(self) -> str:
-        return f"Gallery('{self.path}', {len(self)} items, encoder {self.fingerprint})"
+        return f"Gallery('{self.place}', {len(self)} items, encoder {self.fingerprint})"
+
+    @property
+    def path(self) -> Path:
+        """The folder of a local gallery.
+
+        Raises:
+            InvalidInput: it lies on an object store.
+        """
+        if self.place.shared:
+            raise InvalidInput(f"gallery '{self.place}' has no local folder: see `place`")
+        return Path(str(self.place))
 
     @property
     def fingerprint(self) -> str:
         """Of the encoder that the gallery is pinned to."""
-        return self._pin.encoder
+        return self._newest().snapshot.encoder
 
     @property
     def dim(self) -> int:
         """Numbers of a vector."""
-        return self._pin.dim
+        return self._newest().snapshot.dim
+
+    @property
+    def version(self) -> int:
+        """Of the items; every write makes a higher one."""
+        return self._newest().snapshot.version
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Names and types of the columns that `where`, `update` and `export` know."""
+        return self._newest().snapshot.columns
 
     @property
     def encoder(self) -> Embedder:
@@ -139,14 +174,17 @@ class Gallery:
         Raises:
             ArtefactError: the gallery's copy is missing, damaged, or not the pinned one.
         """
-        if self._encoder is None:
-            encoder = Encoder.from_pretrained(self.path / ENCODER)
-            if encoder.fingerprint != self.fingerprint:
+        pinned = self._newest().snapshot.encoder
+        if self._encoder is None or self._encoder_is != pinned:
+            from nearkin.encoders.encoder import Encoder
+
+            encoder = Encoder.from_pretrained(self.place.folder(encoder_folder(pinned)))
+            if encoder.fingerprint != pinned:
                 raise ArtefactError(
-                    f"gallery '{self.path}': the model in {ENCODER}/ is {encoder.fingerprint}, wanted "
-                    f"{self.fingerprint}: put that one back, or pass it to Gallery.open"
+                    f"gallery '{self.place}': the model in {encoder_folder(pinned)} is {encoder.fingerprint}: put the "
+                    "right one back, or pass it to Gallery.open"
                 )
-            self._encoder = encoder
+            self._encoder, self._encoder_is = encoder, pinned
         return self._encoder
 
     def add(
@@ -182,82 +220,383 @@ class Gallery:
         Example: see the class.
         """
         items = read_items(source, label=label, captions=captions)
-        with self._alone():
-            summary = ingest(items, self._store, self.encoder, strict=strict, progress=progress)
-            self._store.clean_up()
-        return summary
+        with self._writing():
+            return ingest(items, self._store, self.encoder, strict=strict, progress=progress)
 
-    def search(self, query: PictureLike, k: int = 10) -> list[Hit]:
-        """The items most alike to a picture, a text or a vector.
+    def add_vectors(
+        self, items: Items | Sequence[str], vectors: npt.ArrayLike, *, progress: Progress | None = None
+    ) -> AddSummary:
+        """Add items with the vectors that the gallery's encoder made of them elsewhere; no picture is read.
 
         Args:
-            query: a picture (path, Pillow picture, pixels), words (a string that is no file's name), or a vector
-                `[dim]` of this gallery's encoder, of any length but zero.
-            k: hits wanted, k >= 1.
+            items: with labels, captions and metadata, or only their uris.
+            vectors: `[n, dim]`, of any length but zero; they are scaled to length 1.
+            progress: called with the items done and all items.
 
         Returns:
-            min(k, len(gallery)) hits, best first; of equal scores the lower id comes first.
+            What became of the items.
 
         Raises:
-            InvalidInput: k < 1, the gallery is empty, no such picture file, a vector with another count of numbers,
-                with NaN, or zero; words for an encoder of pictures only.
-            PictureError: the picture cannot be decoded.
+            InvalidInput: another count of vectors, or of numbers in one; NaN or a zero vector; an item occurs twice.
 
         Example:
-            >>> Gallery.open("flowers").search("red rose", k=3)  # doctest: +SKIP
+            >>> Gallery.open("flowers").add_vectors(["a.jpg", "b.jpg"], np.load("vectors.npy"))  # doctest: +SKIP
         """
-        if k < 1:
-            raise InvalidInput(f"k is {k}, wanted at least 1")
-        view = self._newest()
-        if not len(view.index):
-            raise InvalidInput(f"gallery '{self.path}' is empty: add pictures with Gallery.add or `nearkin index`")
-        return view.search(self._embed(query), k)
+        if not isinstance(items, Items):
+            items = Items.build([Picture(uri) for uri in items], source="uris")
+        checked = as_vectors(vectors, "vectors", dim=self.dim)
+        if len(checked) != len(items):
+            raise InvalidInput(f"{len(checked)} vectors for {len(items)} items: wanted one for each")
+        if len(zero := np.flatnonzero(~checked.any(axis=1))):
+            raise InvalidInput(f"vectors: row {zero[0]} is the zero vector, which has no direction")
+        with self._writing():
+            return ingest_vectors(items, unit(checked), self._store, progress=progress)
+
+    def delete(self, ids: Iterable[int] | None = None, *, where: str | None = None) -> int:
+        """Delete items, in one commit. Their pictures stay where they are; their ids are not used again.
+
+        Args:
+            ids: which; no id may be unknown.
+            where: or those that pass a filter, as in `search`.
+
+        Returns:
+            How many items were deleted.
+
+        Raises:
+            InvalidInput: neither ids nor a filter, or both; an unknown id; a malformed filter.
+            UnknownName: the filter names a column that there is not.
+
+        Example:
+            >>> Gallery.open("flowers").delete(where="label = 'rose' AND year < 2020")  # doctest: +SKIP
+        """
+        with self._writing():
+            return self._store.delete(self._condition(ids, where))
+
+    def update(
+        self,
+        values: Mapping[str, Any],
+        ids: Iterable[int] | None = None,
+        *,
+        where: str | None = None,
+        create: bool = False,
+    ) -> int:
+        """Set label, captions or metadata of items, in one commit. Nothing is embedded again.
+
+        Args:
+            values: by column; None for no value.
+            ids, where: of which items, as in `delete`.
+            create: make the columns that the gallery lacks.
+
+        Returns:
+            How many items were meant.
+
+        Raises:
+            InvalidInput: as in `delete`; no values, or one that does not fit its column.
+            UnknownName: no such column; near names are suggested.
+
+        Example:
+            >>> Gallery.open("flowers").update({"label": "tulip", "checked": True}, [3, 7])  # doctest: +SKIP
+        """
+        if not values:
+            raise InvalidInput("no values to set: wanted a column and its value, such as label = 'mug'")
+        with self._writing():
+            condition = self._condition(ids, where)
+            if create:
+                self._store.add_columns(new_columns(values, self._store.snapshot().schema))
+            return self._store.update(as_sql(values, self._store.snapshot().schema), condition)
+
+    def get(self, ids: Iterable[int]) -> list[Item]:
+        """Items by their ids, in the order asked for.
+
+        Raises:
+            InvalidInput: no item has one of the ids.
+
+        Example:
+            >>> Gallery.open("flowers").get([3])[0].label  # doctest: +SKIP
+            'rose'
+        """
+        return self._newest().items(list(ids))
+
+    def vectors(self, ids: Iterable[int]) -> Float[np.ndarray, "n dim"]:
+        """Vectors of items by their ids, in the order asked for.
+
+        Raises:
+            InvalidInput: no item has one of the ids.
+        """
+        return self._newest().vectors(list(ids))
 
     def thumbnail(self, id: int) -> Image.Image:
         """The small picture that is kept of an item, at most 96 pixels a side.
 
         Raises:
-            InvalidInput: no item has this id.
+            InvalidInput: no item has this id, or it was added without its picture.
         """
-        return self._newest().thumbnail(id)
+        encoded = self._newest().thumbnail(id)
+        if encoded is None:
+            raise InvalidInput(f"item {id} was added as a vector, without its picture: there is no thumbnail")
+        return Image.open(BytesIO(encoded))
+
+    def search(
+        self,
+        query: Query,
+        k: int = 10,
+        *,
+        where: str | None = None,
+        threshold: float | None = None,
+        offset: int = 0,
+        honest: bool | float = False,
+    ) -> Hits:
+        """The items most alike to a picture, a text, a vector, another item, or a mixture of them.
+
+        Args:
+            query: a picture (path, Pillow picture, pixels); words (a string that is no file's name); the id of an
+                item; a vector `[dim]` of this gallery's encoder, of any length but zero; or a mixture: a string such as
+                `photo.jpg + 0.5 * "red" - #7`, or pairs `[("photo.jpg", 1.0), ("red", 0.5), (7, -1.0)]`.
+            k: hits wanted, k >= 1.
+            where: only items that pass this filter: an SQL expression over the columns, such as
+                `label = 'mug' AND price < 10`.
+            threshold: only items with this score or more.
+            offset: leave out so many of the best: the hits of an earlier page.
+            honest: only items that reach the calibrated threshold of the encoder, so that there may be no hit. A number
+                is the false accept rate of a comparison that the threshold is for; True stands for the calibration's.
+
+        Returns:
+            At most k hits, best first; of equal scores the lower id comes first.
+
+        Raises:
+            InvalidInput: k < 1, offset < 0, the gallery is empty, no such picture file or item; a vector with another
+                count of numbers, with NaN, or zero; words for an encoder of pictures only; a malformed filter; `honest`
+                for words, or without a calibration.
+            UnknownName: the filter names a column that there is not.
+            PictureError: the picture cannot be decoded.
+
+        Example:
+            >>> Gallery.open("flowers").search("red rose", k=3, where="year >= 2020")  # doctest: +SKIP
+        """
+        return self.search_many([query], k, where=where, threshold=threshold, offset=offset, honest=honest)[0]
+
+    def search_many(
+        self,
+        queries: Sequence[Query] | Float[np.ndarray, "q dim"],
+        k: int = 10,
+        *,
+        where: str | None = None,
+        threshold: float | None = None,
+        offset: int = 0,
+        honest: bool | float = False,
+    ) -> list[Hits]:
+        """The answers to several queries, found together, which is faster than one by one.
+
+        Args:
+            queries: of any kinds, or vectors `[q, dim]`.
+            k, where, threshold, offset, honest: as in `search`.
+
+        Returns:
+            Hits for each query.
+
+        Raises:
+            As `search`.
+
+        Example:
+            >>> red, seven = Gallery.open("flowers").search_many(["red rose", 7], k=3)  # doctest: +SKIP
+        """
+        if k < 1:
+            raise InvalidInput(f"k is {k}, wanted at least 1")
+        if offset < 0:
+            raise InvalidInput(f"offset is {offset}, wanted 0 or more")
+        view = self._newest()
+        if not len(view.snapshot):
+            raise InvalidInput(f"gallery '{self.place}' is empty: add pictures with Gallery.add or `nearkin index`")
+        least = -np.inf if threshold is None else threshold
+        if honest is not False:
+            least = max(least, honest_threshold(queries, self.encoder, honest))
+        vectors = embed_queries(queries, view, lambda: self.encoder)
+        return view.search(vectors, k, offset=offset, threshold=least, where=where)
+
+    def export(
+        self,
+        path: str | Path,
+        *,
+        where: str | None = None,
+        vectors: bool = True,
+        thumbnails: bool = False,
+        progress: Progress | None = None,
+    ) -> int:
+        """Write items into a Parquet file.
+
+        Args:
+            path: the file; one that is there is replaced when the new one is complete.
+            where: only items that pass a filter, as in `search`.
+            vectors, thumbnails: whether these columns are written too.
+            progress: called with the items done and all items.
+
+        Returns:
+            How many items were written.
+
+        Raises:
+            InvalidInput: the file cannot be written, or a malformed filter.
+            UnknownName: the filter names a column that there is not.
+
+        Example:
+            >>> Gallery.open("flowers").export("flowers.parquet")  # doctest: +SKIP
+        """
+        return export_parquet(
+            self._newest().snapshot, Path(path), where, vectors=vectors, thumbnails=thumbnails, progress=progress
+        )
+
+    def build(self, kind: str = "auto", *, recall: float = 0.99) -> IndexInfo:
+        """Choose the index of the gallery, and build it.
+
+        The choice stays with the gallery. When more than a tenth of the items has changed, the recall is measured
+        again; when it falls short, the process that notices builds the index anew while searches go on.
+
+        Args:
+            kind: "exact", "lsh", "hnsw", "ivf", or "auto": chosen by size and by what is measured.
+            recall: share of the true 10 nearest that an approximate index shall find, 0 < recall < 1.
+
+        Returns:
+            What was built, and the recall that it reaches.
+
+        Raises:
+            InvalidInput: recall out of range.
+            UnknownName: no such kind.
+
+        Example:
+            >>> Gallery.open("flowers").build("lsh", recall=0.99).recall.value  # doctest: +SKIP
+            0.993
+        """
+        if kind not in KINDS:
+            raise UnknownName("kind of index", kind, KINDS)
+        setting = IndexSetting(kind, recall)
+        with self._writing():
+            self._store.configure({INDEX: setting.to_json()})
+        self._upkeep.build(self._newest().snapshot)
+        self._renew()
+        return self.index
+
+    @property
+    def index(self) -> IndexInfo:
+        """The index that searches use."""
+        view = self._newest()
+        return IndexInfo.of(view.index, view.recall)
+
+    def check(self, *, read_pictures: bool = False, progress: Progress | None = None) -> CheckReport:
+        """Look whether the gallery is sound, and repair what can be made again from the items.
+
+        Args:
+            read_pictures: compare the contents of the pictures, and not only size and time of their files.
+            progress: called with the pictures done and all pictures.
+
+        Example:
+            >>> Gallery.open("flowers").check().missing  # doctest: +SKIP
+            ('/pictures/rose-7.jpg',)
+        """
+        view = self._newest()
+        faults = check_items(view.snapshot)
+        repaired = view.repair()
+        if repaired:
+            self._renew()
+        missing, changed = check_pictures(view.snapshot, read=read_pictures, progress=progress)
+        return CheckReport(len(view.snapshot), tuple(faults), missing, changed, tuple(repaired))
+
+    def reindex(
+        self,
+        encoder: Embedder,
+        *,
+        source: str | Path | Items | None = None,
+        drop_missing: bool = False,
+        progress: Progress | None = None,
+    ) -> ReindexSummary:
+        """Embed everything again with another encoder, from the pictures.
+
+        The old vectors serve until all new ones are there; then one commit changes them. A call that was cut short is
+        taken up where it was.
+
+        Args:
+            encoder: the new one; a copy goes into the gallery.
+            source: where the pictures are, if not all are files at their uris, such as `hf://name`.
+            drop_missing: delete the items whose pictures cannot be read, instead of giving up.
+            progress: called with the items done and all items.
+
+        Returns:
+            What was done, and how far old and new neighbours agree.
+
+        Raises:
+            InvalidInput: the gallery has this encoder already, or pictures cannot be read; what was embedded is kept.
+
+        Example:
+            >>> Gallery.open("flowers").reindex(Encoder.from_pretrained("runs/better"))  # doctest: +SKIP
+        """
+        new = encoder.fingerprint
+        if new == self.fingerprint:
+            raise InvalidInput(f"gallery '{self.place}' has encoder {new} already: pass another one")
+        _put_encoder(self.place, encoder)
+        name = f"staging/{encoder_folder(new).partition('/')[2]}.lance"
+        items = None if source is None else read_items(source)
+        staging = Staging(self.place.uri(name), encoder, items, self.place.storage)
+        staging.embed_missing(self._newest().snapshot, progress)
+        staging.check_complete(drop_missing)
+        with self._writing():
+            # What was written meanwhile.
+            staging.embed_missing(self._store.snapshot())
+            staging.check_complete(drop_missing)
+            if staging.broken:
+                self._store.delete(any_of("uri", staging.broken))
+            snapshot = self._store.snapshot()
+            ids, old = snapshot.ids(), snapshot.vectors()
+            vectors = staging.vectors(ids)
+            self._store.change_encoder(as_column(vectors, new), new)
+        if self._given:
+            self._encoder, self._encoder_is = encoder, new
+        self.place.remove(name)
+        return ReindexSummary(len(ids), staging.embedded, tuple(staging.broken.values()), agreement(old, vectors))
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Wait until no other process writes, and keep others from it. The lock ends with the process that holds it."""
-        lock = FileLock(self.path / LOCK)
-        try:
-            lock.acquire()
-        except OSError as error:
-            raise ArtefactError(f"gallery '{self.path}' cannot be written: {error.strerror or error}") from error
-        try:
-            yield
-        finally:
-            lock.release()
+    def _writing(self) -> Iterator[None]:
+        """No other process of this machine writes meanwhile; afterwards this gallery sees what was written."""
+        with self.place.alone():
+            self._store.settle()
+            try:
+                yield
+                self._store.clean_up()
+            finally:
+                self._looked = -LOOK
+            for folder in self.place.folders("encoders") - {Path(encoder_folder(self._store.snapshot().encoder)).name}:
+                self.place.remove(f"encoders/{folder}")
 
     def _newest(self) -> View:
         """The items as the newest commit left them, whichever process made it."""
+        if self.place.shared and monotonic() < self._looked + LOOK:
+            return self._view
         if self._view.snapshot.version != self._store.version:
-            self._view = View(self._store.snapshot())
+            view = self._view_of(self._store.snapshot())
+            if self._given and view.snapshot.encoder != self._encoder_is:
+                raise EncoderMismatch(
+                    f"gallery '{self.place}' has changed over to encoder {view.snapshot.encoder}: open it again"
+                )
+            self._view = view
+        self._looked = monotonic()
         return self._view
 
-    def _embed(self, query: PictureLike) -> Float[np.ndarray, " dim"]:
-        """The unit vector of whatever was asked for."""
-        match kind_of(query):
-            case "vector":
-                return self._checked(np.asarray(query))
-            case "words":
-                return self.encoder.embed_texts([str(query)])[0]
-            case "picture":
-                return self.encoder.embed_images([query])[0]
+    def _view_of(self, snapshot: Snapshot) -> View:
+        return View(snapshot, self.place.derived, self._upkeep)
 
-    def _checked(self, vector: np.ndarray) -> Float[np.ndarray, " dim"]:
-        """A vector from outside, scaled to unit length."""
-        if len(vector) != self.dim:
-            raise InvalidInput(
-                f"query has {len(vector)} numbers, gallery '{self.path}' holds {self.dim} "
-                f"(encoder {self.fingerprint}): embed it with that encoder"
-            )
-        query = as_vectors(vector, "query")[0]
-        if not query.any():
-            raise InvalidInput("query is the zero vector, which has no direction: wanted another")
-        return unit(query)
+    def _renew(self) -> None:
+        """See the same items anew, since there is a better index or a better file."""
+        self._view = self._view_of(self._view.snapshot)
+
+    def _condition(self, ids: Iterable[int] | None, where: str | None) -> str:
+        """The items that are meant, for the store."""
+        if (ids is None) == (where is None):
+            raise InvalidInput("which items? Wanted either their ids, or a filter (where)")
+        if where is not None:
+            return self._store.snapshot().condition(where)
+        wanted = [int(id) for id in ids or ()]
+        self._newest().rows_of(wanted)
+        return any_of(ID, wanted)
+
+
+def _put_encoder(place: Place, encoder: Embedder) -> None:
+    with TemporaryDirectory() as folder:
+        encoder.save_pretrained(Path(folder, "encoder"))
+        place.put_folder(encoder_folder(encoder.fingerprint), Path(folder, "encoder"))

@@ -1,18 +1,14 @@
 """Pictures into a gallery's store: only what is new or changed is embedded, and each chunk is one commit."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
-from itertools import count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+from jaxtyping import Float
 from PIL import Image
 
 from nearkin.data.decoding import as_mode, decode_bytes
@@ -20,35 +16,16 @@ from nearkin.data.images import Preprocessing, content_hash
 from nearkin.data.items import Broken, Items, Picture
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import PictureError
-from nearkin.gallery.columns import ID, THUMBNAIL, VECTOR, stated_by
-from nearkin.gallery.store import Snapshot, Store
+from nearkin.gallery.rows import AddSummary, Change, Record, Rows
+from nearkin.gallery.store import Store
 from nearkin.progress import Progress
 
 # Pictures that are embedded at once and committed together: what a killed process has to do again.
 CHUNK = 256
+# Vectors that are committed together.
+VECTORS = 8192
 # Longer side of a thumbnail, in pixels.
 THUMBNAIL_SIDE = 96
-
-Record = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class AddSummary:
-    """What became of the pictures of one `add`.
-
-    Args:
-        added: new ones.
-        replaced: known ones whose content changed; embedded again under the same id.
-        updated: known ones whose label, captions or metadata changed; not embedded again.
-        unchanged: known ones that are as they were.
-        skipped: those that could not be read, and why. What the gallery held of them stays.
-    """
-
-    added: int = 0
-    replaced: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    skipped: tuple[Broken, ...] = ()
 
 
 def ingest(items: Items, store: Store, encoder: Embedder, *, strict: bool, progress: Progress | None) -> AddSummary:
@@ -56,7 +33,7 @@ def ingest(items: Items, store: Store, encoder: Embedder, *, strict: bool, progr
 
     Args:
         items: what to add. A column that the source does not fill stays as it is in the store.
-        store: nobody else may write to it meanwhile.
+        store: in a local folder nobody else may write to it meanwhile.
         encoder: makes the vectors.
         strict: stop at the first broken picture. The chunks before it stay added.
         progress: called after each chunk.
@@ -65,56 +42,53 @@ def ingest(items: Items, store: Store, encoder: Embedder, *, strict: bool, progr
         InvalidInput: a picture occurs twice, or a column cannot be stored; nothing was added.
         PictureError: strict, and a picture is broken.
     """
-    stated = stated_by(items, store.snapshot().schema)
-    store.add_columns(stated.schema)
-    known = _Known(store.snapshot())
-    counts: Counter[str] = Counter()
+    rows = Rows(items, store)
     skipped: list[Broken] = []
-    for start, olds, contents in _load_chunks(items.pictures, known, encoder.preprocessing):
-        fresh, kept = [], []
-        for old, new, content in zip(olds, stated.slice(start, CHUNK).to_pylist(), contents, strict=True):
-            if isinstance(content, Broken):
-                if strict:
-                    raise PictureError(str(content))
-                skipped.append(content)
-                continue
-            record = {**(old or {ID: next(known.free_ids)}), **new, **content.facts}
-            counts[_outcome(old, new, content)] += 1
-            if content.pixels is not None:
-                fresh.append(({**record, THUMBNAIL: content.thumbnail}, content.pixels))
-            elif record != old:
-                kept.append(record)
-        rows = [*_embedded(fresh, encoder), *known.with_vectors(kept)]
-        if rows:
-            table = pa.Table.from_pylist(rows, schema=known.snapshot.schema)
-            store.upsert(table) if any(olds) else store.append(table)
+    for start, olds, contents in _load_chunks(items.pictures, rows.old_records, encoder.preprocessing):
+        broken = [content for content in contents if isinstance(content, Broken)]
+        if broken and strict:
+            raise PictureError(str(broken[0]))
+        skipped += broken
+        loaded = [
+            (row, old, content)
+            for row, (old, content) in enumerate(zip(olds, contents, strict=True), start)
+            if isinstance(content, _Content)
+        ]
+        pixels = [content.pixels for _, _, content in loaded if content.pixels is not None]
+        vectors = iter(encoder.embed_pixels(np.stack(pixels)) if pixels else ())
+        rows.write(
+            [
+                Change(row, old, content.facts, None if content.pixels is None else next(vectors), content.thumbnail)
+                for row, old, content in loaded
+            ]
+        )
         if progress:
             progress(start + len(contents), len(items))
-    return AddSummary(**counts, skipped=tuple(skipped))
+    return rows.summary(skipped)
 
 
-class _Known:
-    """What the store holds as an add begins: records, which are rows without vector and thumbnail."""
+def ingest_vectors(
+    items: Items, vectors: Float[np.ndarray, "n dim"], store: Store, *, progress: Progress | None
+) -> AddSummary:
+    """Add items whose vectors are at hand; see `ingest`. Their pictures are not read.
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
-        names = [name for name in snapshot.schema.names if name not in (VECTOR, THUMBNAIL)]
-        self._records = snapshot.read(names).combine_chunks()
-        self._row_of = {uri: row for row, uri in enumerate(self._records["uri"].to_pylist())}
-        self.free_ids = count(pc.max(self._records[ID]).as_py() + 1 if self._row_of else 0)
-
-    def find(self, pictures: Sequence[Picture]) -> list[Record | None]:
-        """The record of each picture, None of a new one."""
-        rows = [self._row_of.get(picture.uri) for picture in pictures]
-        found = iter(self._records.take(pa.array([row for row in rows if row is not None], pa.int64())).to_pylist())
-        return [None if row is None else next(found) for row in rows]
-
-    def with_vectors(self, records: Sequence[Record]) -> Iterator[Record]:
-        """The records of known pictures, complete with vector and thumbnail."""
-        if records:
-            rows = [self._row_of[record["uri"]] for record in records]
-            for record, rest in zip(records, self.snapshot.take(rows, [VECTOR, THUMBNAIL]).to_pylist(), strict=True):
-                yield {**record, **rest}
+    Args:
+        items: what to add.
+        vectors: unit length, one for each item.
+        store, progress: as in `ingest`.
+    """
+    rows = Rows(items, store)
+    for start in range(0, len(items), VECTORS):
+        part = slice(start, start + VECTORS)
+        changes = []
+        for row, old in enumerate(rows.old_records(part), start):
+            facts = {"content_hash": content_hash(vectors[row].tobytes()), "file_size": None, "file_mtime_ns": None}
+            same = old is not None and old["content_hash"] == facts["content_hash"]
+            changes.append(Change(row, old, facts, None if same else vectors[row]))
+        rows.write(changes)
+        if progress:
+            progress(min(part.stop, len(items)), len(items))
+    return rows.summary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,15 +101,15 @@ class _Content:
 
 
 def _load_chunks(
-    pictures: Sequence[Picture], known: _Known, preprocessing: Preprocessing
+    pictures: Sequence[Picture], old_records: Callable[[slice], list[Record | None]], preprocessing: Preprocessing
 ) -> Iterator[tuple[int, list[Record | None], list[_Content | Broken]]]:
     """Of each chunk the start, what is known, and the contents; threads load a chunk while the caller has the last."""
     with ThreadPoolExecutor() as pool:
 
         def submit(start: int) -> tuple[list[Record | None], Iterator[_Content | Broken]]:
-            chunk = pictures[start : start + CHUNK]
-            olds = known.find(chunk)
-            return olds, pool.map(partial(_load, preprocessing), chunk, olds)
+            chunk = slice(start, start + CHUNK)
+            olds = old_records(chunk)
+            return olds, pool.map(partial(_load, preprocessing), pictures[chunk], olds)
 
         ahead = submit(0)
         for start in range(0, len(pictures), CHUNK):
@@ -175,19 +149,3 @@ def _thumbnail(image: Image.Image) -> bytes:
     encoded = BytesIO()
     small.save(encoded, "JPEG", quality=85)
     return encoded.getvalue()
-
-
-def _outcome(old: Record | None, new: Record, content: _Content) -> str:
-    if old is None:
-        return "added"
-    if content.pixels is not None:
-        return "replaced"
-    return "unchanged" if new.items() <= old.items() else "updated"
-
-
-def _embedded(fresh: Sequence[tuple[Record, np.ndarray]], encoder: Embedder) -> Iterator[Record]:
-    """The records of new or changed content, complete with its vector."""
-    if fresh:
-        vectors = encoder.embed_pixels(np.stack([pixels for _, pixels in fresh]))
-        for (record, _), vector in zip(fresh, vectors, strict=True):
-            yield {**record, VECTOR: vector}

@@ -1,62 +1,58 @@
-"""The pin: which encoder a gallery's vectors come from."""
+"""What tells a folder as a gallery, and the encoder that its vectors come from."""
 
 import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import ArtefactError, EncoderMismatch
+from nearkin.gallery.place import Place
 
-FORMAT = 1
-PIN = "gallery.json"
+FORMAT = 2
+# The file that tells a gallery. It never changes: all that does is in the dataset, where a reader sees it of one piece.
+MARK = "gallery.json"
 
 
-@dataclass(frozen=True)
-class Pin:
-    """Which encoder a gallery's vectors come from; `gallery.json` holds it.
+def write_mark(place: Place) -> None:
+    """Make the place a gallery, when all else is there."""
+    place.write(MARK, json.dumps({"format": FORMAT}).encode() + b"\n")
 
-    Args:
-        encoder: the encoder's fingerprint.
-        dim: numbers of a vector.
+
+def is_marked(place: Place) -> bool:
+    """Whether there is a gallery, sound or damaged."""
+    return place.read(MARK) is not None
+
+
+def check_mark(place: Place) -> None:
+    """Pass a gallery that this nearkin can read.
+
+    Raises:
+        ArtefactError: no gallery there, its mark is damaged, or another nearkin made it.
     """
+    content = place.read(MARK)
+    if content is None:
+        raise ArtefactError(f"no gallery at '{place}' ({MARK} is missing): make one with `nearkin index`")
+    try:
+        form = json.loads(content)["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtefactError(f"gallery '{place}': {MARK} is damaged ({error}): restore it, or index anew") from error
+    if form != FORMAT:
+        way_out = "index anew" if form == 1 else "update nearkin"
+        raise ArtefactError(f"gallery '{place}' has format {form}, this nearkin reads {FORMAT}: {way_out}")
 
-    encoder: str
-    dim: int
 
-    def check(self, encoder: Embedder, gallery: Path) -> None:
-        """Pass the pinned encoder, and no other.
+def check_encoder(encoder: Embedder, pinned: str, place: Place) -> None:
+    """Pass the pinned encoder, and no other.
 
-        Raises:
-            EncoderMismatch: another fingerprint; the message names both.
-        """
-        if encoder.fingerprint != self.encoder:
-            raise EncoderMismatch(
-                f"gallery '{gallery}' holds vectors of encoder {self.encoder}, this is encoder {encoder.fingerprint}: "
-                "their vectors cannot be compared; use that encoder (a copy is in the gallery), or make a new gallery"
-            )
+    Raises:
+        EncoderMismatch: another fingerprint; the message names both.
+    """
+    if (fingerprint := encoder.fingerprint) != pinned:
+        raise EncoderMismatch(
+            f"gallery '{place}' holds vectors of encoder {pinned}, this is encoder {fingerprint}: their vectors cannot "
+            "be compared; use that encoder (a copy is in the gallery), or change the gallery over with "
+            "`nearkin reindex`"
+        )
 
-    def write(self, gallery: Path) -> None:
-        """Write `gallery.json`."""
-        (gallery / PIN).write_text(json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n", encoding="utf-8")
 
-    @staticmethod
-    def read(gallery: Path) -> "Pin":
-        """Read `gallery.json`.
-
-        Raises:
-            ArtefactError: no gallery there, its `gallery.json` is damaged, or a newer nearkin wrote it.
-        """
-        try:
-            content = json.loads((gallery / PIN).read_text(encoding="utf-8"))
-            form, pin = content["format"], Pin(str(content["encoder"]), int(content["dim"]))
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise ArtefactError(
-                f"no gallery at '{gallery}' ({PIN} is missing): make one with `nearkin index`"
-            ) from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise ArtefactError(
-                f"gallery '{gallery}': {PIN} is damaged ({error}): restore it, or index anew"
-            ) from error
-        if form != FORMAT:
-            raise ArtefactError(f"gallery '{gallery}' has format {form}, this nearkin reads {FORMAT}: update nearkin")
-        return pin
+def encoder_folder(fingerprint: str) -> str:
+    """Where in a gallery the encoder of this fingerprint lies."""
+    return "encoders/" + "".join(sign if sign.isalnum() or sign in "-._" else "_" for sign in fingerprint)

@@ -1,36 +1,123 @@
-"""What a query is: words, a picture or a vector."""
+"""What a query is: words, a picture, a vector, an item of the gallery, or a mixture of them."""
 
 import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from nearkin.data.decoding import EXTENSIONS
-from nearkin.encoders.encoder import PictureLike
+from nearkin.encoders.embedder import PictureLike
 from nearkin.errors import InvalidInput
 
+Kind = Literal["words", "picture", "vector", "item"]
 
-def kind_of(query: PictureLike) -> Literal["words", "picture", "vector"]:
-    """What a query is. A string is a picture if it is the name of a file, or ends as pictures do; else it is words.
+# What can be asked for. Pairs are the parts of a mixture and their weights.
+Query = PictureLike | int | Sequence[tuple[Any, float | int]]
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """A part of a query.
 
     Args:
-        query: a path, words, a Pillow picture, pixels `[height, width, ...]`, or a vector `[dim]`.
+        value: a path, words, a Pillow picture, pixels, a vector, or the id of an item.
+        weight: negative to go away from it.
+    """
+
+    value: Any
+    weight: float = 1.0
+
+
+def kind_of(value: PictureLike | int) -> Kind:
+    """What a part of a query is. A string is a picture if it is the name of a file, or ends as pictures do.
+
+    Args:
+        value: a path, words, a Pillow picture, pixels `[height, width, ...]`, a vector `[dim]`, or the id of an item.
 
     Raises:
         InvalidInput: the path of a picture that does not exist.
 
     Example:
-        >>> import numpy as np
-        >>> kind_of("red heart"), kind_of(np.array([0.6, 0.8]))
-        ('words', 'vector')
+        >>> kind_of("red heart"), kind_of(np.array([0.6, 0.8])), kind_of(7)
+        ('words', 'vector', 'item')
         >>> kind_of("missing.png")
         Traceback (most recent call last):
         nearkin.errors.InvalidInput: no picture at 'missing.png': wanted the path of a picture, or words
     """
-    if not isinstance(query, str | Path):
-        return "vector" if getattr(query, "ndim", None) == 1 else "picture"
+    if isinstance(value, int | np.integer):
+        return "item"
+    if not isinstance(value, str | Path):
+        return "vector" if getattr(value, "ndim", None) == 1 else "picture"
     # os.path.isfile, unlike Path.is_file, says no to a sentence that is too long for a file's name.
-    if os.path.isfile(query):  # noqa: PTH113
+    if os.path.isfile(value):  # noqa: PTH113
         return "picture"
-    if isinstance(query, Path) or Path(query).suffix.lower() in EXTENSIONS:
-        raise InvalidInput(f"no picture at '{query}': wanted the path of a picture, or words")
+    if _is_picture_name(value):
+        raise InvalidInput(f"no picture at '{value}': wanted the path of a picture, or words")
     return "words"
+
+
+def terms_of(query: Query) -> list[Term]:
+    """The parts of a query.
+
+    In a string, `+` and `-` between spaces part the terms of a mixture, if one of them is more than bare words: the
+    path of a picture, `#7` for item 7, or words in double quotes; then all must be. `0.5 *` before a term is its
+    weight.
+
+    Args:
+        query: a path, words, a picture, a vector, an id, or a mixture: a string, or pairs of a part and its weight.
+
+    Raises:
+        InvalidInput: bare words in a mixture; their position is named.
+
+    Example:
+        >>> [(term.value, term.weight) for term in terms_of('#7 + 0.5 * "red" - "old shoe"')]
+        [(7, 1.0), ('red', 0.5), ('old shoe', -1.0)]
+        >>> [(term.value, term.weight) for term in terms_of([(7, 1.0), ("red", -0.5)])]
+        [(7, 1.0), ('red', -0.5)]
+        >>> [(term.value, term.weight) for term in terms_of("Coca-Cola - can")]
+        [('Coca-Cola - can', 1.0)]
+    """
+    if isinstance(query, str) and not os.path.isfile(query):  # noqa: PTH113
+        return _parsed(query)
+    if isinstance(query, list | tuple) and query and all(isinstance(pair, tuple) for pair in query):
+        return [Term(value, float(weight)) for value, weight in query]
+    return [Term(query)]
+
+
+def _parsed(text: str) -> list[Term]:
+    # Signs inside of quotes are words.
+    blanked = re.sub(r'"[^"]*"', lambda quoted: '"' * len(quoted[0]), text)
+    signs = [(sign.start(), sign.end(), sign[0]) for sign in re.finditer(r'(?:^|(?<=\s))[+-](?=[\s"#])', blanked)]
+    if not signs or text[: signs[0][0]].strip():
+        signs.insert(0, (0, 0, "+"))
+    ends = [*(start for start, _, _ in signs[1:]), len(text)]
+    terms = [_term(text[start:end], sign) for (_, start, sign), end in zip(signs, ends, strict=True)]
+    if not any(terms):
+        return [Term(text)]
+    if None in terms:
+        _, start, _ = signs[terms.index(None)]
+        bare = text[start:].lstrip()
+        raise InvalidInput(
+            f"query '{text}': the term at position {len(text) - len(bare) + 1} is no picture, no #id, and not in "
+            'quotes: put words of a mixture in double quotes, as in photo.jpg + "red"'
+        )
+    return [term for term in terms if term is not None]
+
+
+def _term(text: str, sign: str) -> Term | None:
+    """A term of a mixture, None if it is bare words or nothing."""
+    weight, value = re.fullmatch(r"(?:(\d+\.?\d*|\.\d+)\s*\*)?(.*)", text.strip(), re.DOTALL).groups()  # type: ignore[union-attr]
+    value, weight = value.strip(), float(f"{sign}{weight or 1}")
+    if len(value) > 2 and value[0] == value[-1] == '"' and '"' not in value[1:-1]:
+        return Term(value[1:-1], weight)
+    if re.fullmatch(r"#\d+", value):
+        return Term(int(value[1:]), weight)
+    return Term(value, weight) if os.path.isfile(value) or _is_picture_name(value) else None  # noqa: PTH113
+
+
+def _is_picture_name(text: str | Path) -> bool:
+    return isinstance(text, Path) or Path(text).suffix.lower() in EXTENSIONS

@@ -1,40 +1,27 @@
 """One version of a gallery as a reader sees it: what is found in it, and what the findings look like."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from io import BytesIO
-from typing import Any
+import shutil
+from collections.abc import Sequence
+from functools import cached_property, partial
+from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
-from PIL import Image
+from jaxtyping import Bool, Float, Int
 
 from nearkin.errors import InvalidInput
-from nearkin.gallery.columns import ID, THUMBNAIL, metadata_names
-from nearkin.gallery.exact import ExactIndex
+from nearkin.evaluation.intervals import Figure
+from nearkin.gallery.columns import THUMBNAIL
+from nearkin.gallery.derived import damaged
+from nearkin.gallery.hits import Hits, Item
+from nearkin.gallery.live import LiveIndex
+from nearkin.gallery.records import Records
 from nearkin.gallery.store import Snapshot
+from nearkin.gallery.upkeep import Upkeep
 
-
-@dataclass(frozen=True)
-class Hit:
-    """One answer of a search.
-
-    Args:
-        id: of the item; it is the item's own for the life of the gallery.
-        score: cosine of the angle to the query, -1..1; higher means more alike.
-        uri: where the picture was when it was added.
-        label: class name, if there is one.
-        captions: texts that describe the picture.
-        metadata: further columns by name; None where the item has no value.
-    """
-
-    id: int
-    score: float
-    uri: str
-    label: str | None
-    captions: tuple[str, ...]
-    metadata: Mapping[str, Any]
+# Folders of the derived files.
+INDEXES, RECORDS = "indexes", "records"
+# Filters whose answers are kept.
+FILTERS = 16
 
 
 class View:
@@ -42,41 +29,121 @@ class View:
 
     Args:
         snapshot: the version.
+        derived: folder for files that can be made again.
+        upkeep: gives the index.
     """
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, derived: Path, upkeep: Upkeep) -> None:
         self.snapshot = snapshot
+        self._derived = derived
+        self._upkeep = upkeep
+        self._allowed: dict[str, Bool[np.ndarray, " n"]] = {}
 
     @cached_property
-    def index(self) -> ExactIndex:
+    def index(self) -> LiveIndex:
         """Loaded when first needed."""
-        return ExactIndex(*self.snapshot.vectors())
+        return self._upkeep.index(self.snapshot)
 
-    def search(self, query: Float[np.ndarray, " dim"], k: int) -> list[Hit]:
-        """The min(k, n) items whose vectors are most alike, best first; of equal scores the lower id first."""
-        scores, rows = self.index.search(query, k)
-        metadata = metadata_names(self.snapshot.schema)
-        records = self.snapshot.take(rows, [ID, "uri", "label", "captions", *metadata]).to_pylist()
-        return [
-            Hit(
-                id=record[ID],
-                score=score,
-                uri=record["uri"],
-                label=record["label"],
-                captions=tuple(record["captions"] or ()),
-                metadata={name: record[name] for name in metadata},
-            )
-            for score, record in zip(scores.tolist(), records, strict=True)
-        ]
+    @property
+    def ids(self) -> Int[np.ndarray, " n"]:
+        """Of the items, row by row."""
+        return self.index.ids
 
-    def thumbnail(self, id: int) -> Image.Image:
-        """The small picture of an item.
+    @property
+    def recall(self) -> Figure | None:
+        """Of the index, as it was measured last; None of an exact one."""
+        return self._upkeep.recall(self.index)
+
+    @cached_property
+    def records(self) -> Records:
+        """What is shown of the items."""
+        return Records(self.snapshot, self._derived / RECORDS)
+
+    def search(
+        self,
+        queries: Float[np.ndarray, "q dim"],
+        k: int,
+        *,
+        offset: int = 0,
+        threshold: float = -np.inf,
+        where: str | None = None,
+    ) -> list[Hits]:
+        """For each query the items whose vectors are most alike, best first; of equal scores the lower id first."""
+        allowed = None if where is None else self._allows(where)
+        wanted = min(k + offset, len(self.ids))
+        scores, rows = self.index.search(queries, wanted, allowed)
+        return [self._hits(*answer, offset, threshold) for answer in zip(scores, rows, strict=True)]
+
+    def rows_of(self, ids: Sequence[int]) -> Int[np.ndarray, " n"]:
+        """Rows of items.
 
         Raises:
-            InvalidInput: no item has this id.
+            InvalidInput: no item has one of the ids.
         """
-        rows = np.flatnonzero(self.index.ids == id)
-        if not len(rows):
-            raise InvalidInput(f"no item has the id {id}: take it from a hit")
-        encoded = self.snapshot.take(rows, [THUMBNAIL])[THUMBNAIL][0].as_py()
-        return Image.open(BytesIO(encoded))
+        wanted = np.asarray(ids, dtype=np.int64)
+        if not len(self.ids) and len(wanted):
+            raise InvalidInput(f"no item has the id {wanted[0]}: the gallery is empty")
+        order = self._by_id
+        places = np.searchsorted(self.ids, wanted, sorter=order).clip(max=max(0, len(order) - 1))
+        rows = order[places]
+        missing = wanted[self.ids[rows] != wanted]
+        if len(missing):
+            more = f" ({len(missing)} ids are unknown)" if len(missing) > 1 else ""
+            raise InvalidInput(f"no item has the id {missing[0]}{more}: take ids from hits")
+        return rows
+
+    def items(self, ids: Sequence[int]) -> list[Item]:
+        """Items by their ids.
+
+        Raises:
+            InvalidInput: no item has one of the ids.
+        """
+        return [Item.of(self.records[row]) for row in self.rows_of(ids).tolist()]
+
+    def vectors(self, ids: Sequence[int]) -> Float[np.ndarray, "n dim"]:
+        """Vectors of items.
+
+        Raises:
+            InvalidInput: no item has one of the ids.
+        """
+        return self.index.vectors(self.rows_of(ids))
+
+    def thumbnail(self, id: int) -> bytes | None:
+        """The small picture of an item, encoded; None if there is none."""
+        return self.snapshot.take(self.rows_of([id]), [THUMBNAIL])[THUMBNAIL][0].as_py()
+
+    def repair(self) -> list[str]:
+        """Remove derived files that do not fit, to be made anew; says which."""
+        wrong = damaged(self._derived / INDEXES)
+        for folder in wrong:
+            shutil.rmtree(folder, ignore_errors=True)
+        return [*map(str, wrong), *self.records.repair()]
+
+    @cached_property
+    def _by_id(self) -> Int[np.ndarray, " n"]:
+        return np.argsort(self.ids, kind="stable")
+
+    def _allows(self, where: str) -> Bool[np.ndarray, " n"]:
+        """Which rows pass a filter."""
+        if where not in self._allowed:
+            allowed = np.zeros(len(self.ids), dtype=bool)
+            allowed[self.rows_of(self.snapshot.ids_where(where))] = True  # type: ignore[arg-type]
+            while len(self._allowed) >= FILTERS:
+                self._allowed.pop(next(iter(self._allowed)))
+            self._allowed[where] = allowed
+        return self._allowed[where]
+
+    def _hits(
+        self, scores: Float[np.ndarray, " k"], rows: Int[np.ndarray, " k"], offset: int, threshold: float
+    ) -> Hits:
+        # Scores fall, and where there are too few answers they end in -inf at row -1.
+        count = int(np.count_nonzero((rows >= 0) & (scores >= threshold)))
+        scores, rows = scores[offset:count], rows[offset:count]
+        ids = self.ids[rows]
+        if len(ids) > 1 and (scores[1:] == scores[:-1]).any():
+            order = np.lexsort((ids, -scores))
+            scores, rows, ids = scores[order], rows[order], ids[order]
+        return Hits(ids, scores, partial(self._item, rows))
+
+    def _item(self, rows: Int[np.ndarray, " k"], place: int) -> Item:
+        return Item.of(self.records[int(rows[place])])

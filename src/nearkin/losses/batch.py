@@ -1,5 +1,6 @@
 """The checks that a batch passes at the door of every loss, and the ways to bring its terms to one number."""
 
+import math
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -62,6 +63,28 @@ def check_classes(labels: Tensor, count: int, classes: int) -> Tensor:
     return labels
 
 
+def check_between(value: object, name: str, least: float | int, most: float | int) -> float:
+    """The number, if it is one of `least` to `most`.
+
+    Raises:
+        InvalidInput: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+        raise InvalidInput(f"{name} is {value!r}, wanted a number from {least:g} to {most:g}")
+    return float(value)
+
+
+def check_count(value: object, name: str, *, least: int = 1) -> int:
+    """The number, if it is whole and at least so high.
+
+    Raises:
+        InvalidInput: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InvalidInput(f"{name} is {value!r}, wanted a whole number of at least {least}")
+    return value
+
+
 def check_positive(value: object, name: str) -> float:
     """The number, if it is finite and above 0.
 
@@ -71,6 +94,30 @@ def check_positive(value: object, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
         raise InvalidInput(f"{name} is {value!r}, wanted a number above 0")
     return float(value)
+
+
+def check_finite(value: object, name: str) -> float:
+    """The number, if it is finite.
+
+    Raises:
+        InvalidInput: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise InvalidInput(f"{name} is {value!r}, wanted a finite number")
+    return float(value)
+
+
+def check_margin(value: object) -> float | Literal["soft"]:
+    """The margin, if it is a number above 0 or "soft".
+
+    Raises:
+        InvalidInput: it is neither.
+    """
+    if value == "soft":
+        return "soft"
+    if isinstance(value, str):
+        raise InvalidInput(f"margin is {value!r}, wanted a number above 0 or 'soft'")
+    return check_positive(value, "margin")
 
 
 def full_precision(device: torch.device) -> AbstractContextManager[None]:
@@ -120,9 +167,7 @@ def check_batch(
     )
 
 
-def reduce(
-    total: Tensor, *, nonzero: Tensor | float, count: Tensor | float | int, reduction: str, dtype: torch.dtype
-) -> Tensor:
+def reduce(total: Tensor, *, nonzero: Tensor | float, count: float | int, reduction: str) -> Tensor:
     """One number from the sum of all terms: the sum itself, or its mean; 0 where there is nothing to average.
 
     Args:
@@ -130,14 +175,13 @@ def reduce(
         nonzero: how many terms are above 0.
         count: how many terms there are.
         reduction: "sum", "mean_all" over all terms, or "mean_nonzero" over those above 0.
-        dtype: of the result.
 
     Raises:
         UnknownName: no such reduction.
     """
     if reduction == "sum":
-        return total.to(dtype)
+        return total
     if reduction not in REDUCTIONS:
         raise UnknownName("reduction", str(reduction), REDUCTIONS)
     divisor = nonzero if reduction == "mean_nonzero" else count
-    return (total / torch.as_tensor(divisor, device=total.device).clamp(min=1)).to(dtype)
+    return total / torch.as_tensor(divisor, dtype=total.dtype, device=total.device).clamp(min=1)

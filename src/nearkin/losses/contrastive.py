@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nearkin.losses.batch import Reduction, check_batch, check_positive, reduce
-from nearkin.losses.distances import sum_over_distances, wide
+from nearkin.losses.by_anchor import Anchors, Terms, sum_by_anchor
 
 
 def contrastive_loss(
@@ -46,23 +46,19 @@ def contrastive_loss(
     """
     batch = check_batch(embeddings, labels, ref_embeddings, ref_labels)
     margin = check_positive(margin, "margin")
-    dtype = wide(batch.anchors.device)
+    # Within a batch each pair is met from both ends.
+    share = 0.5 if batch.within else 1.0
 
-    def terms(rows: slice, columns: slice, squared: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        same = batch.labels[rows, None] == batch.ref_labels[columns]
-        distances = squared.sqrt()
-        pulled = squared.mul_(same)
-        gap = (margin - distances).clamp_(min=0).masked_fill_(same, 0)
+    def terms(anchors: Anchors) -> Terms:
+        pulled = anchors.positives.clamp_(max=0)
+        distances = anchors.scores.neg_().sqrt_()
+        gap = torch.rsub(distances, margin).clamp_(min=0)
+        total = gap.flatten().dot(gap.flatten()) - pulled.sum()
+        nonzero = pulled.count_nonzero() + gap.count_nonzero() if reduction == "mean_nonzero" else 0
         # At distance 0 no direction leads apart: the slope gap / d is taken as 0.
-        slope = (gap / distances.masked_fill_(distances == 0, torch.inf)).mul_(-0.5).masked_fill_(same, 0.5)
-        if batch.within:
-            pulled, gap, slope = pulled.triu_(1), gap.triu_(1), slope.triu_(1)
-        total = (pulled.sum() + gap.flatten().dot(gap.flatten())) / 2
-        return total, pulled.count_nonzero() + gap.count_nonzero(), slope
+        slope = gap.div_(torch.threshold_(distances, 0.0, torch.inf)).mul_(share / 2)
+        pairs = pulled.numel() + len(gap) * anchors.negatives
+        return Terms(total * (share / 2), pairs, torch.full_like(pulled, -share / 2), slope, nonzero)
 
-    # In float64, because the slope of a negative grows as 1/d where d is small.
-    anchors, references = batch.anchors.to(dtype), batch.references.to(dtype)
-    total, nonzero = sum_over_distances(anchors, anchors if batch.within else references, terms, symmetric=batch.within)
-    count = len(anchors)
-    pairs = count * (count - 1) / 2 if batch.within else count * len(references)
-    return reduce(total, nonzero=nonzero, count=pairs, reduction=reduction, dtype=batch.anchors.dtype)
+    total, nonzero, pairs = sum_by_anchor(batch, terms, "distance")
+    return reduce(total, nonzero=nonzero * share, count=pairs * share, reduction=reduction)

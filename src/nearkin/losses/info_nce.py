@@ -3,12 +3,13 @@
 import math
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from nearkin.errors import InvalidInput
-from nearkin.losses.batch import check_embeddings, check_labels, check_positive, full_precision
+from nearkin.losses.batch import check_positive
+from nearkin.losses.exponential import exponentials_
+from nearkin.losses.two_towers import check_pairs, sum_over_scores
 
 MIN_TEMPERATURE = 0.01
 
@@ -46,19 +47,28 @@ def info_nce_loss(
 
     Source: Radford et al. 2021, arXiv:2103.00020, figure 3; van den Oord et al. 2018, arXiv:1807.03748, eq. 4.
     """
-    images, texts = check_embeddings(images, "images"), check_embeddings(texts, "texts")
-    if images.shape != texts.shape:
-        raise InvalidInput(f"images are {tuple(images.shape)}, texts {tuple(texts.shape)}: wanted one text per image")
+    pairs = check_pairs(images, texts, image_ids, text_ids)
     if not isinstance(temperature, Tensor):
         temperature = check_positive(temperature, "temperature")
-    with full_precision(images.device):
-        scores = images @ texts.T.to(images.dtype) / temperature
-        for name, ids in (("image_ids", image_ids), ("text_ids", text_ids)):
-            if ids is not None:
-                scores = scores.masked_fill(_others_alike(check_labels(ids, len(images), name)), -torch.inf)
-        own = torch.arange(len(scores), device=scores.device)
-        both = F.cross_entropy(scores, own, reduction="sum") + F.cross_entropy(scores.T, own, reduction="sum")
-        return both / (2 * max(1, len(scores)))
+    count = max(1, len(pairs.images))
+
+    def loss(scores: Tensor) -> tuple[Tensor, Tensor]:
+        if not scores.numel():
+            return scores.sum(), scores
+        own = scores.diagonal().clone()
+        if pairs.alike is not None:
+            scores.masked_fill_(pairs.alike, -torch.inf)
+        slope, total = torch.zeros_like(scores), -2 * own.sum()
+        # Rows: each picture chooses among the texts. Columns: each text among the pictures.
+        for dim in (1, 0):
+            top = scores.amax(dim, keepdim=True)
+            weights, sums = exponentials_(scores.clone() if dim else scores, top, 1.0, dim)
+            total = total + (top + sums.log()).sum()
+            slope.addcdiv_(weights, sums)
+        slope.diagonal().sub_(2)
+        return total / (2 * count), slope.div_(2 * count)
+
+    return sum_over_scores(pairs.images / temperature, pairs.texts, loss)
 
 
 class InfoNCELoss(nn.Module):
@@ -99,8 +109,3 @@ class InfoNCELoss(nn.Module):
             self.log_scale.clamp_(max=-math.log(MIN_TEMPERATURE))
         temperature = torch.exp(-self.log_scale)
         return info_nce_loss(images, texts, temperature=temperature, image_ids=image_ids, text_ids=text_ids)
-
-
-def _others_alike(ids: Int[Tensor, " batch"]) -> Bool[Tensor, "batch batch"]:
-    """Which other rows have the id of a row."""
-    return (ids[:, None] == ids).fill_diagonal_(False)

@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from nearkin.errors import InvalidInput
-from nearkin.losses.batch import check_classes, check_embeddings, full_precision
+from nearkin.losses.batch import check_count, check_positive, full_precision
+from nearkin.losses.unit_rows import check_class_batch
 
 
 def softmax_loss(
@@ -35,13 +35,9 @@ def softmax_loss(
 
     Source: Taigman et al. 2014, "DeepFace", section 3.2, for embeddings learned by classification.
     """
-    embeddings = check_embeddings(embeddings)
-    labels = check_classes(labels, len(embeddings), len(weight))
-    if embeddings.shape[1] != weight.shape[1]:
-        raise InvalidInput(f"embeddings have {embeddings.shape[1]} numbers, the class weights {weight.shape[1]}")
-    dtype = embeddings.dtype
+    embeddings, labels, weight = check_class_batch(embeddings, labels, weight)
     with full_precision(embeddings.device):
-        logits = F.linear(embeddings, weight.to(dtype), None if bias is None else bias.to(dtype))
+        logits = F.linear(embeddings, weight, None if bias is None else bias.to(embeddings.dtype))
         return F.cross_entropy(logits, labels, reduction="sum") / max(1, len(labels))
 
 
@@ -52,8 +48,13 @@ class SoftmaxLoss(nn.Module):
     distribution of deviation 1, so that the logits of a new classifier have about that deviation too.
 
     Args:
-        classes: number of classes, at least 1.
+        classes: number of classes, at least 2.
         dim: numbers of an embedding.
+        learning_rate_multiple: how much faster weights and biases learn than the encoder.
+        generator: draws the weights; torch's global one if None.
+
+    Raises:
+        InvalidInput: fewer than 2 classes, or a multiple out of range.
 
     Example:
         >>> loss = SoftmaxLoss(classes=10, dim=4)
@@ -61,9 +62,19 @@ class SoftmaxLoss(nn.Module):
         tensor(2.3026, grad_fn=<DivBackward0>)
     """
 
-    def __init__(self, classes: int, dim: int) -> None:
+    def __init__(
+        self,
+        classes: int,
+        dim: int,
+        *,
+        learning_rate_multiple: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(classes, dim))
+        check_count(classes, "classes", least=2)
+        check_count(dim, "dim")
+        self.learning_rate_multiple = check_positive(learning_rate_multiple, "learning_rate_multiple")
+        self.weight = nn.Parameter(torch.randn(classes, dim, generator=generator))
         self.bias = nn.Parameter(torch.zeros(classes))
 
     def forward(self, embeddings: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"]) -> Float[Tensor, ""]:

@@ -1,11 +1,14 @@
 """Triplet loss over all triplets of a batch, exactly, without listing them."""
 
+from typing import Literal
+
 import torch
-from jaxtyping import Bool, Float, Int
+import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from nearkin.losses.batch import Reduction, check_batch, check_positive, reduce
-from nearkin.losses.distances import sum_over_distances, wide
+from nearkin.losses.batch import Reduction, check_batch, check_margin, reduce
+from nearkin.losses.by_anchor import Anchors, Terms, sum_by_anchor, widest
 
 # Up to so many positives of an anchor, a pass over its negatives for each is faster than ranking the negatives.
 FEW_POSITIVES = 256
@@ -15,7 +18,7 @@ def triplet_loss(
     embeddings: Float[Tensor, "batch dim"],
     labels: Int[Tensor, " batch"],
     *,
-    margin: float = 0.2,
+    margin: float | Literal["soft"] = 0.2,
     reduction: Reduction = "mean_nonzero",
     ref_embeddings: Float[Tensor, "refs dim"] | None = None,
     ref_labels: Int[Tensor, " refs"] | None = None,
@@ -24,12 +27,14 @@ def triplet_loss(
 
     The derivative of the sum by |a-p|^2 is the number of negatives that violate the margin with p, and by |a-n|^2 it
     is minus the number of positives that do. So it is enough to count: time O(B^2 (dim + log B)) for B rows, memory
-    O(B dim), and the result is exact over all O(B^3) triplets.
+    O(B^2), and the result is exact over all O(B^3) triplets. The soft margin has L = log(1 + exp(|a-p|^2 - |a-n|^2))
+    instead, at O(B^2 (dim + P)) with P positives of an anchor.
 
     Args:
         embeddings: one row per image, of unit length as a rule.
         labels: class ids, any whole numbers; equal ids are positives. There is no id for "no class".
-        margin: M, the wanted gap between squared distances, M > 0; squared distances of unit vectors are 0 to 4.
+        margin: M, the wanted gap between squared distances, M > 0; squared distances of unit vectors are 0 to 4. Or
+            "soft": every triplet counts, the less the better it is told apart.
         reduction: "mean_nonzero" over the triplets that violate the margin, "mean_all" over all, or "sum".
         ref_embeddings: where positives and negatives come from instead of the batch. It should not hold the batch
             itself, whose rows would be their own positives.
@@ -47,86 +52,74 @@ def triplet_loss(
         >>> triplet_loss(torch.tensor([[0.0], [2.0], [3.0]]), torch.tensor([5, 5, 9]), margin=0.5)
         tensor(3.5000)
 
-    Source: Schroff et al. 2015, arXiv:1503.03832, eq. 3.
+    Source: Schroff et al. 2015, arXiv:1503.03832, eq. 3; the soft margin: Hermans et al. 2017, arXiv:1703.07737,
+        section 2.
     """
     batch = check_batch(embeddings, labels, ref_embeddings, ref_labels)
-    margin = check_positive(margin, "margin")
-    dtype = wide(batch.anchors.device)
-    by_class = batch.ref_labels.sort()
-    same = _range_of_class(batch.labels, by_class.values)[1]
-    # Anchors with equally many positives share a block, so that classes of unequal size cost no padding.
-    order = same.argsort()
-    anchor_labels = batch.labels[order]
+    margin = check_margin(margin)
 
-    def terms(rows: slice, _: slice, distances: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        positives, exists = _members(anchor_labels[rows], by_class.values, by_class.indices)
-        if batch.within:
-            exists &= positives != order[rows, None]
-        hurdles = (distances.gather(1, positives) + margin).masked_fill_(~exists, -torch.inf)
-        negatives = distances.scatter(1, positives, torch.inf)
-        count = count_by_passes if hurdles.shape[1] <= FEW_POSITIVES else count_by_ranks
-        by_positive, by_negative = count(hurdles, negatives)
-        violating = by_positive.sum(dtype=dtype)
-        slope = by_negative.neg_().scatter_add_(1, positives, by_positive)
-        # Each violation adds its |a-p|^2 and M, and takes its |a-n|^2: the counts weigh the distances.
-        weighted = torch.mul(slope, distances, out=negatives).sum(1)
-        total = weighted.sum(dtype=dtype) + margin * violating
-        return total.clamp_(min=0), violating, slope
+    def hinge(anchors: Anchors) -> Terms | None:
+        near, far, triplets = anchors.positives, anchors.scores, anchors.positives.numel() * anchors.negatives
+        if not triplets:
+            return None
+        count = count_by_passes if near.shape[1] <= FEW_POSITIVES else count_by_ranks
+        by_near, by_far = count(near - margin, far)
+        # Each violation adds s_n and M, and takes s_p: the counts weigh the scores. No count is of -inf.
+        violating = by_near.sum(dtype=widest(near))
+        weighted = far.clamp_(min=torch.finfo(far.dtype).min).mul_(by_far).sum(1) - (near * by_near).sum(1)
+        total = weighted.sum(dtype=widest(near)) + margin * violating
+        return Terms(total.clamp_(min=0), triplets, by_near.neg_(), by_far, violating)
 
-    total, violating = sum_over_distances(batch.anchors[order], batch.references, terms)
-    triplets = ((same - int(batch.within)) * (len(batch.ref_labels) - same)).sum()
-    return reduce(total, nonzero=violating, count=triplets, reduction=reduction, dtype=batch.anchors.dtype)
+    def soft(anchors: Anchors) -> Terms | None:
+        near, far, triplets = anchors.positives, anchors.scores, anchors.positives.numel() * anchors.negatives
+        if not triplets:
+            return None
+        by_near, by_far, total = torch.empty_like(near), torch.zeros_like(far), 0
+        for column in range(near.shape[1]):
+            gap = far - near[:, column, None]
+            total = total + F.softplus(gap, threshold=40).sum(1)
+            slope = gap.sigmoid_()
+            by_near[:, column] = slope.sum(1).neg_()
+            by_far += slope
+        return Terms(total.sum(), triplets, by_near, by_far, triplets)
+
+    total, nonzero, triplets = sum_by_anchor(batch, soft if margin == "soft" else hinge, "squared_distance")
+    return reduce(total, nonzero=nonzero, count=triplets, reduction=reduction)
+
+
+def violation(gap: Tensor, margin: float | Literal["soft"]) -> tuple[Tensor, Tensor]:
+    """The loss of each triplet by how much nearer its negative is than its positive, and its derivative."""
+    if margin == "soft":
+        return F.softplus(gap, threshold=40), gap.sigmoid()
+    loss = (gap + margin).relu()
+    return loss, (loss > 0).to(loss.dtype)
 
 
 def count_by_passes(
-    hurdles: Float[Tensor, "a p"], negatives: Float[Tensor, "a n"]
+    hurdles: Float[Tensor, "a p"], scores: Float[Tensor, "a n"]
 ) -> tuple[Float[Tensor, "a p"], Float[Tensor, "a n"]]:
-    """For each hurdle how many negatives of its row lie below it, and for each negative below how many it lies.
+    """For each hurdle how many scores of its row exceed it, and for each score how many hurdles it exceeds.
 
-    One pass over the negatives for each column of hurdles: O(a n p).
-
-    Args:
-        hurdles: distance to a positive plus the margin; -inf where there is none.
-        negatives: distances; +inf where there is none.
+    One pass over the scores for each column of hurdles: O(a n p).
     """
-    by_hurdle, by_negative = torch.empty_like(hurdles), torch.zeros_like(negatives)
-    below = torch.empty_like(negatives)
+    by_hurdle, by_score = torch.empty_like(hurdles), torch.zeros_like(scores)
+    above = torch.empty_like(scores)
     for column in range(hurdles.shape[1]):
-        torch.lt(negatives, hurdles[:, column, None], out=below)
-        by_hurdle[:, column] = below.sum(1)
-        by_negative += below
-    return by_hurdle, by_negative
+        torch.gt(scores, hurdles[:, column, None], out=above)
+        by_hurdle[:, column] = above.sum(1)
+        by_score += above
+    return by_hurdle, by_score
 
 
 def count_by_ranks(
-    hurdles: Float[Tensor, "a p"], negatives: Float[Tensor, "a n"]
+    hurdles: Float[Tensor, "a p"], scores: Float[Tensor, "a n"]
 ) -> tuple[Float[Tensor, "a p"], Float[Tensor, "a n"]]:
     """The same counts by binary search among the sorted hurdles: O(a (n + p) log p)."""
     ascending = hurdles.sort(1)
-    # How many hurdles of the row a negative reaches; it lies below the others, the higher ones.
-    reached = torch.searchsorted(ascending.values, negatives, right=True)
-    by_negative = (hurdles.shape[1] - reached).to(hurdles.dtype)
-    reaching = hurdles.new_zeros(len(hurdles), hurdles.shape[1] + 1)
-    reaching.scatter_add_(1, reached, torch.ones_like(negatives))
-    by_hurdle = torch.empty_like(hurdles).scatter_(1, ascending.indices, reaching[:, :-1].cumsum(1))
-    return by_hurdle, by_negative
-
-
-def _range_of_class(labels: Tensor, sorted_labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Where each class begins among the sorted labels, and how many members it has there."""
-    first = torch.searchsorted(sorted_labels, labels)
-    return first, torch.searchsorted(sorted_labels, labels, right=True) - first
-
-
-def _members(
-    labels: Int[Tensor, " a"], sorted_labels: Int[Tensor, " r"], places: Int[Tensor, " r"]
-) -> tuple[Int[Tensor, "a p"], Bool[Tensor, "a p"]]:
-    """The references of each anchor's class, and which of them exist.
-
-    Shorter lists are filled up with their last member; so every one listed is of the anchor's class, but for anchors
-    whose class has no reference.
-    """
-    first, count = _range_of_class(labels, sorted_labels)
-    slot = torch.arange(int(count.max()), device=labels.device)
-    listed = torch.minimum(first[:, None] + slot, (first + count - 1).clamp_(min=0)[:, None])
-    return places[listed], slot < count[:, None]
+    exceeded = torch.searchsorted(ascending.values, scores)
+    # A score that exceeds k hurdles exceeds the k lowest.
+    exceeding = hurdles.new_zeros(len(hurdles), hurdles.shape[1] + 1)
+    exceeding.scatter_add_(1, exceeded, torch.ones_like(scores))
+    above = exceeding.flip(1).cumsum(1).flip(1)[:, 1:]
+    by_hurdle = torch.empty_like(hurdles).scatter_(1, ascending.indices, above)
+    return by_hurdle, exceeded.to(hurdles.dtype)

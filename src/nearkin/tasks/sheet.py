@@ -5,16 +5,13 @@ from functools import cache
 from pathlib import Path
 
 import matplotlib
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from nearkin.data.decoding import decode
 from nearkin.errors import InvalidInput, PictureError
 from nearkin.gallery.gallery import Gallery
-from nearkin.gallery.query import kind_of
-from nearkin.gallery.view import Hit
-
-Query = str | Path | Image.Image | np.ndarray
+from nearkin.gallery.hits import Hit
+from nearkin.gallery.query import Query, kind_of, terms_of
 
 # In pixels: side of a picture, space around it, height of a line of text. A caption has up to so many lines.
 TILE, GAP, LINE, LINES = 128, 10, 16, 3
@@ -48,7 +45,7 @@ def draw_sheet(gallery: Gallery, answers: Sequence[tuple[Query, Sequence[Hit]]])
     for row, (query, hits) in enumerate(answers):
         top = row * CELL_HEIGHT
         sheet.paste(QUERY_PAPER, (0, top, CELL_WIDTH, top + CELL_HEIGHT))
-        _draw_query(sheet, top, query)
+        _draw_query(sheet, top, query, gallery)
         for column, hit in enumerate(hits, start=1):
             _draw_cell(sheet, column * CELL_WIDTH, top, _picture_of(hit, gallery), f"{hit.score:.3f}\n{describe(hit)}")
     return sheet
@@ -81,6 +78,22 @@ def describe(hit: Hit) -> str:
     return " · ".join(filter(None, (hit.label, *hit.captions))) or Path(hit.uri).name
 
 
+def describe_mixture(query: Query) -> str:
+    """A mixture in one line.
+
+    Example:
+        >>> describe_mixture([("old shoe", 1.0), ("red", -0.5), (7, 2)])
+        'old shoe - 0.5 * red + 2 * #7'
+    """
+    line = ""
+    for term in terms_of(query):
+        kind = kind_of(term.value)
+        name = {"item": f"#{term.value}", "vector": "a vector", "words": term.value}.get(kind) or Path(term.value).name
+        weight = "" if abs(term.weight) == 1 else f"{abs(term.weight):g} * "
+        line += f" {'-' if term.weight < 0 else '+'} {weight}{name}"
+    return line.removeprefix(" + ").strip()
+
+
 def _picture_of(hit: Hit, gallery: Gallery) -> Image.Image:
     try:
         return decode(hit.uri, hint=(TILE, TILE))
@@ -88,13 +101,16 @@ def _picture_of(hit: Hit, gallery: Gallery) -> Image.Image:
         return gallery.thumbnail(hit.id)
 
 
-def _draw_query(sheet: Image.Image, top: int, query: Query) -> None:
-    kind = kind_of(query)
+def _draw_query(sheet: Image.Image, top: int, query: Query, gallery: Gallery) -> None:
+    first, *others = terms_of(query)
+    kind = "mixture" if others else kind_of(first.value)
     if kind == "picture":
-        name = Path(query).name if isinstance(query, str | Path) else ""
-        _draw_cell(sheet, 0, top, decode(query, hint=(TILE, TILE)), f"query\n{name}")
+        name = Path(first.value).name if isinstance(first.value, str | Path) else ""
+        _draw_cell(sheet, 0, top, decode(first.value, hint=(TILE, TILE)), f"query\n{name}")
+    elif kind == "item":
+        _draw_cell(sheet, 0, top, gallery.thumbnail(first.value), f"query\n#{first.value}")
     else:
-        text = str(query) if kind == "words" else "a vector"
+        text = "a vector" if kind == "vector" else str(first.value) if kind == "words" else describe_mixture(query)
         _draw_text(sheet, GAP, top + GAP, text, size=20, line=26, lines=(CELL_HEIGHT - 2 * GAP) // 26)
 
 

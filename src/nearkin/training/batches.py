@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -54,6 +56,9 @@ class TrainingData:
         cache_rows: positions in the cache's build order.
         label_ids: class ids 0, 1, ... of these items; None if labels are not trained.
         tokenizer: None if captions are not trained.
+        groups: what a batch holds one of only, such as the picture's alphabet; None if batches are of any.
+        turns: 4 if each class turned by a quarter, a half and three quarters is a class of its own, else 1. Row r of n
+            turned by q quarters is row r + q n, class c of C turned so is class c + q C.
     """
 
     items: Items
@@ -61,19 +66,37 @@ class TrainingData:
     cache_rows: Int[np.ndarray, " n"]
     label_ids: Int[np.ndarray, " n"] | None
     tokenizer: Tokenizer | None
+    groups: tuple[Any, ...] | None = None
+    turns: Literal[1, 4] = 1
 
     def __len__(self) -> int:
-        return len(self.items)
+        return self.turns * len(self.items)
+
+    @cached_property
+    def classes(self) -> int:
+        """How many classes are trained, turned ones included."""
+        return 0 if self.label_ids is None else self.turns * (int(self.label_ids.max()) + 1)
+
+    @cached_property
+    def labels(self) -> Int[np.ndarray, " rows"] | None:
+        """The class of every row, turned ones included."""
+        if self.label_ids is None:
+            return None
+        first = np.arange(self.turns)[:, None] * (self.classes // self.turns)
+        return (first + self.label_ids).reshape(-1)
 
     def batch(self, rows: Int[np.ndarray, " batch"], captions: Sequence[str] | None = None) -> Batch:
-        """The batch of these rows, with these captions."""
+        """The batch of these rows, with these captions, one for each."""
         tokens = lengths = None
         if captions is not None:
             assert self.tokenizer is not None
             tokens, lengths = (torch.from_numpy(array) for array in encode_texts(self.tokenizer, captions))
-        pixels = torch.from_numpy(self.cache.batch(self.cache_rows[rows]))
-        labels = None if self.label_ids is None else torch.from_numpy(self.label_ids[rows])
-        return Batch(pixels, labels, tokens, lengths)
+        labels = None if self.labels is None else torch.from_numpy(self.labels[rows])
+        quarters, upright = np.divmod(rows, len(self.items))
+        pixels = self.cache.batch(self.cache_rows[upright])
+        for quarter in range(1, self.turns):
+            pixels[quarters == quarter] = np.rot90(pixels[quarters == quarter], quarter, axes=(1, 2))
+        return Batch(torch.from_numpy(pixels), labels, tokens, lengths)
 
 
 class Epoch:
@@ -83,15 +106,27 @@ class Epoch:
         data: what to train on.
         batch_size, per_class: as in `TrainSettings`.
         seed: of this epoch.
+        class_means: a vector for each class, if batches bring together classes that are near.
     """
 
-    def __init__(self, data: TrainingData, *, batch_size: int, per_class: int, seed: int) -> None:
+    def __init__(
+        self,
+        data: TrainingData,
+        *,
+        batch_size: int,
+        per_class: int,
+        seed: int,
+        class_means: Float[np.ndarray, "classes dim"] | None = None,
+    ) -> None:
         self.data = data
         self.seed = seed
-        if data.label_ids is None:
+        if data.labels is None:
             self.rows = shuffled_batches(len(data), batch_size, seed=seed)
         else:
-            self.rows = m_per_class_batches(data.label_ids, batch_size, per_class, seed=seed)
+            groups = None if data.groups is None else data.turns * data.groups
+            self.rows = m_per_class_batches(
+                data.labels, batch_size, per_class, seed=seed, groups=groups, class_means=class_means
+            )
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -24,7 +24,7 @@ class EpochSummary:
         epoch: number, from 1.
         seconds: since training began, those before a resume included.
         loss: mean over the epoch's batches.
-        figures: validation figures by name, without their intervals.
+        figures: validation figures by name, without their intervals; none if the epoch was not validated.
         best: whether this is the best epoch so far.
     """
 
@@ -61,6 +61,19 @@ class Stop(L.Callback):
             signal.signal(signal.SIGINT, self._previous)
 
 
+class ValidateEvery(L.Callback):
+    """Validates the first epoch, every n-th, and the last, whatever ends the training."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
+        done = trainer.current_epoch + 1
+        due = done in (1, trainer.max_epochs) or done % self.epochs == 0 or trainer.should_stop
+        # Lightning asks for it after each batch, and validates if it divides the epoch's number.
+        trainer.check_val_every_n_epoch = 1 if due else done + 1
+
+
 class Checkpoints(L.Callback):
     """`best.pt`, the encoder's weights of the best validation, and `last.ckpt`, from which training resumes.
 
@@ -83,11 +96,11 @@ class Checkpoints(L.Callback):
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, EmbeddingModule)
         whole = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
-        now = score(pl_module.figures)
+        now = score(pl_module.figures) if pl_module.figures else -1.0
         self.is_best = now > self.best and (whole or not self.stop.interrupted or self.best < 0)
         if self.is_best:
             self.best = now
-            _write_whole(self.folder / "best.pt", lambda path: torch.save(pl_module.encoder.state_dict(), path))
+            _write_whole(self.folder / "best.pt", lambda path: torch.save(pl_module.judged.state_dict(), path))
         if whole:
             _write_whole(self.folder / "last.ckpt", trainer.save_checkpoint)
 
@@ -113,10 +126,12 @@ class Record(L.Callback):
         kept = [row for row in read_metrics(self.path) if int(row["epoch"]) < summary.epoch]
         row = {"epoch": str(summary.epoch), "seconds": f"{summary.seconds:.1f}", "loss": f"{summary.loss:.6g}"}
         rows = [*kept, row | {name: f"{value:.6g}" for name, value in summary.figures.items()}]
+        # An epoch that is not validated leaves its figures empty; the first one is.
+        columns = list(rows[0])
 
         def write(path: Path) -> None:
             with path.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, fieldnames=list(rows[-1]))
+                writer = csv.DictWriter(file, fieldnames=columns)
                 writer.writeheader()
                 writer.writerows(rows)
 

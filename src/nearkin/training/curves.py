@@ -27,8 +27,10 @@ def draw_curves(metrics: Path, out: Path) -> None:
     left, right = figure.subplots(1, 2)
     left.plot(epochs, [float(row["loss"]) for row in rows], marker=".")
     left.set(title="training loss", xlabel="epoch")
+    validated = [row for row in rows if row[shares[0]]] if shares else []
     for name in shares:
-        right.plot(epochs, [100 * float(row[name]) for row in rows], marker=".", label=name)
+        at = [int(row["epoch"]) for row in validated]
+        right.plot(at, [100 * float(row[name]) for row in validated], marker=".", label=name)
     right.set(title="validation, unseen classes or pairs (%)", xlabel="epoch", ylim=(0, 100))
     right.legend(fontsize=7)
     for axes in (left, right):

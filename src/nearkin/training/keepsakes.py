@@ -51,7 +51,7 @@ def write_reliability(calibration: Calibration | None, path: Path) -> None:
 
 def sketch_trained(data: TrainingData, *, seed: int) -> TrainingSketch:
     """Hashes of the pictures and classes that were trained on."""
-    rows = sampled_rows(len(data), seed=seed)
+    rows = sampled_rows(len(data.items), seed=seed)
     batches = (data.cache.batch(data.cache_rows[rows[start : start + _BATCH]]) for start in range(0, len(rows), _BATCH))
     labels = data.items.labels if data.label_ids is not None else ()
-    return sketch_of(batches, labels, total=len(data))
+    return sketch_of(batches, labels, total=len(data.items))

@@ -1,5 +1,6 @@
 """One training step and one validation, as Lightning wants them."""
 
+import copy
 import math
 import time
 from collections.abc import Callable
@@ -15,10 +16,13 @@ from nearkin.encoders.encoder import Encoder, as_pictures
 from nearkin.errors import TrainingError
 from nearkin.evaluation.judge import judge
 from nearkin.evaluation.report import Report
+from nearkin.losses import set_progress, step_sampled, weight_groups
 from nearkin.training.batches import Batch, Epoch, InOrder, TrainingData
+from nearkin.training.class_means import ClassMeans
+from nearkin.training.ema import follow
+from nearkin.training.grad_cache import in_chunks
+from nearkin.training.objective import Objective
 from nearkin.training.settings import TrainSettings
-
-LabelLoss = Callable[[Tensor, Tensor], Tensor]
 
 
 class EmbeddingModule(L.LightningModule):
@@ -26,34 +30,39 @@ class EmbeddingModule(L.LightningModule):
 
     Args:
         encoder: what is trained.
+        objective: what training makes small.
         settings: of the run.
         train_data, val_data: the two sides of the split.
-        label_loss: `(embeddings, labels) -> scalar`; None if labels are not trained.
-        caption_loss: `(images, texts, text_ids=...) -> scalar`; None if captions are not trained.
     """
 
     def __init__(
         self,
         encoder: Encoder,
+        objective: Objective,
         settings: TrainSettings,
         train_data: TrainingData,
         val_data: TrainingData,
-        *,
-        label_loss: LabelLoss | None,
-        caption_loss: Callable[..., Tensor] | None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
+        self.objective = objective
         self.settings = settings
         self.train_data, self.val_data = train_data, val_data
-        self.label_loss, self.caption_loss = label_loss, caption_loss
-        self.augment = augmentation(settings.augmentation)
-        # Values of the newest validation, by metric.
+        self.augment = augmentation(settings.augmentation, settings.augmentation_options)
+        # A part of this module, so that it is saved with it; without gradient, so that no optimiser moves it.
+        self.average = copy.deepcopy(encoder).requires_grad_(False) if settings.ema is not None else None
+        self.class_means = ClassMeans(train_data.classes, encoder.dim) if settings.sampler == "hard" else None
+        # Values of this epoch's validation, by metric; none before it, or if the epoch is not validated.
         self.figures: dict[str, float] = {}
         self._embeddings: list[Tensor] = []
         self._steps_per_epoch = len(self._epoch(0))
         self._seconds_before = 0.0
         self._started = time.monotonic()
+
+    @property
+    def judged(self) -> Encoder:
+        """The encoder that is validated and kept: the average of weights if there is one, else the one in training."""
+        return self.encoder if self.average is None else self.average
 
     @property
     def seconds(self) -> float:
@@ -78,7 +87,14 @@ class EmbeddingModule(L.LightningModule):
     def _epoch(self, number: int) -> Epoch:
         settings = self.settings
         seed = int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0])
-        return Epoch(self.train_data, batch_size=settings.batch_size, per_class=settings.per_class, seed=seed)
+        means = self.class_means.sums.cpu().numpy() if self.class_means is not None and number else None
+        return Epoch(
+            self.train_data,
+            batch_size=settings.batch_size,
+            per_class=settings.per_class,
+            seed=seed,
+            class_means=means,
+        )
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         return batch.to(device)
@@ -86,12 +102,15 @@ class EmbeddingModule(L.LightningModule):
     # -- training ------------------------------------------------------------------------------------------------
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        # Offsets, norms and temperatures are not drawn towards zero; matrices and convolutions are.
-        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        # Offsets and norms are not drawn towards zero; matrices and convolutions are. The weights of losses are not.
+        weights = [parameter for parameter in self.encoder.parameters() if parameter.requires_grad]
+        decay = self.settings.weight_decay
         groups = [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.settings.weight_decay},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+            {"params": [p for p in weights if p.ndim > 1], "weight_decay": decay, "multiple": 1.0},
+            {"params": [p for p in weights if p.ndim <= 1], "weight_decay": 0.0, "multiple": 1.0},
         ]
+        for multiple, own in weight_groups(self.objective):
+            groups.append({"params": own, "weight_decay": 0.0, "multiple": multiple})
         return torch.optim.AdamW(groups, lr=self.settings.learning_rate)
 
     def on_train_start(self) -> None:
@@ -100,63 +119,75 @@ class EmbeddingModule(L.LightningModule):
     def on_train_epoch_start(self) -> None:
         # Dropout draws from the global generator: the same in this epoch, resumed or not.
         torch.manual_seed(self.settings.seed + 1_000_003 * (self.current_epoch + 1))
+        self.figures = {}
+        if self.class_means is not None:
+            self.class_means.forget()
 
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        warmup = self.settings.warmup
-        share = self.done
+    @property
+    def _learning_rate(self) -> float:
+        """The encoder's at this step: it rises, then falls as a cosine."""
+        warmup, share = self.settings.warmup, self.done
         if share < warmup:
             factor = (share + 1e-3) / (warmup + 1e-3)
         else:
             factor = 0.5 * (1 + math.cos(math.pi * (share - warmup) / (1 - warmup)))
+        return self.settings.learning_rate * factor
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         optimizer = self.optimizers()
         assert not isinstance(optimizer, list)
         for group in optimizer.param_groups:
-            group["lr"] = self.settings.learning_rate * factor
+            group["lr"] = self._learning_rate * group["multiple"]
+        set_progress(self.objective, self.done)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        seed = np.random.SeedSequence([self.settings.seed, self.global_step, 2]).generate_state(1)[0]
-        views = self.augment(as_pictures(batch.pixels), generator=torch.Generator().manual_seed(int(seed)))
-        images = self.encoder.forward_images(self.encoder.normalise(views))
+        images = self._in_chunks(self._embed_views, batch.pixels)
         self._check_finite(images, "the embeddings", batch_idx)
-        loss = torch.zeros((), device=self.device)
-        # Losses subtract numbers that are nearly equal: they are computed in float32.
-        with torch.autocast(self.device.type, enabled=False):
-            if self.label_loss is not None:
-                assert batch.labels is not None
-                loss = loss + self.label_loss(images, batch.labels)
-            if self.caption_loss is not None:
-                assert batch.tokens is not None
-                assert batch.lengths is not None
-                texts = self.encoder.forward_texts(batch.tokens, batch.lengths)
-                # Pictures that share their words are not each other's negatives.
-                words = torch.unique(batch.tokens, dim=0, return_inverse=True)[1]
-                loss = loss + self.settings.caption_weight * self.caption_loss(images, texts, text_ids=words)
+        texts = None
+        if batch.tokens is not None and batch.lengths is not None:
+            texts = self._in_chunks(self._embed_texts, batch.tokens, batch.lengths)
+        loss = self.objective(images, batch.labels, texts, batch.tokens)
         self._check_finite(loss, "the loss", batch_idx)
+        if self.class_means is not None and batch.labels is not None:
+            self.class_means.add(images, batch.labels)
         self.log("loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(batch))
         return loss
+
+    def _in_chunks(self, embed: Callable[..., Tensor], *rows: Tensor) -> Tensor:
+        return in_chunks(embed, *rows, size=self.settings.chunk_size or len(rows[0]), network=self.encoder)
+
+    def _embed_views(self, chunk: int, pixels: Tensor) -> Tensor:
+        """Random views, embedded: the same again for the same step and chunk."""
+        seed = np.random.SeedSequence([self.settings.seed, self.global_step, 2, chunk]).generate_state(1)[0]
+        views = self.augment(as_pictures(pixels), generator=torch.Generator().manual_seed(int(seed)))
+        return self.encoder.forward_images(self.encoder.normalise(views))
+
+    def _embed_texts(self, chunk: int, tokens: Tensor, lengths: Tensor) -> Tensor:
+        return self.encoder.forward_texts(tokens, lengths)
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        step_sampled(self.objective, self._learning_rate)
+        if self.average is not None and self.settings.ema is not None:
+            follow(self.average, self.encoder, decay=self.settings.ema, step=self.global_step)
 
     def _check_finite(self, values: Tensor, name: str, batch: int) -> None:
         if not torch.isfinite(values).all():
             where = f"step {self.global_step}, epoch {self.current_epoch + 1}, batch {batch + 1}"
-            raise TrainingError(
-                f"NaN or infinity in {name} at {where}: lower the learning rate; the last good checkpoint is kept"
-            )
+            raise TrainingError(f"NaN or infinity in {name} at {where}: lower the learning rate")
 
     # -- validation ----------------------------------------------------------------------------------------------
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        images = self.encoder.forward_images(self.encoder.normalise(as_pictures(batch.pixels)))
+        images = self.judged.forward_images(self.judged.normalise(as_pictures(batch.pixels)))
         self._embeddings.append(images.float().cpu())
 
     def on_validation_epoch_end(self) -> None:
         images = torch.cat(self._embeddings).numpy()
         self._embeddings.clear()
         if not np.isfinite(images).all():
-            raise TrainingError(
-                f"the embeddings hold NaN after step {self.global_step} (epoch {self.current_epoch + 1}): "
-                "lower the learning rate; the last good checkpoint is kept"
-            )
-        report = judge_side(self.encoder, self.val_data, images, seed=self.settings.seed, chance=False)
+            where = f"step {self.global_step} (epoch {self.current_epoch + 1})"
+            raise TrainingError(f"the embeddings hold NaN after {where}: lower the learning rate")
+        report = judge_side(self.judged, self.val_data, images, seed=self.settings.seed, chance=False)
         self.figures = {name: figure.value for figures in report.figures.values() for name, figure in figures.items()}
         shown = "recall@1" if "recall@1" in self.figures else "text_to_image/recall@5"
         self.log(shown, self.figures[shown], prog_bar=True, batch_size=1)

@@ -13,9 +13,9 @@ from nearkin.data.images import Preprocessing, decode
 from nearkin.data.items import Broken, Items
 from nearkin.data.splits import split_items
 from nearkin.encoders.encoder import Encoder
-from nearkin.encoders.image import ImageTower, ImageTowerConfig
+from nearkin.encoders.image import SMALL_NETWORKS, ImageTower, ImageTowerConfig
 from nearkin.encoders.text import TextTower, TextTowerConfig
-from nearkin.errors import PictureError, SourceError
+from nearkin.errors import InvalidInput, PictureError, SourceError
 from nearkin.progress import Progress
 from nearkin.training.batches import TrainingData
 from nearkin.training.settings import TrainSettings
@@ -50,6 +50,7 @@ def prepare(items: Items, settings: TrainSettings, *, progress: Progress | None 
         PictureError: with `strict`, a picture is broken.
     """
     labels, captions = wanted_losses(items, settings)
+    _check_settings(items, settings, labels=labels, captions=captions)
     usable = [
         row
         for row in range(len(items))
@@ -81,8 +82,30 @@ def prepare(items: Items, settings: TrainSettings, *, progress: Progress | None 
         some = items.select(chosen)
         return TrainingData(some, cache, rows[chosen], some.label_ids()[0] if labels else None, tokenizer)
 
+    train = side(split.train)
+    if settings.batch_by is not None:
+        train = dataclasses.replace(train, groups=train.items.column(settings.batch_by))
+    if settings.rotate_classes:
+        train = dataclasses.replace(train, turns=4)
     encoder = _encoder(settings, preprocessing, tokenizer)
-    return Prepared(side(split.train), side(split.val), encoder, cache.broken, left_out)
+    return Prepared(train, side(split.val), encoder, cache.broken, left_out)
+
+
+def _check_settings(items: Items, settings: TrainSettings, *, labels: bool, captions: bool) -> None:
+    """Refuses settings that the data or the losses do not allow, before a picture is decoded."""
+    if not labels:
+        for name, given in (
+            ("batch_by", settings.batch_by is not None),
+            ("sampler 'hard'", settings.sampler == "hard"),
+            ("memory", settings.memory is not None),
+            ("loss_learning_rate", settings.loss_learning_rate is not None),
+        ):
+            if given:
+                raise InvalidInput(f"{name} wants a loss on labels, and only captions are trained: leave it out")
+    if settings.batch_by is not None:
+        items.column(settings.batch_by)
+    if settings.rotate_classes and captions:
+        raise InvalidInput("rotate_classes wants labels without captions: a caption tells of the picture upright")
 
 
 def wanted_losses(items: Items, settings: TrainSettings) -> tuple[bool, bool]:
@@ -117,6 +140,7 @@ def _encoder(settings: TrainSettings, preprocessing: Preprocessing, tokenizer: T
             height=preprocessing.height,
             width=preprocessing.width,
             pooling=settings.pooling or ("flatten" if settings.backbone == "conv4" else "avg"),
+            options=settings.backbone_options,
         ),
         settings.weights,
     )
@@ -149,6 +173,6 @@ def _channels(sample: list[Image.Image], settings: TrainSettings) -> int:
 
 
 def _size(sample: list[Image.Image], settings: TrainSettings) -> int:
-    """The pictures' usual size, to a multiple of 16: at most 224, and 64 for conv4, which is made for small ones."""
+    """The pictures' usual size, to a multiple of 16: at most 224, and 64 for networks made for small ones."""
     usual = float(np.median([max(picture.size) for picture in sample]))
-    return int(np.clip(16 * round(usual / 16), 32, 64 if settings.backbone == "conv4" else 224))
+    return int(np.clip(16 * round(usual / 16), 32, 64 if settings.backbone in SMALL_NETWORKS else 224))

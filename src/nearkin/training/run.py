@@ -20,24 +20,31 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import RichProgressBar
-from torch import Tensor
+from torch import nn
 
 from nearkin.data.items import Items
 from nearkin.data.sources import read_items
 from nearkin.encoders.card import model_card
 from nearkin.encoders.encoder import Encoder
-from nearkin.errors import ArtefactError, InvalidInput
+from nearkin.errors import ArtefactError, InvalidInput, TrainingError
 from nearkin.evaluation.judge import raw_pixels
-from nearkin.losses import InfoNCELoss, build_loss
+from nearkin.losses import LabelLoss, build_caption_loss, build_loss, weight_groups
 from nearkin.progress import Progress
 from nearkin.training.batches import InOrder
-from nearkin.training.callbacks import Checkpoints, EpochSummary, Record, Stop, read_metrics
+from nearkin.training.callbacks import Checkpoints, EpochSummary, Record, Stop, ValidateEvery, read_metrics
 from nearkin.training.curves import draw_curves
 from nearkin.training.keepsakes import calibrate_held_out, sketch_trained, write_reliability
+from nearkin.training.memory import EmbeddingMemory, check_takes_memory
 from nearkin.training.module import EmbeddingModule, judge_side
+from nearkin.training.objective import Objective
 from nearkin.training.prepare import Prepared, prepare
 from nearkin.training.settings import TrainSettings, read_settings
 from nearkin.training.sides import write_sides
+
+# The weights of the best epoch, in the run folder.
+BEST = Path("checkpoints") / "best.pt"
+# A note of the report of such a run.
+INTERRUPTED = "The training was interrupted; `--resume` goes on with it."
 
 
 def train(
@@ -45,7 +52,7 @@ def train(
     *,
     out: str | Path = "runs/train",
     resume: bool = False,
-    loss: str | Callable[[Tensor, Tensor], Tensor] | None = None,
+    loss: str | LabelLoss | None = None,
     on_epoch: Callable[[EpochSummary], None] | None = None,
     progress: Progress | None = None,
     progress_bar: bool = False,
@@ -71,7 +78,7 @@ def train(
         SourceError: the source cannot be read, or there is nothing to learn from.
         UnknownName: no such setting, backbone, loss, ...; the message suggests near names.
         InvalidInput: a setting is out of range, or `out` holds another run.
-        TrainingError: the loss is not finite; the last good checkpoint is kept.
+        TrainingError: the loss is not finite. If an epoch was finished before, its model is in `out/model`.
 
     Example:
         >>> import nearkin
@@ -96,9 +103,19 @@ def train(
         module = _module(prepared, checked, loss)
         write_sides(prepared, out, check=resume)
         checked.write(out / "settings.yaml")
-        interrupted = _fit(module, out, resume, on_epoch, progress_bar)
+        note = fault = None
+        try:
+            if _fit(module, out, resume, on_epoch, progress_bar):
+                note = INTERRUPTED
+        except TrainingError as error:
+            if not (out / BEST).exists():
+                raise TrainingError(f"{error}; no epoch was finished, so there is no model") from error
+            note, fault = f"The training broke off: {error}.", error
     draw_curves(out / "metrics.csv", out / "curves.png")
-    return _finish(module, prepared, out, interrupted)
+    encoder = _finish(module, prepared, out, note)
+    if fault is not None:
+        raise TrainingError(f"{fault}; '{out / 'model'}' is the model of the best epoch before") from fault
+    return encoder
 
 
 def _settings_to_resume(out: Path, given: dict[str, Any]) -> TrainSettings:
@@ -113,21 +130,43 @@ def _settings_to_resume(out: Path, given: dict[str, Any]) -> TrainSettings:
     return stored
 
 
-def _module(
-    prepared: Prepared, settings: TrainSettings, loss: str | Callable[[Tensor, Tensor], Tensor] | None
-) -> EmbeddingModule:
-    label_loss: Any = None
+def _module(prepared: Prepared, settings: TrainSettings, loss: str | LabelLoss | None) -> EmbeddingModule:
+    label_loss = caption_loss = memory = None
     if prepared.train.label_ids is not None:
-        if loss is None or isinstance(loss, str):
-            classes = int(prepared.train.label_ids.max()) + 1
-            name = settings.loss or "triplet"
-            label_loss = build_loss(name, classes=classes, dim=settings.dim, options=settings.loss_options)
-        else:
-            label_loss = loss
-    caption_loss = InfoNCELoss() if prepared.train.tokenizer is not None else None
-    return EmbeddingModule(
-        prepared.encoder, settings, prepared.train, prepared.val, label_loss=label_loss, caption_loss=caption_loss
+        label_loss = _label_loss(loss, prepared.train.classes, settings)
+    if prepared.train.tokenizer is not None:
+        caption_loss = build_caption_loss(settings.caption_loss, settings.caption_loss_options)
+    if settings.memory is not None:
+        memory = EmbeddingMemory(settings.memory, settings.dim)
+    objective = Objective(
+        label_loss,
+        caption_loss,
+        caption_weight=settings.caption_weight,
+        memory=memory,
+        memory_weight=settings.memory_weight,
+        memory_from=settings.warmup,
     )
+    return EmbeddingModule(prepared.encoder, objective, settings, prepared.train, prepared.val)
+
+
+def _label_loss(loss: str | LabelLoss | None, classes: int, settings: TrainSettings) -> LabelLoss:
+    name = settings.loss or "triplet"
+    if loss is None or isinstance(loss, str):
+        loss = build_loss(name, classes=classes, dim=settings.dim, options=settings.loss_options)
+    if settings.memory is not None:
+        check_takes_memory(loss, name)
+    if settings.loss_learning_rate is not None:
+        _set_learning_rate(loss, settings.loss_learning_rate / settings.learning_rate, name)
+    return loss
+
+
+def _set_learning_rate(loss: LabelLoss, multiple: float, name: str) -> None:
+    """The loss's own weights learn so much faster than the encoder, whatever the loss says."""
+    parts: list[Any] = list(loss.modules()) if isinstance(loss, nn.Module) else []
+    if not weight_groups(loss) and not any(hasattr(part, "step_sampled") for part in parts):
+        raise InvalidInput(f"loss '{name}' has no weights that learn: leave loss_learning_rate out")
+    for part in parts:
+        part.learning_rate_multiple = multiple
 
 
 def _fit(
@@ -141,13 +180,14 @@ def _fit(
     settings = module.settings
     stop = Stop()
     checkpoints = Checkpoints(out / "checkpoints", stop)
+    record = Record(out / "metrics.csv", checkpoints, on_epoch)
     bar = [RichProgressBar(leave=False, console_kwargs={"stderr": True})] if progress_bar else []
     trainer = L.Trainer(
         accelerator=settings.device,
         devices=1,
         precision=_precision(settings),
         max_epochs=-1 if settings.minutes is not None else settings.epochs,
-        callbacks=[checkpoints, Record(out / "metrics.csv", checkpoints, on_epoch), stop, *bar],
+        callbacks=[stop, ValidateEvery(settings.validate_every), checkpoints, record, *bar],
         default_root_dir=out,
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
@@ -174,21 +214,21 @@ def _precision(settings: TrainSettings) -> Any:
     return "bf16-mixed" if has_bfloat16 else "32-true"
 
 
-def _finish(module: EmbeddingModule, prepared: Prepared, out: Path, interrupted: bool) -> Encoder:
+def _finish(module: EmbeddingModule, prepared: Prepared, out: Path, note: str | None) -> Encoder:
     """The encoder of the best epoch, judged, with its card, saved."""
     encoder, settings = module.encoder, module.settings
-    encoder.load_state_dict(torch.load(out / "checkpoints" / "best.pt", weights_only=True))
+    encoder.load_state_dict(torch.load(out / BEST, weights_only=True))
     encoder.cpu().eval()
     batches = [batch.pixels.numpy() for batch in InOrder(prepared.val, batch_size=256)]
     notes = [f"Held-out pictures; the best of {len(read_metrics(out / 'metrics.csv'))} epochs was chosen by them."]
-    if interrupted:
-        notes.append("The training was interrupted; `--resume` goes on with it.")
+    if note is not None:
+        notes.append(note)
     if prepared.left_out:
         notes.append(f"{prepared.left_out:,} pictures without what is trained, a label or a caption, were left out.")
     vectors = np.concatenate([encoder.embed_pixels(pixels) for pixels in batches])
     encoder.sketch = sketch_trained(prepared.train, seed=settings.seed)
-    encoder.calibration, note = calibrate_held_out(encoder, prepared.val, vectors, seed=settings.seed)
-    notes += [note] if note else []
+    encoder.calibration, why_not = calibrate_held_out(encoder, prepared.val, vectors, seed=settings.seed)
+    notes += [why_not] if why_not else []
     write_reliability(encoder.calibration, out / "reliability.svg")
     report = judge_side(
         encoder,
@@ -209,11 +249,12 @@ def _about(prepared: Prepared, settings: TrainSettings) -> str:
     """What it was trained on, and how, in a sentence or two for the card."""
     train = prepared.train
     losses = [settings.loss or "triplet"] if train.label_ids is not None else []
-    losses += ["InfoNCE on captions"] if train.tokenizer is not None else []
-    classes = f" of {train.label_ids.max() + 1:,} classes" if train.label_ids is not None else ""
+    losses += [f"{settings.caption_loss} on captions"] if train.tokenizer is not None else []
+    classes = f" of {train.classes // train.turns:,} classes" if train.label_ids is not None else ""
+    classes += ", each turned by quarters a class of its own," if train.turns > 1 else ""
     length = f"{settings.minutes:g} minutes" if settings.minutes is not None else f"{settings.epochs} epochs"
     return (
-        f"{len(train):,} pictures{classes} from {Path(train.items.source).name}, up to {length}, "
+        f"{len(train.items):,} pictures{classes} from {Path(train.items.source).name}, up to {length}, "
         f"loss {' + '.join(losses)}, seed {settings.seed}."
     )
 

@@ -19,7 +19,8 @@ class TrainSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
-    backbone: str = Field("resnet18", description="conv4, or any network of timm by name")
+    backbone: str = Field("resnet18", description="conv4, resnet12, or any network of timm by name")
+    backbone_options: dict[str, Any] = Field(default_factory=dict, description="keywords of the backbone: width, ...")
     weights: str | None = Field(None, description="'pretrained', or a file of weights; None is random")
     dim: int = Field(128, ge=1, description="numbers of an embedding")
     pooling: str | None = Field(None, description="avg, max, gem or flatten; by the backbone if None")
@@ -31,18 +32,36 @@ class TrainSettings(BaseModel):
     loss_options: dict[str, Any] = Field(default_factory=dict, description="keywords of the loss, such as margin")
     captions: bool | None = Field(None, description="train a text tower on the captions; None: if there are no labels")
     caption_weight: float = Field(1.0, gt=0, description="weight of the caption loss beside the loss on labels")
+    caption_loss: str = Field("info_nce", description="info_nce, siglip or vse")
+    caption_loss_options: dict[str, Any] = Field(default_factory=dict, description="keywords of the caption loss")
+    memory: int | None = Field(None, ge=1, description="embeddings of earlier batches that a batch is compared with")
+    memory_weight: float = Field(1.0, gt=0, description="weight of the loss against the memory")
     text_cell: Literal["gru", "lstm"] = Field("gru", description="recurrent cell of the text tower")
     text_width: int = Field(256, ge=1, description="numbers of a token's embedding and of the recurrent state")
     vocabulary: int = Field(8000, ge=2, description="most tokens of the tokenizer")
 
     epochs: int = Field(20, ge=1, description="passes over the training pictures")
     minutes: float | None = Field(None, gt=0, description="train this long instead of a number of epochs")
+    validate_every: int = Field(1, ge=1, description="epochs from one validation to the next; first and last have one")
     batch_size: int = Field(128, ge=2, description="pictures in a batch")
     per_class: int = Field(4, ge=1, description="pictures of each class in a batch")
+    chunk_size: int | None = Field(
+        None,
+        ge=1,
+        description="pictures whose activations are held at once, for batches larger than memory; all if None",
+    )
+    sampler: Literal["random", "hard"] = Field("random", description="'hard': a batch brings together classes alike")
+    batch_by: str | None = Field(None, description="column of which a batch holds one value only, such as 'group'")
+    rotate_classes: bool = Field(False, description="a class turned by 90, 180, 270 degrees is a class of its own")
     learning_rate: float = Field(1e-3, gt=0, description="peak of warm-up and cosine")
+    loss_learning_rate: float | None = Field(
+        None, gt=0, description="peak, of a loss's own weights; by the loss if None"
+    )
     weight_decay: float = Field(1e-2, ge=0, description="AdamW's, on matrices and convolutions")
     warmup: float = Field(0.05, ge=0, lt=1, description="share of the training in which the rate rises")
-    augmentation: str = Field("photo", description="none, drawing, icon or photo")
+    ema: float | None = Field(None, gt=0, lt=1, description="decay of an average of the weights, which is then judged")
+    augmentation: str = Field("photo", description="none, drawing, strokes, icon or photo")
+    augmentation_options: dict[str, Any] = Field(default_factory=dict, description="its fields, such as rotation")
 
     label: str | None = Field(None, description="column of the label; 'path' for the whole folder of a tree")
     caption_columns: tuple[str, ...] | None = Field(None, description="columns of the captions")

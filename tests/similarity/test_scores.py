@@ -31,8 +31,8 @@ def test_equals_the_slow_twin_with_ties(seed, count, total, k, block):
     allowed = generator.random(total) < 0.8
     expected = slow_top_k(queries, keys, k, exclude, allowed)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nearkin.similarity.BLOCK_SCORES", block)
-        patch.setattr("nearkin.similarity.KEY_BLOCK", block)
+        patch.setattr("nearkin.similarity.scores.BLOCK_SCORES", block)
+        patch.setattr("nearkin.similarity.scores.KEY_BLOCK", block)
         scores, rows = top_k(queries, keys, k, exclude=exclude, allowed=allowed)
     np.testing.assert_array_equal(scores, expected[0])
     np.testing.assert_array_equal(rows, expected[1])
@@ -54,7 +54,7 @@ def test_equals_a_full_sort_on_random_vectors():
 
 
 def test_score_blocks_make_the_whole_product(monkeypatch):
-    monkeypatch.setattr("nearkin.similarity.BLOCK_SCORES", 50)
+    monkeypatch.setattr("nearkin.similarity.scores.BLOCK_SCORES", 50)
     queries, keys = np.random.default_rng(0).normal(size=(2, 17, 4)).astype(np.float32)
     blocks = [(block, scores.copy()) for block, scores in score_blocks(queries, keys)]
     assert len(blocks) == 9

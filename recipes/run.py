@@ -1,0 +1,96 @@
+"""Rerun recipes: train by their settings, judge by their protocol, and check the figure against its band.
+
+    python recipes/run.py --data DIR [--out runs/recipes] [NAME ...]
+
+DIR holds the unpacked sets. A recipe that was stopped goes on; one that is trained is judged again. The exit code is 1
+if a figure lies outside of its band.
+"""
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from judges import JUDGES
+from lite0_weights import write_weights
+from tables import ROWS, write_table
+
+import nearkin
+from nearkin.cli.train import epoch_line
+from nearkin.data.folds import class_folds, hold_out
+from nearkin.data.items import Items
+from nearkin.training.callbacks import read_metrics
+
+FOLDER = Path(__file__).parent
+LITE0 = "lite0"
+
+
+def main() -> None:
+    known = {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", choices=[*known, []], metavar="NAME", help=f"of {', '.join(known)} [all]")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("runs/recipes"))
+    arguments = parser.parse_args()
+    outside = 0
+    for name in arguments.names or known:
+        recipe = yaml.safe_load(known[name].read_text(encoding="utf-8"))
+        line, is_inside = run(name, recipe, arguments.data, arguments.out)
+        print(line, flush=True)
+        outside += not is_inside
+    sys.exit(1 if outside else 0)
+
+
+def run(name: str, recipe: dict[str, Any], data: Path, out: Path) -> tuple[str, bool]:
+    """A line that says how the recipe did, and whether the figure lies in its band."""
+    items = with_splits(read(recipe, data, out), recipe, data)
+    folder = out / name
+    settings = dict(recipe["train"])
+    if settings.get("weights") == LITE0:
+        weights = out / f"{LITE0}.safetensors"
+        settings["weights"] = str(weights if weights.exists() else write_weights(weights))
+    begun = (folder / "settings.yaml").exists()
+    encoder = nearkin.train(
+        items,
+        out=folder,
+        resume=begun,
+        on_epoch=lambda summary: print(epoch_line(summary), file=sys.stderr, flush=True),
+        **({} if begun else settings),
+    )
+    test = items.select([row for row, split in enumerate(items.splits) if split == "test"])
+    protocol = dict(recipe["judge"])
+    figure, baseline = JUDGES[protocol.pop("protocol")](encoder, test, data, **protocol)
+    low, high = recipe["band"]
+    is_inside = low <= figure <= high
+    seconds = float(read_metrics(folder / "metrics.csv")[-1]["seconds"])
+    verdict = "inside" if is_inside else "OUTSIDE"
+    return (
+        f"{name}: {recipe['figure']} {100 * figure:.1f} % (raw pixels {100 * baseline:.1f} %), "
+        f"{verdict} of {100 * low:g} to {100 * high:g} %, expected {100 * recipe['expected']:g} %; "
+        f"trained for {seconds:.0f} s"
+    ), is_inside
+
+
+def read(recipe: dict[str, Any], data: Path, out: Path) -> Items:
+    """The recipe's pictures, all of them."""
+    if recipe["data"] in ROWS:
+        return nearkin.read_items(write_table(recipe["data"], data, out / f"{recipe['data']}.csv"))
+    return nearkin.read_items(data / recipe["data"], label=recipe.get("label"))
+
+
+def with_splits(items: Items, recipe: dict[str, Any], data: Path) -> Items:
+    """Some classes to learn from, some to choose the epoch by, some to judge by.
+
+    `folds` of the classes, of which the first judges and the second chooses; or `pairs`, a file whose people judge.
+    """
+    split = recipe["split"]
+    if "folds" in split:
+        return hold_out(items, class_folds(items, split["folds"], by=split.get("by")), 0)
+    words = {word for line in (data / split["pairs"]).read_text().splitlines() for word in line.split()}
+    return replace(items, splits=tuple("test" if label in words else None for label in items.labels))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""`nearkin gallery ...`: look into a gallery, change it, check it."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from nearkin.gallery.gallery import Gallery, IndexInfo
+
+gallery = typer.Typer(name="gallery", help="Look into a gallery, change it, check it.", no_args_is_help=True)
+
+Place = Annotated[str, typer.Argument(metavar="GALLERY", help="Gallery folder, or URL such as s3://bucket/shop.")]
+Ids = Annotated[list[int] | None, typer.Option("--id", help="Id of an item; several allowed.")]
+Where = Annotated[str | None, typer.Option(help="Items that pass this SQL filter, such as \"label = 'mug'\".")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@gallery.command()
+def info(place: Place, as_json: Json = False) -> None:
+    """Say what a gallery holds: items, columns, encoder, index."""
+    opened = _open(place)
+    facts = {
+        "gallery": place,
+        "items": len(opened),
+        "dim": opened.dim,
+        "encoder": opened.fingerprint,
+        "version": opened.version,
+        "columns": opened.columns,
+        "index": _index_facts(opened.index) if len(opened) else None,
+    }
+    _print(facts, as_json)
+
+
+@gallery.command()
+def build(
+    place: Place,
+    kind: Annotated[str, typer.Option(help="auto, exact, lsh, hnsw or ivf.")] = "auto",
+    recall: Annotated[float, typer.Option(help="Share of the true 10 nearest that shall be found.")] = 0.99,
+    as_json: Json = False,
+) -> None:
+    """Choose the index of a gallery and build it; says what recall it reaches. The choice stays with the gallery."""
+    _print({"gallery": place, **_index_facts(_open(place).build(kind, recall=recall))}, as_json)
+
+
+@gallery.command()
+def get(place: Place, ids: Annotated[list[int], typer.Argument(metavar="ID...", help="Ids of items.")]) -> None:
+    """Print items as JSON."""
+    from dataclasses import asdict
+
+    _print_json([asdict(item) for item in _open(place).get(ids)])
+
+
+@gallery.command()
+def delete(place: Place, ids: Ids = None, where: Where = None, as_json: Json = False) -> None:
+    """Delete items. Their pictures stay where they are."""
+    opened = _open(place)
+    deleted = opened.delete(ids, where=where)
+    _print({"gallery": place, "deleted": deleted, "items": len(opened)}, as_json)
+
+
+@gallery.command()
+def update(
+    place: Place,
+    values: Annotated[
+        list[str], typer.Option("--set", metavar="COLUMN=VALUE", help="Value as in YAML; several allowed.")
+    ],
+    ids: Ids = None,
+    where: Where = None,
+    create: Annotated[bool, typer.Option("--create", help="Make columns that the gallery lacks.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Set label, captions or metadata of items."""
+    changes = dict(map(_column_and_value, values))
+    opened = _open(place)
+    updated = opened.update(changes, ids, where=where, create=create)
+    _print({"gallery": place, "updated": updated, "items": len(opened)}, as_json)
+
+
+@gallery.command()
+def export(
+    place: Place,
+    out: Annotated[str, typer.Argument(help="Parquet file to write.")],
+    where: Where = None,
+    vectors: Annotated[bool, typer.Option(help="With the vectors.")] = True,
+    thumbnails: Annotated[bool, typer.Option(help="With the thumbnails.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write items into a Parquet file."""
+    from nearkin.progress import progress_bar
+
+    with progress_bar("writing items") as advance:
+        written = _open(place).export(out, where=where, vectors=vectors, thumbnails=thumbnails, progress=advance)
+    _print({"gallery": place, "written": written, "file": out}, as_json)
+
+
+@gallery.command()
+def check(
+    place: Place,
+    read_pictures: Annotated[bool, typer.Option("--read-pictures", help="Compare the contents of pictures.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check that a gallery is sound, repair what can be, and list pictures that are missing or have changed.
+
+    The exit code is 1 if the gallery itself is at fault.
+    """
+    from dataclasses import asdict
+
+    from nearkin.progress import progress_bar
+
+    with progress_bar("looking for pictures") as advance:
+        report = _open(place).check(read_pictures=read_pictures, progress=advance)
+    _print({"gallery": place, "sound": report.sound, **asdict(report)}, as_json)
+    if not report.sound:
+        raise typer.Exit(1)
+
+
+def _index_facts(index: "IndexInfo") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(index)
+
+
+def _column_and_value(text: str) -> tuple[str, Any]:
+    import yaml
+
+    from nearkin.errors import InvalidInput
+
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InvalidInput(f"--set '{text}': wanted COLUMN=VALUE, such as price=3.5")
+    return name, yaml.safe_load(value)
+
+
+def _open(place: str) -> "Gallery":
+    from nearkin.gallery.gallery import Gallery
+
+    return Gallery.open(place)
+
+
+def _print(facts: dict[str, Any], as_json: bool) -> None:
+    """A line for each fact; lists line by line below their name."""
+    if as_json:
+        _print_json(facts)
+        return
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key}: {entry}" for key, entry in value.items())
+        if isinstance(value, list | tuple):
+            print(f"{name}: {len(value):,}", *value, sep="\n  ")
+        else:
+            print(f"{name}: {value:,}" if type(value) is int else f"{name}: {value}")
+
+
+def _print_json(value: Any) -> None:
+    import json
+
+    # Metadata may be of a type that JSON lacks, such as dates.
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))

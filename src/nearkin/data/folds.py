@@ -1,0 +1,94 @@
+"""Folds of classes: each is held out once, so that every class is judged by a model that never saw it."""
+
+from collections.abc import Hashable
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Int
+
+from nearkin.data.items import Items
+from nearkin.errors import InvalidInput, SourceError
+
+# One to judge by, one to choose the epoch by, one at least to learn from.
+MIN_FOLDS = 3
+
+# With one class every neighbour is right.
+MIN_CLASSES = 2
+
+
+def class_folds(items: Items, folds: int = 5, *, by: str | None = None, seed: int = 0) -> Int[np.ndarray, " n"]:
+    """The fold of each picture, 0 to folds - 1; all pictures of a class are in one fold.
+
+    Args:
+        items: every picture labelled.
+        folds: how many, at least 3; they differ by one class at most, or by one value of `by`.
+        by: a column whose values stay whole too, such as "group": a class must not have several.
+        seed: the same seed gives the same folds.
+
+    Raises:
+        InvalidInput: fewer than three folds.
+        SourceError: too few classes, or a class with several values of `by`.
+        UnknownName: no column `by`.
+
+    Example:
+        >>> from nearkin.data.items import Picture
+        >>> names = "aabbccddeeff"
+        >>> items = Items.build([Picture(str(row)) for row in range(len(names))], labels=list(names))
+        >>> fold = class_folds(items, 3)
+        >>> np.bincount(fold).tolist(), bool((fold[::2] == fold[1::2]).all())
+        ([4, 4, 4], True)
+    """
+    if folds < MIN_FOLDS:
+        raise InvalidInput(f"{folds} folds, wanted {MIN_FOLDS} or more: to judge by, to choose by, to learn from")
+    group_of_class = _group_of_class(items, by)
+    groups = sorted(set(group_of_class.values()), key=str)
+    if len(groups) < folds:
+        values = "classes" if by is None else f"values of '{by}'"
+        raise SourceError(f"{items.source}: {len(groups)} {values} for {folds} folds: ask for fewer folds")
+    parts = np.array_split(np.random.default_rng(seed).permutation(len(groups)), folds)
+    fold_of_group = {groups[place]: number for number, part in enumerate(parts) for place in part}
+    fold = np.array([fold_of_group[group_of_class[str(label)]] for label in items.labels], dtype=np.int64)
+    _check_judgeable(items, fold, folds)
+    return fold
+
+
+def hold_out(items: Items, fold: Int[np.ndarray, " n"], number: int) -> Items:
+    """The items with splits: this fold is "test", the next one "val", all others are "train".
+
+    Example:
+        >>> from nearkin.data.items import Picture
+        >>> items = Items.build([Picture(name) for name in "abcd"], labels=list("abcd"))
+        >>> hold_out(items, np.array([0, 1, 2, 3]), 3).splits
+        ('val', 'train', 'train', 'test')
+    """
+    split = {number: "test", (number + 1) % (int(fold.max()) + 1): "val"}
+    return replace(items, splits=tuple(split.get(part, "train") for part in fold.tolist()))
+
+
+def _group_of_class(items: Items, by: str | None) -> dict[str, Hashable]:
+    """What keeps a class together with others: its value of `by`, or nothing but its own name."""
+    values = items.labels if by is None else items.column(by)
+    group: dict[str, Hashable] = {}
+    for label, value in zip(items.labels, values, strict=True):
+        assert label is not None
+        if value is None:
+            raise SourceError(f"{items.source}: class '{label}' has a picture without '{by}', which folds are made by")
+        if group.setdefault(label, value) != value:
+            raise SourceError(
+                f"{items.source}: class '{label}' has several values of '{by}' ({group[label]}, {value}): "
+                "make folds by a column that has one value for each class"
+            )
+    return group
+
+
+def _check_judgeable(items: Items, fold: np.ndarray, folds: int) -> None:
+    """Every fold is judged or chosen by once: it needs classes to tell apart, with pictures to find."""
+    pictures: dict[tuple[int, str], int] = {}
+    for number, label in zip(fold.tolist(), items.labels, strict=True):
+        pictures[number, str(label)] = pictures.get((number, str(label)), 0) + 1
+    pairs = np.bincount([number for (number, _), count in pictures.items() if count > 1], minlength=folds)
+    if pairs.min() < MIN_CLASSES:
+        raise SourceError(
+            f"{items.source}: {int(pairs.sum())} classes with two pictures or more for {folds} folds leave one with "
+            f"{int(pairs.min())}, wanted {MIN_CLASSES} or more in each: ask for fewer folds, or add classes"
+        )

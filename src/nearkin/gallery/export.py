@@ -1,0 +1,41 @@
+"""A gallery as a Parquet file."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nearkin.errors import InvalidInput
+from nearkin.gallery.columns import THUMBNAIL, VECTOR, shown_names
+from nearkin.gallery.store import Snapshot
+from nearkin.progress import Progress
+
+
+def export_parquet(
+    snapshot: Snapshot, path: Path, where: str | None, *, vectors: bool, thumbnails: bool, progress: Progress | None
+) -> int:
+    """Write items into a file, which is there completely or not at all; see `Gallery.export`."""
+    columns = {name: name for name in shown_names(snapshot.schema)}
+    if vectors:
+        columns[snapshot.vector_column] = VECTOR
+    if thumbnails:
+        columns[THUMBNAIL] = THUMBNAIL
+    # Without what is of the gallery alone.
+    schema = pa.schema([snapshot.schema.field(name).with_name(new).remove_metadata() for name, new in columns.items()])
+    total, done = len(snapshot), 0
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        with pq.ParquetWriter(beside, schema) as file:
+            for batch in snapshot.batches(list(columns), where):
+                file.write_batch(pa.record_batch(batch.columns, schema=schema))
+                done += len(batch)
+                if progress:
+                    progress(done, total)
+        beside.replace(path)
+    except OSError as error:
+        raise InvalidInput(f"cannot write '{path}': {error.strerror or error}") from error
+    finally:
+        beside.unlink(missing_ok=True)
+    if progress:
+        progress(total, total)
+    return done

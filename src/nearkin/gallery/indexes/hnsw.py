@@ -1,0 +1,43 @@
+"""HNSW: a graph of near neighbours in layers, walked towards the query."""
+
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from nearkin.gallery.indexes.approximate import ApproximateIndex, faiss
+from nearkin.gallery.indexes.encodings import WholeNumbers
+from nearkin.gallery.indexes.index import Vectors
+from nearkin.similarity import Metric
+
+_LINKS, _CONSTRUCTION = 16, 100
+
+
+class HnswIndex(ApproximateIndex):
+    """A graph over 8-bit codes. Effort: how many of the nearest nodes a walk keeps (efSearch).
+
+    Source: Malkov & Yashunin 2016, arXiv:1603.09320.
+    """
+
+    kind: ClassVar[str] = "hnsw"
+    efforts: ClassVar[tuple[int, ...]] = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048)
+    encodings: ClassVar[type] = WholeNumbers
+
+    @classmethod
+    def empty(cls, vectors: Vectors, metric: Metric, *, seed: int) -> "HnswIndex":
+        core = faiss().IndexHNSWSQ(vectors.shape[1], faiss().ScalarQuantizer.QT_8bit_direct_signed, _LINKS)
+        core.hnsw.efConstruction = _CONSTRUCTION
+        core.hnsw.rng = faiss().RandomGenerator(seed)
+        return cls(vectors, metric, core, WholeNumbers.of(vectors))
+
+    def _nearest(self, queries: Float[np.ndarray, "q dim"], depth: int, effort: int) -> Int[np.ndarray, "q depth"]:
+        parameters = faiss().SearchParametersHNSW(efSearch=max(effort, depth))
+        return self._core.search(queries, depth, params=parameters)[1]
+
+    def _core_bytes(self) -> int:
+        graph = self._core.hnsw
+        return (
+            self._core.ntotal * self._core.storage.sa_code_size()
+            + 4 * graph.neighbors.size()
+            + 8 * graph.offsets.size()
+        )

@@ -1,0 +1,46 @@
+"""IVF: vectors in cells around learned centres; a search looks into the cells nearest to the query."""
+
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from nearkin.gallery.indexes.approximate import ApproximateIndex, faiss
+from nearkin.gallery.indexes.encodings import WholeNumbers
+from nearkin.gallery.indexes.index import Vectors
+from nearkin.similarity import Metric
+
+# k-means sees so many vectors of each cell.
+_TRAINED_ON = 64
+
+
+class IvfIndex(ApproximateIndex):
+    """Cells that hold 8-bit codes. Effort: how many cells are looked into (nprobe).
+
+    Source: Jégou et al. 2011, Product quantization for nearest neighbor search.
+    """
+
+    kind: ClassVar[str] = "ivf"
+    efforts: ClassVar[tuple[int, ...]] = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+    encodings: ClassVar[type] = WholeNumbers
+
+    @classmethod
+    def empty(cls, vectors: Vectors, metric: Metric, *, seed: int) -> "IvfIndex":
+        n, dim = vectors.shape
+        cells = max(1, round(4 * n**0.5))
+        encoding = WholeNumbers.of(vectors)
+        code = faiss().ScalarQuantizer.QT_8bit_direct_signed
+        core = faiss().IndexIVFScalarQuantizer(faiss().IndexFlatL2(dim), dim, cells, code, faiss().METRIC_L2, False)
+        core.cp.seed, core.cp.niter = seed, 8
+        core.cp.min_points_per_centroid, core.cp.max_points_per_centroid = 1, _TRAINED_ON
+        sample = np.random.default_rng(seed).permutation(n)[: _TRAINED_ON * cells]
+        core.train(encoding(vectors[np.sort(sample)]))
+        return cls(vectors, metric, core, encoding)
+
+    def _nearest(self, queries: Float[np.ndarray, "q dim"], depth: int, effort: int) -> Int[np.ndarray, "q depth"]:
+        parameters = faiss().SearchParametersIVF(nprobe=min(effort, self._core.nlist))
+        return self._core.search(queries, depth, params=parameters)[1]
+
+    def _core_bytes(self) -> int:
+        # Each code has its place beside it.
+        return self._core.ntotal * (self._core.code_size + 8) + self._core.nlist * self._core.d * 4

@@ -1,0 +1,68 @@
+"""Locality-sensitive hashing: which side of random hyperplanes a vector lies on, a bit for each.
+
+Two vectors at an angle a differ in a share a / pi of the bits, so the Hamming distance of the hashes tells the angle.
+"""
+
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from nearkin.gallery.indexes.approximate import ApproximateIndex, faiss
+from nearkin.gallery.indexes.encodings import Hyperplanes
+from nearkin.gallery.indexes.index import Vectors
+from nearkin.similarity import Metric
+
+BITS = 256
+
+
+class LshIndex(ApproximateIndex):
+    """Hashes by random hyperplanes, all compared. Effort: how many of the nearest hashes are scored exactly.
+
+    Source: Charikar 2002, Similarity estimation techniques from rounding algorithms.
+    """
+
+    kind: ClassVar[str] = "lsh"
+    efforts: ClassVar[tuple[int, ...]] = (20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000)
+    encodings: ClassVar[type] = Hyperplanes
+    binary: ClassVar[bool] = True
+
+    @classmethod
+    def empty(cls, vectors: Vectors, metric: Metric, *, seed: int) -> "LshIndex":
+        return cls(vectors, metric, faiss().IndexBinaryFlat(BITS), Hyperplanes.of(vectors, BITS, seed))
+
+    def hashes(self, vectors: Float[np.ndarray, "n dim"]) -> list[str]:
+        """The hash of each vector as a string of 0 and 1.
+
+        Example:
+            >>> index = LshIndex.empty(np.eye(2, dtype=np.float32), "cosine", seed=0)
+            >>> len(index.hashes(index.vectors)[0])
+            256
+        """
+        return ["".join(map(str, bits)) for bits in np.unpackbits(self._encoding(vectors), axis=1).tolist()]
+
+    def buckets(self, length: int) -> dict[str, Int[np.ndarray, " size"]]:
+        """The rows whose hashes begin alike, by the first `length` bits; the fullest bucket first.
+
+        Example:
+            >>> index = LshIndex.empty(np.eye(2, dtype=np.float32), "cosine", seed=0)
+            >>> index.add(np.arange(2))
+            >>> {prefix: rows.tolist() for prefix, rows in index.buckets(1).items()}
+            {'0': [0], '1': [1]}
+        """
+        codes = faiss().vector_to_array(self._core.xb).reshape(len(self._order), -1)
+        bits = np.unpackbits(codes, axis=1, count=length)
+        prefixes, bucket = np.unique(bits, axis=0, return_inverse=True)
+        members = np.argsort(bucket, kind="stable")
+        parts = np.split(self._order[members], np.cumsum(np.bincount(bucket, minlength=len(prefixes)))[:-1])
+        named = zip(("".join(map(str, prefix)) for prefix in prefixes.tolist()), map(np.sort, parts), strict=True)
+        return dict(sorted(named, key=lambda item: -len(item[1])))
+
+    def _nearest(self, queries: UInt8[np.ndarray, "q bytes"], depth: int, effort: int) -> Int[np.ndarray, "q depth"]:
+        return self._core.search(queries, depth)[1]
+
+    def _depth(self, k: int, effort: int) -> int:
+        return max(k, effort)
+
+    def _core_bytes(self) -> int:
+        return self._core.ntotal * self._core.code_size

@@ -1,0 +1,140 @@
+"""Building an index: it is tuned until it finds the wanted share of the true neighbours of vectors held out."""
+
+import time
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from nearkin.errors import UnknownName
+from nearkin.evaluation.intervals import Figure, bootstrap_mean
+from nearkin.gallery.indexes.approximate import ANSWERS, ApproximateIndex
+from nearkin.gallery.indexes.exact import ExactIndex
+from nearkin.gallery.indexes.hnsw import HnswIndex
+from nearkin.gallery.indexes.index import Index, Vectors
+from nearkin.gallery.indexes.ivf import IvfIndex
+from nearkin.gallery.indexes.lsh import LshIndex
+from nearkin.similarity import Metric
+
+APPROXIMATE: dict[str, type[ApproximateIndex]] = {kind.kind: kind for kind in (LshIndex, HnswIndex, IvfIndex)}
+KINDS = ("auto", "exact", *APPROXIMATE)
+
+# Vectors held out while an index is tuned: half of them choose the effort, half judge the choice.
+_HELD_OUT = 1000
+# Fewer vectors are searched exactly, whatever was asked for: there is nothing to gain, and too little to measure on.
+_FEWEST = 256
+# Up to so many, `auto` searches exactly without a trial.
+_EXACT_UP_TO = 50_000
+
+
+def build(
+    vectors: Vectors,
+    kind: str = "auto",
+    *,
+    recall: float = 0.99,
+    metric: Metric = "cosine",
+    queries: Float[np.ndarray, "q dim"] | None = None,
+    seed: int = 0,
+) -> Index:
+    """An index over vectors.
+
+    Args:
+        vectors: float32 `[n, dim]`; of unit length for the metric "cosine".
+        kind: "exact", "lsh", "hnsw", "ivf", or "auto", which chooses by size and by what is measured.
+        recall: share of the true 10 nearest that an approximate index shall find, 0 < recall < 1.
+        metric: see `Index`.
+        queries: to tune on; by default 1,000 of the vectors, which are added to the index only after that.
+        seed: of all that is drawn.
+
+    Returns:
+        The index; its `recall` was measured on other queries than those that it was tuned on. It falls short of the
+        target where not even the greatest effort reaches it.
+
+    Raises:
+        UnknownName: no such kind.
+
+    Example:
+        >>> index = build(np.eye(300, 8, dtype=np.float32), "exact")
+        >>> index.kind, index.recall
+        ('exact', None)
+    """
+    if kind not in KINDS:
+        raise UnknownName("kind of index", kind, KINDS)
+    started = time.perf_counter()
+    if kind == "exact" or len(vectors) < _FEWEST:
+        index: Index = ExactIndex(vectors, metric)
+        _ = index.bytes_per_vector  # computes the codes
+    elif kind == "auto":
+        index = _chosen(vectors, recall, metric, queries, seed)
+    else:
+        index = _tuned(APPROXIMATE[kind], vectors, recall, metric, queries, seed)
+    index.build_seconds = time.perf_counter() - started
+    return index
+
+
+def measure_recall(
+    index: Index,
+    queries: Float[np.ndarray, "q dim"],
+    *,
+    k: int = ANSWERS,
+    allowed: Bool[np.ndarray, " n"] | None = None,
+) -> Figure:
+    """The share of the true k nearest that a search of the index finds, with its interval.
+
+    A row counts as found if its score is one of the k highest: among equal ones any will do.
+
+    Args:
+        index: to be measured against an exact search of the same vectors.
+        queries: vectors that it does not hold.
+        k: answers asked for.
+        allowed: the filter of both searches.
+    """
+    exact = index.exact if isinstance(index, ApproximateIndex) else index
+    truth = exact.search(queries, k, allowed)[0]
+    return _recall(index.search(queries, k, allowed)[0], truth)
+
+
+def _recall(scores: np.ndarray, truth: np.ndarray) -> Figure:
+    wanted = np.isfinite(truth)
+    lowest = np.where(wanted, truth, np.inf).min(axis=1)
+    found = (scores >= lowest[:, None]).sum(axis=1) / np.maximum(1, wanted.sum(axis=1))
+    return bootstrap_mean(found, within=(0.0, 1.0))
+
+
+def _chosen(vectors: Vectors, recall: float, metric: Metric, queries: np.ndarray | None, seed: int) -> Index:
+    """Exact where that is fast anyway; else the kind that answers soonest among those that reach the recall."""
+    if len(vectors) <= _EXACT_UP_TO:
+        return ExactIndex(vectors, metric)
+    return _tuned(HnswIndex, vectors, recall, metric, queries, seed)
+
+
+def _tuned(
+    kind: type[ApproximateIndex],
+    vectors: Vectors,
+    recall: float,
+    metric: Metric,
+    queries: np.ndarray | None,
+    seed: int,
+) -> ApproximateIndex:
+    """An index of one kind, with the least effort that reaches the recall."""
+    index = kind.empty(vectors, metric, seed=seed)
+    drawn = np.random.default_rng(seed).permutation(len(vectors))
+    held_out = np.sort(drawn[: min(_HELD_OUT, len(vectors) // 10) if queries is None else 0])
+    inside = np.ones(len(vectors), dtype=bool)
+    inside[held_out] = False
+    index.add(np.flatnonzero(inside))
+    asked = vectors[held_out] if queries is None else queries
+    truth = index.exact.search(asked, ANSWERS, inside)[0]
+    chooses = np.random.default_rng(seed).permutation(len(asked)) < len(asked) / 2
+    index.effort = _least_effort(index, asked[chooses], truth[chooses], recall)
+    index.recall = _recall(index.search(asked[~chooses], ANSWERS)[0], truth[~chooses])
+    index.add(held_out)
+    return index
+
+
+def _least_effort(index: ApproximateIndex, queries: np.ndarray, truth: np.ndarray, recall: float) -> int:
+    """The first effort whose recall is enough, with a quarter of what is left to 1 as room for luck."""
+    for effort in index.efforts:
+        index.effort = effort
+        if _recall(index.search(queries, ANSWERS)[0], truth).value >= recall + (1 - recall) / 4:
+            break
+    return index.effort

@@ -1,0 +1,204 @@
+"""Where a gallery lies: in a local folder, or under a prefix of an object store such as `s3://bucket/shop`."""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from filelock import FileLock
+from lance.file import LanceFileSession
+
+from nearkin.errors import ArtefactError, InvalidInput
+
+LOCK, DERIVED = ".lock", "derived"
+
+
+class Folder:
+    """A local folder. Writers take turns: a lock keeps them apart."""
+
+    shared = False
+    storage: dict[str, str] | None = None
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        # Files that can be made again from the gallery.
+        self.derived = path / DERIVED
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def uri(self, name: str) -> str:
+        """Of a Lance dataset in the gallery."""
+        return str(self.path / name)
+
+    def read(self, name: str) -> bytes | None:
+        """A file, None if there is none."""
+        try:
+            return (self.path / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def write(self, name: str, content: bytes) -> None:
+        (self.path / name).write_bytes(content)
+
+    def folder(self, name: str) -> Path:
+        """A folder of the gallery, at hand."""
+        return self.path / name
+
+    def put_folder(self, name: str, folder: Path) -> None:
+        """Copy a folder into the gallery, completely or not at all, unless it is there."""
+        wanted = self.path / name
+        if not wanted.exists():
+            wanted.parent.mkdir(exist_ok=True)
+            with TemporaryDirectory(prefix=".new-", dir=self.path) as beside:
+                shutil.copytree(folder, Path(beside, "copy")).rename(wanted)
+
+    def folders(self, name: str) -> set[str]:
+        """Names of the folders in a folder."""
+        return {path.name for path in (self.path / name).glob("*/")}
+
+    def remove(self, name: str) -> None:
+        """Remove a folder, if there is one."""
+        shutil.rmtree(self.path / name, ignore_errors=True)
+
+    @contextmanager
+    def made(self) -> Iterator["Folder"]:
+        """A place that becomes this one when the context ends: what is killed on the way leaves no half of a gallery.
+
+        Raises:
+            InvalidInput: the folder holds something, or cannot be made.
+        """
+        try:
+            if self.path.exists() and any(self.path.iterdir()):
+                raise InvalidInput(f"'{self}' is not empty, and no gallery: choose another folder")
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(prefix=f".{self.path.name}-", dir=self.path.parent) as beside:
+                new = Path(beside, self.path.name)
+                new.mkdir()
+                yield Folder(new)
+                new.rename(self.path)
+        except OSError as error:
+            raise InvalidInput(f"cannot make a gallery at '{self}': {error.strerror or error}") from error
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait until no other process writes, and keep others from it. The lock ends with the process that holds it."""
+        lock = FileLock(self.path / LOCK)
+        try:
+            lock.acquire()
+        except OSError as error:
+            raise ArtefactError(f"gallery '{self}' cannot be written: {error.strerror or error}") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+class ObjectStore:
+    """A prefix of an object store. Writers on several machines may be at work at once, which no lock can keep apart.
+
+    Args:
+        url: such as `s3://bucket/shop`.
+        storage: options as Lance takes them; the environment has the others.
+    """
+
+    shared = True
+
+    def __init__(self, url: str, storage: Mapping[str, str] | None) -> None:
+        self.url = url
+        self.storage: dict[str, str] | None = dict(storage) if storage else None
+        cache = Path(os.environ.get("NEARKIN_CACHE") or "~/.cache/nearkin").expanduser()
+        self._local = cache / "galleries" / blake2b(url.encode(), digest_size=12).hexdigest()
+        self.derived = self._local / DERIVED
+
+    def __str__(self) -> str:
+        return self.url
+
+    def uri(self, name: str) -> str:
+        return f"{self.url}/{name}"
+
+    def read(self, name: str) -> bytes | None:
+        with self._errors(), TemporaryDirectory() as folder:
+            if not self._files.contains(name):
+                return None
+            self._files.download_file(name, f"{folder}/file")
+            return Path(folder, "file").read_bytes()
+
+    def write(self, name: str, content: bytes) -> None:
+        with self._errors(), TemporaryDirectory() as folder:
+            Path(folder, "file").write_bytes(content)
+            self._files.upload_file(f"{folder}/file", name)
+
+    def folder(self, name: str) -> Path:
+        wanted = self._local / name
+        if not wanted.exists():
+            wanted.parent.mkdir(parents=True, exist_ok=True)
+            with self._errors(), TemporaryDirectory(prefix=".new-", dir=wanted.parent) as beside:
+                copy = Path(beside, "copy")
+                copy.mkdir()
+                for file in self._files.list(name):
+                    self._files.download_file(file, str(copy / Path(file).name))
+                if not wanted.exists():
+                    copy.rename(wanted)
+        return wanted
+
+    def put_folder(self, name: str, folder: Path) -> None:
+        with self._errors():
+            for file in folder.iterdir():
+                self._files.upload_file(str(file), f"{name}/{file.name}")
+
+    def folders(self, name: str) -> set[str]:
+        with self._errors():
+            return {Path(file).relative_to(name).parts[0] for file in self._files.list(name)}
+
+    def remove(self, name: str) -> None:
+        with self._errors():
+            for file in self._files.list(name):
+                self._files.delete_file(file)
+
+    @contextmanager
+    def made(self) -> Iterator["ObjectStore"]:
+        """The place itself: what tells a gallery is written last."""
+        yield self
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nothing is kept apart here; Lance sees to it that writes do not harm each other."""
+        yield
+
+    @cached_property
+    def _files(self) -> LanceFileSession:
+        return LanceFileSession(self.url, self.storage)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """The object store's errors as ours."""
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            reason = str(error).partition(", /")[0].splitlines()[0]
+            raise ArtefactError(f"gallery '{self.url}' cannot be reached: {reason}") from error
+
+
+Place = Folder | ObjectStore
+
+
+def place_of(path: str | Path, storage: Mapping[str, str] | None = None) -> Place:
+    """The place that a path or a URL names.
+
+    Args:
+        path: a local folder, or a URL of an object store: `s3://bucket/name`, `gs://...`, `az://...`.
+        storage: options of the object store as Lance takes them, such as `{"region": "eu-west-1"}`. What is not given
+            comes from the environment (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, ...).
+
+    Example:
+        >>> place_of("/galleries/shop").uri("items.lance"), str(place_of("s3://bucket/shop/"))
+        ('/galleries/shop/items.lance', 's3://bucket/shop')
+    """
+    if "://" in str(path):
+        return ObjectStore(str(path).rstrip("/"), storage)
+    return Folder(Path(path).absolute())

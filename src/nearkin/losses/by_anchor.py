@@ -1,0 +1,285 @@
+"""Sums over the anchors of a batch, each with its positives and its negatives, with the gradient in closed form.
+
+A loss over pairs or triplets is a function of the scores between anchors and references. Here these are made for some
+anchors at a time, in the cache; the loss returns its value and its slope, the derivative by each score, and the slopes
+become a gradient by one product. So no pair and no triplet is ever listed: the largest thing in memory is the matrix
+of slopes, kept where a batch is compared with itself, since there one product with G + G' serves both sides of it.
+
+The batch is ordered by class, small classes first. Then the references of an anchor's class stand side by side, and a
+block holds anchors with equally many positives: nothing is masked, nothing is filled up.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from nearkin.errors import InvalidInput
+from nearkin.losses.batch import Comparison, full_precision
+
+# x.y, or -|x-y|^2, or the latter for a loss that takes its root, whose slope grows without bound as rows meet: the
+# root of all, or that of the negatives only.
+Score = Literal["dot", "squared_distance", "distance", "distance_of_negatives"]
+
+# Scores of a block. On a CPU it stays in the second-level cache with its companions; a GPU wants work enough for each
+# launch of a kernel.
+_CPU_BLOCK = 1 << 17
+_GPU_BLOCK = 1 << 24
+
+# Squared distances below this share of the longest row's square are too inexact in float32 to take a root of.
+_NEAR = 2.0**-10
+
+
+class Anchors(NamedTuple):
+    """Some anchors of a batch.
+
+    Args:
+        positives: scores of each anchor's p positives.
+        scores: scores of all references, -inf where one is no negative; may be overwritten.
+        negatives: how many of these are negatives, the same number for each anchor.
+    """
+
+    positives: Float[Tensor, "a p"]
+    scores: Float[Tensor, "a r"]
+    negatives: int
+
+
+class Terms(NamedTuple):
+    """What a loss finds for some anchors.
+
+    Args:
+        total: the sum of its terms.
+        count: how many terms there are.
+        by_positives: the derivative of the sum by each positive's score.
+        by_scores: the same for all references, 0 where one is no negative.
+        nonzero: how many terms are above 0, if it matters.
+    """
+
+    total: Float[Tensor, ""]
+    count: int
+    by_positives: Float[Tensor, "a p"]
+    by_scores: Float[Tensor, "a r"]
+    nonzero: Tensor | int = 0
+
+
+# None where these anchors have no term.
+Loss = Callable[[Anchors], Terms | None]
+
+
+def sum_by_anchor(batch: Comparison, loss: Loss, score: Score = "dot") -> tuple[Float[Tensor, ""], Tensor, int]:
+    """The sum of a loss's terms over all anchors, differentiable once.
+
+    Args:
+        batch: what is compared with what.
+        loss: called with some anchors at a time.
+        score: what the loss is a function of, higher where more alike: "dot" is x.y, "squared_distance" is -|x-y|^2,
+            and so are "distance" and "distance_of_negatives", but in float64 if rows lie so near each other that the
+            root which the loss takes asks for it.
+
+    Returns:
+        The sum (a scalar of the anchors' type), how many terms are above 0, and how many there are.
+    """
+    anchors, references = batch.anchors, None if batch.within else batch.references
+    if not torch.is_grad_enabled():
+        anchors, references = anchors.detach(), None if references is None else references.detach()
+    return _SumByAnchor.apply(anchors, references, batch, loss, score)
+
+
+class _SumByAnchor(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, anchors: Tensor, references: Tensor | None, batch: Comparison, loss: Loss, score: Score
+    ) -> tuple[Tensor, Tensor, int]:
+        with full_precision(anchors.device):
+            layout = class_layout(batch)
+            x = anchors[layout.anchors]
+            y = x if references is None else references[layout.references]
+            needed = ctx.needs_input_grad[:2]
+            found = _sum(x, y, layout, loss, score, needed)
+            if found is None:
+                found = _sum(x.double(), y.double(), layout, loss, score, needed)
+        total, nonzero, count, *by_sorted = found
+        orders = (layout.anchors, layout.references)
+        ctx.save_for_backward(
+            *(
+                None if by is None else torch.empty_like(by, dtype=x.dtype).index_copy_(0, order, by.to(x.dtype))
+                for by, order in zip(by_sorted, orders, strict=True)
+            )
+        )
+        ctx.mark_non_differentiable(nonzero)
+        return total.to(x.dtype), nonzero, count
+
+    @staticmethod
+    def backward(ctx: Any, by_total: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
+        # Set by create_graph. Going on would lose the second derivative without a word.
+        if torch.is_grad_enabled():
+            raise InvalidInput("the gradient of this loss has no derivative of its own: leave out create_graph=True")
+        gradients = (None if gradient is None else gradient * by_total for gradient in ctx.saved_tensors)
+        return *gradients, None, None, None
+
+
+def _sum(
+    x: Tensor, y: Tensor, layout: "ClassLayout", loss: Loss, score: Score, needed: tuple[bool, bool]
+) -> tuple[Tensor, Tensor, int, Tensor | None, Tensor | None] | None:
+    """Sum, terms above 0, terms, and both gradients; None if the scores are wanted more exactly."""
+    total = torch.zeros((), dtype=widest(x), device=x.device)
+    nonzero, count = total.clone(), 0
+    by_x, by_y = (torch.zeros_like(side) if need else None for side, need in zip((x, y), needed, strict=True))
+    x, y = centred(x, y, score)
+    slopes = x.new_empty(len(x), len(y)) if layout.within and by_x is not None else None
+    limit = too_near(x, y, score)
+    for rows, positives, anchors in anchors_by_block(x, y, layout, score, slopes):
+        if limit is not None and highest(anchors, score) > limit:
+            return None
+        terms = loss(anchors)
+        if terms is None:
+            if slopes is not None:
+                slopes[rows] = 0
+            continue
+        total += terms.total
+        nonzero += terms.nonzero
+        count += terms.count
+        slope = terms.by_scores.scatter_(1, positives, terms.by_positives)
+        if slopes is not None:
+            slopes[rows] = slope
+            continue
+        if by_x is not None:
+            by_x[rows] = _gradient(slope, x[rows], y, score)
+        if by_y is not None:
+            by_y += _gradient(slope.T, y, x[rows], score)
+    if slopes is not None:
+        by_x = _gradient(add_transpose_(slopes), x, x, score)
+    return total, nonzero, count, by_x, by_y
+
+
+@dataclass(frozen=True)
+class ClassLayout:
+    """Anchors and references in the order of their classes, small classes first.
+
+    Args:
+        anchors: the order of the anchors; where a batch is compared with itself, that of the references.
+        references: the order of the references.
+        first: for each anchor in order, where its class begins among the references in order.
+        groups: how many anchors in order have so many references of their class: (anchors, references) after another.
+        within: whether one of these is the anchor itself.
+    """
+
+    anchors: Int[Tensor, " a"]
+    references: Int[Tensor, " r"]
+    first: Int[Tensor, " a"]
+    groups: list[tuple[int, int]]
+    within: bool
+
+
+def class_layout(batch: Comparison) -> ClassLayout:
+    """The order of a batch by class."""
+    values, class_of, sizes = torch.unique(batch.ref_labels, return_inverse=True, return_counts=True)
+    by_size = sizes.argsort(stable=True)
+    rank = torch.empty_like(by_size).index_copy_(0, by_size, torch.arange(len(by_size), device=by_size.device))
+    begins = (sizes[by_size].cumsum(0) - sizes[by_size])[rank]
+    references = rank[class_of].argsort(stable=True)
+    if batch.within:
+        anchors, of_anchors = references, class_of[references]
+        alike = sizes[of_anchors]
+    else:
+        # A value that no label has stands behind the last: classes of anchors may lack references.
+        of_anchors = torch.searchsorted(values, batch.labels).clamp_(max=max(0, len(values) - 1))
+        alike = sizes[of_anchors] * (values[of_anchors] == batch.labels) if len(values) else of_anchors
+        anchors = alike.argsort(stable=True)
+        of_anchors, alike = of_anchors[anchors], alike[anchors]
+    counted, members = torch.unique_consecutive(alike, return_counts=True)
+    groups = list(zip(members.tolist(), counted.tolist(), strict=True))
+    return ClassLayout(anchors, references, begins[of_anchors] if len(values) else of_anchors, groups, batch.within)
+
+
+def anchors_by_block(
+    x: Float[Tensor, "a dim"], y: Float[Tensor, "r dim"], layout: ClassLayout, score: Score, out: Tensor | None = None
+) -> Iterator[tuple[slice, Int[Tensor, "block p"], Anchors]]:
+    """Some anchors, which references are their positives, and their scores.
+
+    The scores lie in their rows of `out`, or else in a buffer that the next block overwrites.
+    """
+    if not len(x) or not len(y):
+        return
+    left, right = (x, y) if score == "dot" else _as_product(x, y)
+    # What is left of equal rows: rows nearer to each other than that count as equal.
+    rounding = 0.0
+    if x.dtype == torch.float64 and score not in ("dot", "squared_distance"):
+        longest = max(float(side.square().sum(1).max()) for side in (x, y))
+        rounding = (16 + x.shape[1] ** 0.5) * torch.finfo(x.dtype).eps * longest
+    height = max(1, (_CPU_BLOCK if x.device.type == "cpu" else _GPU_BLOCK) // len(y))
+    buffer = x.new_empty(min(height, len(x)), len(y)) if out is None else None
+    start = 0
+    for members, alike in layout.groups:
+        slots = torch.arange(alike, device=x.device)
+        for begin in range(start, start + members, height):
+            rows = slice(begin, min(begin + height, start + members))
+            scores = out[rows] if buffer is None else buffer[: rows.stop - begin]
+            torch.mm(left[rows], right.T, out=scores)
+            if rounding:
+                scores.copy_(F.hardshrink(scores, rounding))
+            first = layout.first[rows, None]
+            own = positives = first + slots
+            if layout.within:
+                itself = torch.arange(begin, rows.stop, device=x.device)[:, None] - first
+                positives = own[:, :-1] + (slots[:-1] >= itself)
+            near = scores.gather(1, positives)
+            scores.scatter_(1, own, -torch.inf)
+            yield rows, positives, Anchors(near, scores, len(y) - alike)
+        start += members
+
+
+def _as_product(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Longer rows whose dot product is 2 x.y - |x|^2 - |y|^2, which is -|x-y|^2."""
+    x_squared, y_squared = x.square().sum(1, keepdim=True), y.square().sum(1, keepdim=True)
+    one = torch.ones_like(x_squared), torch.ones_like(y_squared)
+    return torch.cat([2 * x, -x_squared, -one[0]], 1), torch.cat([y, one[1], y_squared], 1)
+
+
+def add_transpose_(matrix: Float[Tensor, "n n"]) -> Float[Tensor, "n n"]:
+    """M + M', in place, tile by tile: a transpose that stays in the cache is many times faster."""
+    tiles = [slice(start, start + 512) for start in range(0, len(matrix), 512)]
+    for row, upper in enumerate(tiles):
+        for right in tiles[row:]:
+            tile, mirror = matrix[upper, right], matrix[right, upper]
+            tile += mirror.T.contiguous()
+            if tile.data_ptr() != mirror.data_ptr():
+                mirror.copy_(tile.T)
+    return matrix
+
+
+def _gradient(slope: Tensor, at: Tensor, other: Tensor, score: Score) -> Tensor:
+    """dL/d(at) by the slope dL/dS: S other, or 2 (S other - sum(S) at) for S = -|at - other|^2."""
+    gradient = slope @ other
+    return gradient if score == "dot" else gradient.sub_(slope.sum(1, keepdim=True) * at).mul_(2)
+
+
+def centred(x: Tensor, y: Tensor, score: Score) -> tuple[Tensor, Tensor]:
+    """Both moved together, which changes no distance; products of rows near the origin round less."""
+    if score == "dot" or not len(y):
+        return x, y
+    centre = y.mean(0)
+    moved = x - centre
+    return moved, moved if x is y else y - centre
+
+
+def too_near(x: Tensor, y: Tensor, score: Score) -> float | None:
+    """The score above which rows lie too near each other for the root of their distance; None if that cannot be."""
+    if score in ("dot", "squared_distance") or x.dtype == widest(x) or not len(x) or not len(y):
+        return None
+    return -_NEAR * max(float(side.square().sum(1).max()) for side in (x, y))
+
+
+def highest(anchors: Anchors, score: Score) -> Tensor:
+    """The highest score that the root is taken of."""
+    top = anchors.scores.amax()
+    return torch.maximum(top, anchors.positives.amax()) if score == "distance" and anchors.positives.numel() else top
+
+
+def widest(x: Tensor) -> torch.dtype:
+    """float64, or float32 on a device that has no float64 (Apple's GPU)."""
+    return torch.float32 if x.device.type == "mps" else torch.float64

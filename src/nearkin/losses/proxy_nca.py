@@ -1,0 +1,81 @@
+"""ProxyNCA++: neighbourhood components analysis with a proxy for each class."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from nearkin.losses.batch import check_positive
+from nearkin.losses.class_weights import ClassWeights
+from nearkin.losses.margin_softmax import margin_softmax
+
+
+def proxy_nca_loss(
+    embeddings: Float[Tensor, "batch dim"],
+    labels: Int[Tensor, " batch"],
+    proxies: Float[Tensor, "classes dim"],
+    *,
+    temperature: float = 1 / 9,
+) -> Float[Tensor, ""]:
+    """Mean of L = -log(e^{-|x - p_y|^2 / T} / sum_j e^{-|x - p_j|^2 / T}) over unit vectors x and proxies p.
+
+    Of unit vectors |x - p|^2 = 2 - 2 cos theta: this is normalised softmax with the scale 2 / T.
+
+    Args:
+        embeddings: one row per image, of any length.
+        labels: class ids, 0 <= id < classes.
+        proxies: one row per class, of any length.
+        temperature: T > 0.
+
+    Returns:
+        A scalar >= 0; 0 for an empty batch.
+
+    Raises:
+        InvalidInput: T <= 0, lengths or widths that differ, labels outside of the classes, NaN in the embeddings.
+
+    Example:
+        >>> proxy_nca_loss(torch.eye(2), torch.tensor([0, 1]), torch.eye(2), temperature=2.0)
+        tensor(0.3133)
+
+    Source: Teh, DeVries, Taylor 2020, "ProxyNCA++", arXiv:2004.01113, eq. 6.
+    """
+    return margin_softmax(embeddings, labels, proxies, scale=2 / check_positive(temperature, "temperature"))
+
+
+class ProxyNCALoss(nn.Module):
+    """ProxyNCA++ loss that holds the weights of its classes.
+
+    Args:
+        classes: number of classes, at least 2.
+        dim: numbers of an embedding.
+        temperature: as `proxy_nca_loss` takes it.
+        sample_rate, learning_rate_multiple, generator: as `ClassWeights` takes them.
+
+    Example:
+        >>> loss = ProxyNCALoss(classes=10, dim=4)
+        >>> loss(torch.zeros(2, 4), torch.tensor([3, 9])).shape
+        torch.Size([])
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        dim: int,
+        *,
+        temperature: float = 1 / 9,
+        sample_rate: float = 1.0,
+        learning_rate_multiple: float = 10.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.temperature = temperature
+        self.class_weights = ClassWeights(
+            classes,
+            dim,
+            sample_rate=sample_rate,
+            learning_rate_multiple=learning_rate_multiple,
+            generator=generator,
+        )
+
+    def forward(self, embeddings: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
+        weight, labels = self.class_weights(labels)
+        return proxy_nca_loss(embeddings, labels, weight, temperature=self.temperature)

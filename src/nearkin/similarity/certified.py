@@ -1,0 +1,230 @@
+"""Exact search that reads one byte a number, and proves that it missed nothing.
+
+Vectors are rounded to 8-bit whole numbers, x ~ x^ = step * numbers, and so is the query. What rounding left out bounds
+the error of every score: |<x, q> - <x^, q^>| <= |x - x^| |q| + |x^| |q - q^|. Whole-number products are many times as
+fast as those of floats. A vector whose score with the bound added stays below the k-th best score with the bound taken
+off is none of the k best; the few others are scored exactly.
+
+Vectors stand in groups of 32 that share one step and one bound, so that only the best score of a group is looked at
+first. They are centred, which changes no order and makes both the step and the bound smaller.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, Int8
+
+from nearkin.similarity.exact import Metric, rerank
+
+GROUP = 32
+# Whole-number scores of a block: 16 MiB, so that they are still in the cache when the best are looked for.
+_BLOCK_SCORES = 1 << 22
+_QUERIES = 256
+# Up to so many queries, one product after the other is faster than one product of all.
+_FEW_QUERIES = 3
+# What excludes a row; below any true score, and far from the end of int32 up to 30,000 numbers a vector.
+_NEVER = -(1 << 30)
+# Relative error that bounds computed in double precision from float32 vectors and scores may have, with room.
+_ROUNDING = 2.0**-20
+_LEAST, _MOST = float(np.finfo(np.float32).smallest_subnormal), float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True, eq=False)
+class Codes:
+    """Vectors as 8-bit numbers in groups, and bounds of what rounding left out.
+
+    Args:
+        center: what was subtracted from every vector.
+        numbers: `[padded, dim]`, padded = n rounded up to whole groups.
+        step: of each group; centred vector ~ step * numbers.
+        residual: of each group, the greatest length of a centred vector minus its rounded one.
+        length: of each group, the greatest length of a centred vector.
+        half_square: half the squared length of each centred vector.
+    """
+
+    center: Float[np.ndarray, " dim"]
+    numbers: Int8[np.ndarray, "padded dim"]
+    step: Float[np.ndarray, " groups"]
+    residual: Float[np.ndarray, " groups"]
+    length: Float[np.ndarray, " groups"]
+    half_square: Float[np.ndarray, " padded"]
+
+    @staticmethod
+    def of(vectors: Float[np.ndarray, "n dim"]) -> "Codes":
+        """The codes of float32 vectors."""
+        n, dim = vectors.shape
+        groups = -(-n // GROUP)
+        center = vectors.mean(axis=0, dtype=np.float64).astype(np.float32) if n else np.zeros(dim, np.float32)
+        numbers = np.zeros((groups * GROUP, dim), dtype=np.int8)
+        step, residual, length = np.ones(groups), np.zeros(groups), np.zeros(groups)
+        half_square = np.zeros(groups * GROUP)
+        for first in range(0, groups, 1024):
+            part = slice(first, min(first + 1024, groups))
+            rows = slice(part.start * GROUP, part.stop * GROUP)
+            centred = np.zeros((rows.stop - rows.start, dim))
+            centred[: n - rows.start] = vectors[rows] - center.astype(np.float64)
+            grouped = centred.reshape(-1, GROUP, dim)
+            most = np.abs(grouped).max(axis=(1, 2))
+            step[part] = np.where(most > 0, most / 127, 1)
+            whole = np.rint(grouped / step[part, None, None])
+            numbers[rows] = whole.reshape(-1, dim)
+            rest = grouped - whole * step[part, None, None]
+            residual[part] = np.sqrt(np.einsum("gid,gid->gi", rest, rest).max(axis=1))
+            half_square[rows] = np.einsum("nd,nd->n", centred, centred) / 2
+            length[part] = np.sqrt(2 * half_square[rows].reshape(-1, GROUP).max(axis=1))
+        return Codes(center, numbers, step, residual, length, half_square)
+
+    @property
+    def bytes(self) -> int:
+        """Memory of all arrays."""
+        return sum(array.nbytes for array in vars(self).values())
+
+
+class CertifiedSearch:
+    """Exact neighbours among vectors, by their 8-bit codes.
+
+    Args:
+        vectors: float32; may lie in a memory-mapped file, since few of them are read by a search.
+        metric: see `exact_scores`.
+        codes: of these vectors, if they were kept; computed by default.
+
+    Example:
+        >>> search = CertifiedSearch(np.eye(3, dtype=np.float32))
+        >>> scores, rows = search(np.array([[0.6, 0.8, 0]], np.float32), k=2)
+        >>> scores.tolist(), rows.tolist()
+        ([[0.800000011920929, 0.6000000238418579]], [[1, 0]])
+    """
+
+    def __init__(
+        self, vectors: Float[np.ndarray, "n dim"], metric: Metric = "cosine", codes: Codes | None = None
+    ) -> None:
+        self.vectors = vectors
+        self.metric = metric
+        self.codes = codes or Codes.of(vectors)
+        self._numbers = torch.from_numpy(self.codes.numbers)
+        middle = float(np.linalg.norm(self.codes.center.astype(np.float64))) if metric == "cosine" else 0.0
+        length = self.codes.length
+        # The error of a score is the product of these two: a group's measures and a query's.
+        self._measures = np.stack(
+            [self.codes.residual, length + self.codes.residual, length + middle, length**2, np.ones_like(length)]
+        )
+        half_square = self.codes.half_square.reshape(-1, GROUP)
+        self._nearest, self._farthest = half_square.min(axis=1), half_square.max(axis=1)
+
+    def __call__(
+        self, queries: Float[np.ndarray, "q dim"], k: int, allowed: Bool[np.ndarray, " n"] | None = None
+    ) -> tuple[Float[np.ndarray, "q k"], Int[np.ndarray, "q k"]]:
+        """The k vectors most alike to each query, best first; of equal scores the lower row first.
+
+        Args:
+            queries: float32.
+            k: answers wanted, k >= 1.
+            allowed: which rows may be answers; all by default.
+
+        Returns:
+            Scores and rows `[q, k]`; where fewer answers exist, -inf and -1.
+        """
+        # So few are scored in less time than a scan takes, which costs each of many queries less than a single one.
+        few = len(self.vectors) // (64 if len(queries) <= _FEW_QUERIES else 512)
+        if allowed is not None and np.count_nonzero(allowed) <= few:
+            return rerank(queries, self.vectors, [np.flatnonzero(allowed)] * len(queries), k, self.metric)
+        candidates: list[np.ndarray] = []
+        for start in range(0, len(queries), _QUERIES):
+            candidates += self._candidates(_Rounded.of(queries[start : start + _QUERIES], self), k, allowed)
+        return rerank(queries, self.vectors, candidates, k, self.metric)
+
+    def _candidates(self, queries: "_Rounded", k: int, allowed: np.ndarray | None) -> list[np.ndarray]:
+        """For each query the rows that may be among its k best; the k best are among them."""
+        best = np.full((len(queries), k), -np.inf)
+        found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        for groups, scores in self._blocks(queries, allowed):
+            error = queries.measures @ self._measures[:, groups]
+            scale = queries.step[:, None] * self.codes.step[groups]
+            middle = scores.amax(dim=2).numpy() * scale
+            low, high = middle - error, middle + error
+            if self.metric == "euclidean":
+                low -= self._farthest[groups]
+                high -= self._nearest[groups]
+            best = _highest(np.concatenate([best, low], axis=1), k)
+            threshold = queries.threshold(best.min(axis=1))
+            query, group = np.nonzero(high >= threshold[:, None])
+            products = scores.numpy()[query, group]
+            upper = products * scale[query, group, None] + error[query, group, None]
+            rows = (group + groups.start)[:, None] * GROUP + np.arange(GROUP)
+            if self.metric == "euclidean":
+                upper -= self.codes.half_square[rows]
+            place, member = np.nonzero((upper >= threshold[query, None]) & (products > _NEVER // 2))
+            found.append((query[place], rows[place, member], upper[place, member]))
+        if not found:
+            return [np.empty(0, dtype=np.int64)] * len(queries)
+        query, row, upper = (np.concatenate(column) for column in zip(*found, strict=True))
+        still = upper >= queries.threshold(best.min(axis=1))[query]
+        query, row = query[still], row[still]
+        order = np.argsort(query, kind="stable")
+        return np.split(row[order], np.cumsum(np.bincount(query, minlength=len(queries)))[:-1])
+
+    def _blocks(self, queries: "_Rounded", allowed: np.ndarray | None) -> Iterator[tuple[slice, torch.Tensor]]:
+        """Whole-number scores `[q, groups, GROUP]` of some groups at a time, in a buffer that the next overwrites."""
+        total, n = len(self.codes.step), len(self.vectors)
+        height = max(1, min(total, _BLOCK_SCORES // (GROUP * len(queries))))
+        buffer = torch.empty(len(queries) * height * GROUP, dtype=torch.int32)
+        for start in range(0, total, height):
+            groups = slice(start, min(start + height, total))
+            rows = slice(groups.start * GROUP, groups.stop * GROUP)
+            numbers = self._numbers[rows].T
+            scores = buffer[: len(queries) * numbers.shape[1]].view(len(queries), -1)
+            parts = len(queries) if len(queries) <= _FEW_QUERIES else 1
+            for query, out in zip(queries.numbers.chunk(parts), scores.chunk(parts), strict=True):
+                torch._int_mm(query, numbers, out=out)
+            if allowed is not None:
+                banned = torch.from_numpy(~allowed[rows])
+                scores[:, : len(banned)] += banned.int() * _NEVER
+            if rows.stop > n:
+                scores[:, n - rows.start :] = _NEVER
+            yield groups, scores.view(len(queries), -1, GROUP)
+
+
+@dataclass(frozen=True, eq=False)
+class _Rounded:
+    """Queries as 8-bit numbers; `measures` holds what the error of a score grows with."""
+
+    numbers: torch.Tensor
+    step: Float[np.ndarray, " q"]
+    measures: Float[np.ndarray, "q 5"]
+    base: Float[np.ndarray, " q"]
+    factor: int
+
+    @staticmethod
+    def of(queries: Float[np.ndarray, "q dim"], search: CertifiedSearch) -> "_Rounded":
+        exact, center = queries.astype(np.float64), search.codes.center.astype(np.float64)
+        cosine = search.metric == "cosine"
+        # score = factor * (what is bounded) + base
+        base = exact @ center if cosine else -((exact - center) ** 2).sum(axis=1)
+        exact = exact if cosine else exact - center
+        most = np.abs(exact).max(axis=1, initial=0)
+        step = np.where(most > 0, most / 127, 1)
+        whole = np.rint(exact / step[:, None])
+        length = np.linalg.norm(exact, axis=1)
+        rest = np.linalg.norm(exact - whole * step[:, None], axis=1)
+        noise = _ROUNDING * length
+        if cosine:
+            extra = [noise, np.zeros_like(noise), np.full_like(noise, _LEAST)]
+        else:  # (length of x + length of q)^2
+            extra = [2 * noise, np.full_like(noise, _ROUNDING), noise * length + _LEAST]
+        measures = np.stack([length, rest, *extra], axis=1)
+        return _Rounded(torch.from_numpy(whole.astype(np.int8)), step, measures, base, 1 if cosine else 2)
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+    def threshold(self, low: Float[np.ndarray, " q"]) -> Float[np.ndarray, " q"]:
+        """What the k best reach, if so many rows reach `low`. Beyond the range of float32 all scores are equal."""
+        score = self.factor * low + self.base
+        low = np.where(score > _MOST, (_MOST - self.base) / self.factor, low)
+        return np.where(score < -_MOST, -np.inf, low)
+
+
+def _highest(values: Float[np.ndarray, "q n"], k: int) -> Float[np.ndarray, "q k"]:
+    return torch.from_numpy(values).topk(k, dim=1, sorted=False).values.numpy()

@@ -1,0 +1,108 @@
+"""Every approximate kind, by what it promises."""
+
+import numpy as np
+import pytest
+
+from nearkin.arrays import unit
+from nearkin.errors import ArtefactError
+from nearkin.gallery.indexes import ExactIndex, build, load, measure_recall
+
+KINDS = ("lsh", "hnsw", "ivf")
+N, DIM = 6000, 32
+
+
+def mixture(n: int, seed: int) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    centers = np.random.default_rng(99).standard_normal((40, DIM), dtype=np.float32)
+    return unit(centers[generator.integers(0, 40, n)] + 0.7 * generator.standard_normal((n, DIM), dtype=np.float32))
+
+
+VECTORS, QUERIES = mixture(N, 0), mixture(300, 1)
+EXACT = ExactIndex(VECTORS)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def index(request):
+    return build(VECTORS, request.param, recall=0.98)
+
+
+def test_reaches_the_recall_on_queries_that_it_never_saw(index):
+    assert index.recall.value >= 0.98
+    assert index.recall.low < index.recall.value
+    truth = EXACT.search(QUERIES, 10)[1]
+    found = index.search(QUERIES, 10)[1]
+    recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found.tolist(), truth.tolist(), strict=True)])
+    assert recall >= 0.98
+    assert measure_recall(index, QUERIES).value == pytest.approx(recall, abs=1e-9)
+
+
+def test_scores_are_exact_and_in_order(index):
+    scores, rows = index.search(QUERIES, 10)
+    assert (np.diff(scores, axis=1) <= 0).all()
+    expected = np.einsum("qd,qkd->qk", QUERIES, VECTORS[rows], dtype=np.float64)
+    np.testing.assert_allclose(scores, expected, rtol=1e-6)
+    assert all(len(set(row)) == 10 for row in rows.tolist())
+
+
+@pytest.mark.parametrize("k", [1, 100])
+def test_other_numbers_of_answers(index, k):
+    assert measure_recall(index, QUERIES, k=k).value >= 0.97
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1, 0.01, 0.001])
+def test_a_filter_keeps_the_recall(index, share, monkeypatch):
+    monkeypatch.setattr("nearkin.gallery.indexes.approximate._FEW", 100)
+    allowed = np.random.default_rng(5).random(N) < share
+    scores, rows = index.search(QUERIES, 10, allowed)
+    assert allowed[rows[rows >= 0]].all()
+    truth = EXACT.search(QUERIES, 10, allowed)[0]
+    assert np.mean(scores == truth) >= 0.98
+    assert measure_recall(index, QUERIES, allowed=allowed).value >= 0.98
+
+
+def test_a_filter_that_lies_away_from_the_query_is_answered_exactly(index, monkeypatch):
+    monkeypatch.setattr("nearkin.gallery.indexes.approximate._FEW", 100)
+    far = VECTORS @ QUERIES[0] < 0
+    assert far.sum() > 1000
+    scores, rows = index.search(QUERIES[:1], 10, far)
+    expected = EXACT.search(QUERIES[:1], 10, far)
+    np.testing.assert_array_equal(rows, expected[1])
+    np.testing.assert_array_equal(scores, expected[0])
+
+
+def test_more_answers_than_there_are(index):
+    scores, rows = index.search(QUERIES[:2], N + 5)
+    assert (rows[:, -5:] == -1).all()
+    assert np.isneginf(scores[:, -5:]).all()
+    none = index.search(QUERIES[:2], 3, np.zeros(N, bool))
+    assert (none[1] == -1).all()
+
+
+def test_comes_back_from_its_files(index, tmp_path):
+    index.save(tmp_path)
+    again = load(tmp_path, VECTORS)
+    assert (again.kind, again.recall, again.bytes_per_vector) == (index.kind, index.recall, index.bytes_per_vector)
+    np.testing.assert_array_equal(again.search(QUERIES, 10)[1], index.search(QUERIES, 10)[1])
+    with pytest.raises(ArtefactError, match=f"it is of {N} vectors, wanted 10"):
+        load(tmp_path, VECTORS[:10])
+    file = tmp_path / "index.faiss"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(ArtefactError, match="build it anew"):
+        load(tmp_path, VECTORS)
+
+
+def test_takes_less_memory_than_the_vectors_and_a_graph(index):
+    assert {"lsh": 32, "hnsw": DIM + 128, "ivf": DIM + 8}[index.kind] <= index.bytes_per_vector
+    assert index.bytes_per_vector < 4 * DIM + 200
+
+
+@pytest.mark.parametrize("kind", ["hnsw", "ivf"])
+def test_distance_of_vectors_that_are_not_unit(kind):
+    generator = np.random.default_rng(0)
+    vectors, queries = (mixture(n, n) * generator.uniform(1, 5, (n, 1)).astype(np.float32) + 10 for n in (3000, 100))
+    index = build(vectors, kind, recall=0.95, metric="euclidean")
+    scores, rows = index.search(queries, 10)
+    distance = ((queries[:, None] - vectors[None]) ** 2).sum(axis=2)
+    truth = np.argsort(distance, axis=1)[:, :10]
+    assert np.mean([len(set(a) & set(b)) / 10 for a, b in zip(rows.tolist(), truth.tolist(), strict=True)]) > 0.93
+    np.testing.assert_allclose(scores, -np.take_along_axis(distance, rows, axis=1), rtol=1e-3)

@@ -1,0 +1,110 @@
+"""The certified search against brute force in extended precision, on vectors made to lead it astray."""
+
+import numpy as np
+import pytest
+
+from nearkin.arrays import unit
+from nearkin.similarity import CertifiedSearch, Codes, certified
+
+
+def brute_force(queries, vectors, k, metric, allowed):
+    """Every score in extended precision, rounded to float32; sorted by score and then by row."""
+    x, q = vectors.astype(np.longdouble), queries.astype(np.longdouble)
+    scores = q @ x.T if metric == "cosine" else -((q[:, None] - x[None]) ** 2).sum(axis=2)
+    with np.errstate(over="ignore", under="ignore"):
+        scores = scores.astype(np.float32)
+    rows = np.flatnonzero(allowed)
+    found = np.full((len(queries), k), -1)
+    best = np.full((len(queries), k), -np.inf, dtype=np.float32)
+    for i, row in enumerate(scores[:, rows]):
+        order = np.lexsort((rows, -row))[:k]
+        found[i, : len(order)], best[i, : len(order)] = rows[order], row[order]
+    return best, found
+
+
+def some(n, dim, generator):
+    return generator.standard_normal((n, dim)).astype(np.float32)
+
+
+ADVERSE = {
+    "even": lambda n, dim, g: unit(some(n, dim, g)),
+    "few directions": lambda n, dim, g: unit(some(5, dim, g))[g.integers(0, 5, n)],
+    "all equal": lambda n, dim, g: np.repeat(unit(some(1, dim, g)), n, axis=0),
+    "near ties": lambda n, dim, g: unit(some(3, dim, g))[g.integers(0, 3, n)] + 3e-8 * some(n, dim, g),
+    "collapsed": lambda n, dim, g: unit(1 + 1e-3 * some(n, dim, g)),
+    "zeros among them": lambda n, dim, g: some(n, dim, g) * g.integers(0, 2, (n, 1)).astype(np.float32),
+    "all zero": lambda n, dim, g: np.zeros((n, dim), dtype=np.float32),
+    "one-hot": lambda n, dim, g: np.eye(dim, dtype=np.float32)[g.integers(0, dim, n)],
+    "a spike in each": lambda n, dim, g: unit(
+        some(n, dim, g) + 50 * np.eye(dim, dtype=np.float32)[g.integers(0, dim, n)]
+    ),
+    "whole numbers": lambda n, dim, g: g.integers(-2, 3, (n, dim)).astype(np.float32),
+    "lengths over 40 orders": lambda n, dim, g: some(n, dim, g) * 10 ** g.uniform(-20, 18, (n, 1)).astype(np.float32),
+    "huge": lambda n, dim, g: some(n, dim, g) * np.float32(1e30),
+    "denormal": lambda n, dim, g: some(n, dim, g) * np.float32(1e-42),
+    "far from the origin": lambda n, dim, g: some(n, dim, g) + np.float32(1e4),
+}
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("name", ADVERSE)
+def test_equals_brute_force(name, metric, monkeypatch):
+    monkeypatch.setattr(certified, "_BLOCK_SCORES", 2000)
+    for seed, (n, dim, count, k) in enumerate([(700, 24, 9, 10), (333, 7, 2, 1), (64, 3, 5, 70), (1500, 40, 1, 33)]):
+        generator = np.random.default_rng(seed)
+        both = ADVERSE[name](n + count, dim, generator)
+        vectors, queries = both[:n].copy(), both[n:].copy()
+        queries[0] = vectors[n // 2]
+        search = CertifiedSearch(vectors, metric)
+        for share in (1.0, 0.5, 0.004, 0.0):
+            allowed = generator.random(n) < share
+            scores, rows = search(queries, k, None if share == 1 else allowed)
+            best, expected = brute_force(queries, vectors, k, metric, allowed)
+            np.testing.assert_array_equal(scores, best)
+            np.testing.assert_array_equal(rows, expected)
+
+
+def test_more_queries_than_a_block():
+    generator = np.random.default_rng(0)
+    vectors, queries = unit(some(500, 16, generator)), unit(some(600, 16, generator))
+    expected = brute_force(queries, vectors, 5, "cosine", np.ones(500, bool))
+    for found, wanted in zip(CertifiedSearch(vectors)(queries, 5), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_few_rows_are_scored_in_full():
+    """The proof is of use: what it leaves to be scored is a small part."""
+    generator = np.random.default_rng(0)
+    vectors, queries = unit(some(20_000, 64, generator)), unit(some(20, 64, generator))
+    read = []
+
+    class Counted(np.ndarray):
+        def __getitem__(self, rows):
+            read.append(len(rows))
+            return np.asarray(self)[rows]
+
+    search = CertifiedSearch(vectors.view(Counted), codes=Codes.of(vectors))
+    search(queries, 10)
+    assert len(read) == 20
+    assert 10 <= np.mean(read) < 200
+
+
+def test_nothing_to_find():
+    scores, rows = CertifiedSearch(np.empty((0, 4), np.float32))(np.ones((2, 4), np.float32), 3)
+    assert rows.tolist() == [[-1] * 3] * 2
+    assert np.isneginf(scores).all()
+    scores, rows = CertifiedSearch(np.eye(4, dtype=np.float32))(np.empty((0, 4), np.float32), 3)
+    assert scores.shape == rows.shape == (0, 3)
+
+
+@pytest.mark.parametrize("name", ADVERSE)
+def test_codes_bound_what_rounding_left_out(name):
+    vectors = ADVERSE[name](100, 24, np.random.default_rng(0))
+    codes = Codes.of(vectors)
+    for row, vector in enumerate(vectors.astype(np.float64) - codes.center):
+        group = row // certified.GROUP
+        rounded = codes.step[group] * codes.numbers[row]
+        slack = 1e-12 * np.linalg.norm(vector)
+        assert np.linalg.norm(vector - rounded) <= codes.residual[group] + slack
+        assert np.linalg.norm(vector) <= codes.length[group] + slack
+        assert np.abs(vector - rounded).max() <= codes.step[group] * (0.5 + 1e-9)
