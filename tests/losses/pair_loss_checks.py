@@ -101,9 +101,7 @@ class PairLossChecks:
     def test_gradcheck(self) -> None:
         (anchors, labels), (refs, ref_labels) = self.batch("ragged"), self.batch("balanced")
         options = self.options[-1]
-        assert torch.autograd.gradcheck(
-            self.ours(labels, options), anchors.clone().requires_grad_(), fast_mode=True
-        )
+        assert torch.autograd.gradcheck(self.ours(labels, options), anchors.clone().requires_grad_(), fast_mode=True)
         assert torch.autograd.gradcheck(
             lambda x, y: type(self).loss(x, labels, ref_embeddings=y, ref_labels=ref_labels, **options),
             (anchors.clone().requires_grad_(), refs.clone().requires_grad_()),
