@@ -83,7 +83,7 @@ def test_evaluate_writes_a_page_with_its_numbers(folder, tmp_path):
     assert "thresholds hold here" in page
     evidence = report.to_dict()["evidence"]
     assert len(evidence["pictures"]) == 48
-    assert evidence["curve"]["far"][0] == 1.0
+    assert evidence["curve"]["far"][0] == pytest.approx(1.0)
     assert type(report).from_dict(report.to_dict()).evidence["classes"][0]["name"].startswith("class")
     with pytest.raises(InvalidInput, match="cannot write the report"):
         evaluate(encoder, folder, page=tmp_path / "missing" / "out.html")
