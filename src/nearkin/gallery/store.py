@@ -38,7 +38,8 @@ def lance_errors() -> Iterator[None]:
     """Lance's own errors as ours: files missing, damaged or forbidden, disk full."""
     try:
         yield
-    except OSError as error:
+    # ArrowInvalid comes through Arrow's reader of batches.
+    except (OSError, pa.ArrowInvalid) as error:
         # Behind this comma stands a line of Lance's source.
         raise ArtefactError(
             f"the gallery's items cannot be read or written: {str(error).partition(', /')[0]}"
@@ -110,8 +111,10 @@ class Snapshot:
                 yield from self._dataset.to_batches(
                     columns=list(columns), filter=condition, batch_size=size, scan_in_order=True
                 )
-            except pa.ArrowException as error:
-                raise fails_on_a_row(where or "", error) from error
+            except pa.ArrowInvalid as error:
+                if where is None or "LanceError" in str(error):
+                    raise
+                raise fails_on_a_row(where, error) from error
 
     def ids_where(self, where: str) -> Int[np.ndarray, " n"]:
         """Ids of the items that pass a filter.

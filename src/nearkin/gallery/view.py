@@ -74,7 +74,7 @@ class View:
         scores, rows = self.index.search(queries, wanted, allowed)
         return [self._hits(*answer, offset, threshold) for answer in zip(scores, rows, strict=True)]
 
-    def rows_of(self, ids: Sequence[int]) -> Int[np.ndarray, " n"]:
+    def rows_of(self, ids: Sequence[int] | Int[np.ndarray, " m"]) -> Int[np.ndarray, " n"]:
         """Rows of items.
 
         Raises:
@@ -127,7 +127,7 @@ class View:
         """Which rows pass a filter."""
         if where not in self._allowed:
             allowed = np.zeros(len(self.ids), dtype=bool)
-            allowed[self.rows_of(self.snapshot.ids_where(where))] = True  # type: ignore[arg-type]
+            allowed[self.rows_of(self.snapshot.ids_where(where))] = True
             while len(self._allowed) >= FILTERS:
                 self._allowed.pop(next(iter(self._allowed)))
             self._allowed[where] = allowed
