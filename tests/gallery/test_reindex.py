@@ -6,7 +6,7 @@ import pytest
 from nearkin.data.items import Items, Picture
 from nearkin.errors import EncoderMismatch, InvalidInput
 from nearkin.gallery.columns import NEXT_VECTOR
-from nearkin.gallery.gallery import Gallery
+from nearkin.gallery.gallery import AddSummary, Gallery
 from nearkin.gallery.reindex import CHUNK, as_column
 from nearkin.gallery.store import ENCODER, Store
 from tests.fakes import FakeEncoder, draw_noise
@@ -59,7 +59,8 @@ def test_old_vectors_serve_until_the_new_ones_are_complete(gallery: Gallery, pic
     with pytest.raises(EncoderMismatch, match="changed over to encoder new-8: open it again"):
         old.search(pictures[7])
     assert [path.name for path in (gallery.path / "encoders").iterdir()] == ["new-8"]
-    assert gallery.add(pictures[0].parent).unchanged == COUNT - 1
+    items = Items.build([Picture(str(path)) for path in pictures])
+    assert gallery.add(items) == AddSummary(added=1, unchanged=COUNT - 1)
     assert not list((gallery.path / "staging").iterdir())
     with pytest.raises(InvalidInput, match="has encoder new-8 already"):
         gallery.reindex(new)

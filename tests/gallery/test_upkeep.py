@@ -86,5 +86,5 @@ def test_what_cannot_be_built(gallery: Gallery) -> None:
     with pytest.raises(UnknownName, match="unknown kind of index 'hsnw': did you mean hnsw"):
         gallery.build("hsnw")
     with pytest.raises(InvalidInput, match="recall is 1, wanted"):
-        gallery.build("lsh", recall=1)
+        gallery.build("lsh", recall=1.0)
     assert gallery.index.kind == "exact"

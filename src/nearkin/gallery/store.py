@@ -29,6 +29,8 @@ SMALL_FRAGMENTS = 64
 GRACE = timedelta(minutes=1)
 # Times that a write begins anew because another process was faster.
 ATTEMPTS = 20
+# And how long it does so.
+PATIENCE = timedelta(minutes=5)
 
 ENCODER, NEXT_ID, INDEX = "nearkin.encoder", "nearkin.next_id", "nearkin.index"
 
@@ -251,21 +253,23 @@ class Store:
     @lance_errors()
     def upsert(self, rows: pa.Table) -> None:
         """Replace the rows whose uris there are, and add the others. A uri keeps the id that it got first."""
-        merge = self._newest().merge_insert("uri").conflict_retries(ATTEMPTS)
+        merge = self._newest().merge_insert("uri").conflict_retries(ATTEMPTS).retry_timeout(PATIENCE)
         merge.when_matched_update_all(f"source.{ID} = target.{ID}").when_not_matched_insert_all().execute(rows)
         self._compact_if_due()
 
     @lance_errors()
     def delete(self, condition: str) -> int:
         """Delete the rows that meet a condition, in one commit; says how many."""
-        count = self._newest().delete(condition, conflict_retries=ATTEMPTS)["num_deleted_rows"]
+        count = self._newest().delete(condition, conflict_retries=ATTEMPTS, retry_timeout=PATIENCE)["num_deleted_rows"]
         self._compact_if_due()
         return count
 
     @lance_errors()
     def update(self, values: Mapping[str, str], condition: str) -> int:
         """Set columns to SQL expressions where a condition holds, in one commit; says in how many rows."""
-        count = self._newest().update(dict(values), condition, conflict_retries=ATTEMPTS)["num_rows_updated"]
+        count = self._newest().update(dict(values), condition, conflict_retries=ATTEMPTS, retry_timeout=PATIENCE)[
+            "num_rows_updated"
+        ]
         self._compact_if_due()
         return count
 

@@ -92,7 +92,7 @@ class View:
             raise InvalidInput(f"no item has the id {missing[0]}{more}: take ids from hits")
         return rows
 
-    def items(self, ids: Sequence[int]) -> list[Item]:
+    def items(self, ids: Int[np.ndarray, " m"]) -> list[Item]:
         """Items by their ids.
 
         Raises:
@@ -100,7 +100,7 @@ class View:
         """
         return [Item.of(self.records[row]) for row in self.rows_of(ids).tolist()]
 
-    def vectors(self, ids: Sequence[int]) -> Float[np.ndarray, "n dim"]:
+    def vectors(self, ids: Sequence[int] | Int[np.ndarray, " m"]) -> Float[np.ndarray, "n dim"]:
         """Vectors of items.
 
         Raises:
