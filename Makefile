@@ -1,10 +1,11 @@
 # make demo   train on real pictures and search them     make test   run the tests
 # make check  what CI runs                               make pin    renew requirements.txt
+# make recipes DATA=dir [RECIPES="emoji lfw"]            rerun recipes/ and check their figures
 VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: demo test check pin clean
+.PHONY: demo test check pin recipes clean
 
 demo: $(VENV)/.installed
 	$(BIN)/nearkin demo
@@ -30,6 +31,11 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 pin: $(VENV)/.installed
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 	  --extra dev --extra heif pyproject.toml --output-file requirements.txt
+
+recipes: $(VENV)/.installed
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r recipes/requirements.txt \
+	  || $(BIN)/python -m pip install --quiet -r recipes/requirements.txt
+	$(BIN)/python recipes/run.py --data $(DATA) $(RECIPES)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache

@@ -46,9 +46,9 @@ def _standing(trials: list[Trial], scores: list[Scores], ids: Mapping[str, int],
     by_seed = []
     for trial, one in zip(trials, scores, strict=True):
         rows = [] if is_baseline else read_metrics(trial.folder / "metrics.csv")
-        curve = tuple((float(row["seconds"]), float(row[HEADLINE])) for row in rows)
+        curve = tuple((float(row["seconds"]), float(row[HEADLINE])) for row in rows if row[HEADLINE])
         values = {metric: float(one.values[metric].mean()) for metric in METRICS}
-        seconds = curve[-1][0] if curve else 0.0
+        seconds = float(rows[-1]["seconds"]) if rows else 0.0
         classes_here = len(set(one.labels))
         by_seed.append(SeedResult(trial.seed, values, len(one.paths), classes_here, len(rows), seconds, curve))
     contender = trials[0].contender

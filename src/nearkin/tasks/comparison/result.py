@@ -24,7 +24,7 @@ class SeedResult:
         queries, classes: how many pictures asked, of how many classes.
         epochs: how many were trained; 0 for a baseline.
         seconds: how long they took.
-        curve: for each epoch its seconds since the start, and recall@1 on the pictures to choose by.
+        curve: for each validation the seconds since the start, and recall@1 on the pictures to choose by.
     """
 
     seed: int

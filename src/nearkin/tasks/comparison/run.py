@@ -35,7 +35,11 @@ from nearkin.tasks.comparison.trials import (
 from nearkin.training.callbacks import EpochSummary
 from nearkin.training.settings import TrainSettings
 
-DEFAULT_LOSSES = ("softmax", "contrastive", "triplet")
+# One of each kind: classifiers, proxies, pairs, triplets, all positives at once.
+DEFAULT_LOSSES = ("softmax", "arcface", "proxy-anchor", "contrastive", "multi-similarity", "triplet", "supcon")
+
+# Settings that decide how pictures are decoded, and whether the backbone takes them.
+_OF_PICTURES = {"backbone", "backbone_options", "weights", "pooling", "dim", "size", "channels", "fit"}
 
 
 @dataclass(frozen=True)
@@ -115,8 +119,10 @@ def compare(
     if seeds < 1:
         raise InvalidInput(f"seeds is {seeds}, wanted the number of trainings of each contender, 1 or more")
     out, settings = Path(out), dict(settings)
-    common = settings.pop("backbone", None) or TrainSettings.checked().backbone
-    contenders = list_contenders(losses, backbones or [common], settings)
+    backbones = backbones or [settings.pop("backbone", None) or TrainSettings.checked().backbone]
+    asked: dict[str, Any] = {"losses": losses, "backbones": backbones, "seeds": seeds, "folds": folds}
+    asked |= {"label": label, "split_by": split_by, **settings}
+    contenders = list_contenders(losses, backbones, settings)
     items = _labelled(read_items(source, label=label))
     of_seed = seeds_of(items, seeds, folds, split_by)
     contenders = _with_size(contenders, of_seed[0], progress)
@@ -130,7 +136,7 @@ def compare(
         check_trial(trial)
     for seed, its in enumerate(of_seed):
         write_fold(its, out / "folds" / f"seed{seed}.csv")
-    _write_asked(out, losses, backbones or [common], seeds, folds, label, split_by, settings)
+    _write_yaml(asked, out / "compare.yaml")
     for trial in baselines:
         if trial.scores is None:
             run_baseline(trial)
@@ -158,7 +164,7 @@ def _with_size(contenders: list[Contender], items: Items, progress: Progress | N
     known: dict[str, tuple[int, int]] = {}
     found = []
     for one in contenders:
-        key = one.settings.model_copy(update={"loss": None, "loss_options": {}}).model_dump_json()
+        key = one.settings.model_dump_json(include=_OF_PICTURES)
         if key not in known:
             preprocessing = prepare_seed(items, one.settings, progress).encoder.preprocessing
             known[key] = preprocessing.height, preprocessing.channels
@@ -182,26 +188,12 @@ def _folder(out: Path, contender: Contender, seed: int) -> Path:
     return out / contender.folder / f"seed{seed}"
 
 
-def _write_asked(
-    out: Path,
-    losses: Named,
-    backbones: Named,
-    seeds: int,
-    folds: int,
-    label: str | None,
-    split_by: str | None,
-    settings: Mapping[str, Any],
-) -> None:
-    asked = {
-        "losses": dict(losses) if isinstance(losses, Mapping) else list(losses),
-        "backbones": dict(backbones) if isinstance(backbones, Mapping) else list(backbones),
-        "seeds": seeds,
-        "folds": folds,
-        "label": label,
-        "split_by": split_by,
-        **settings,
+def _write_yaml(asked: Mapping[str, Any], path: Path) -> None:
+    plain = {
+        name: dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple) else value
+        for name, value in asked.items()
     }
-    (out / "compare.yaml").write_text(yaml.safe_dump(asked, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    path.write_text(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
 def _summary(trial: Trial, number: int, total: int) -> TrialSummary:

@@ -1,0 +1,125 @@
+"""Recipes: settings that training takes, protocols that exist, figures on small data, and weights in order."""
+
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from nearkin.data.items import Items, Picture
+from nearkin.losses import build_loss
+from nearkin.training.settings import TrainSettings
+from tests.fakes import FakeEncoder, draw_noise
+
+FOLDER = Path(__file__).parents[2] / "recipes"
+RECIPES = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in FOLDER.glob("*.yaml")}
+
+
+@pytest.fixture
+def scripts(monkeypatch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
+    """The scripts of recipes/, which is no package."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import judges
+    import lite0_weights
+    import run
+    import tables
+
+    return {"judges": judges, "lite0_weights": lite0_weights, "run": run, "tables": tables}
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_a_recipe_is_complete(name: str, scripts: dict[str, ModuleType]) -> None:
+    recipe = RECIPES[name]
+    keys = {"data", "split", "train", "judge", "figure", "expected", "band", "measured"}
+    assert keys <= set(recipe) <= {*keys, "label"}
+    settings = TrainSettings.checked(**recipe["train"])
+    build_loss(settings.loss, classes=2, dim=settings.dim, options=settings.loss_options)
+    assert recipe["judge"]["protocol"] in scripts["judges"].JUDGES
+    low, high = recipe["band"]
+    assert 0 < low <= recipe["expected"] <= high <= 1
+    assert (settings.minutes or recipe["measured"]["seconds"] / 60) <= 60
+
+
+def test_there_are_four() -> None:
+    assert set(RECIPES) == {"omniglot", "emoji", "caltech101", "lfw"}
+
+
+def noise_items(folder: Path, names: list[str]) -> Items:
+    """One picture each, of noise that follows from the name."""
+    paths = [draw_noise(folder / name, [number])[0] for number, name in enumerate(names)]
+    return Items.build([Picture(str(path)) for path in paths], labels=names)
+
+
+def test_pairs_are_judged_fold_by_fold(tmp_path: Path, scripts: dict[str, ModuleType]) -> None:
+    """Two people of two pictures each: the same noise for one person, so that every pair is told right."""
+    pictures = []
+    for person, number in (("Ann_Lee", 1), ("Bo_Ek", 2)):
+        for shot in (1, 2):
+            [drawn] = draw_noise(tmp_path / f"{person}{shot}", [number])
+            pictures.append(Picture(str(drawn.rename(drawn.with_name(f"{person}_{shot:04d}.png")))))
+    test = Items.build(pictures, labels=["Ann_Lee"] * 2 + ["Bo_Ek"] * 2)
+    fold = "Ann_Lee\t1\t2\nAnn_Lee\t1\tBo_Ek\t1\n"
+    (tmp_path / "pairs.txt").write_text(f"2\t1\n{fold}{fold}")
+    right, _ = scripts["judges"].judge_pairs(FakeEncoder(), test, tmp_path, pairs="pairs.txt")
+    assert right == 1.0
+    # A person in two pictures that look apart is told wrong: the fold with that pair is half right.
+    (tmp_path / "pairs.txt").write_text("2\t1\n" + fold + fold.replace("Ann_Lee\t1\tBo_Ek\t1", "Bo_Ek\t1\tBo_Ek\t2"))
+    mixed, _ = scripts["judges"].judge_pairs(FakeEncoder(), test, tmp_path, pairs="pairs.txt")
+    assert mixed == 0.75
+
+
+def test_a_figure_outside_of_its_band_is_told(
+    shapes: Path, tmp_path: Path, scripts: dict[str, ModuleType], capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = {
+        "data": "tree",
+        "split": {"folds": 3},
+        "train": {"backbone": "conv4", "dim": 8, "size": 32, "batch_size": 16, "epochs": 1, "threads": 1},
+        "judge": {"protocol": "retrieval", "metric": "recall@1"},
+        "figure": "recall@1",
+        "expected": 0.9,
+        "band": [0.1, 1.0],
+    }
+    line, is_inside = scripts["run"].run("shapes", recipe, shapes, tmp_path)
+    assert is_inside
+    assert "inside of 10 to 100 %" in line
+    # What is trained is only judged again.
+    line, is_inside = scripts["run"].run("shapes", {**recipe, "band": [0.0, 0.01]}, shapes, tmp_path)
+    assert not is_inside
+    assert "OUTSIDE" in line
+
+
+def test_people_of_pairs_are_set_apart(tmp_path: Path, scripts: dict[str, ModuleType]) -> None:
+    items = noise_items(tmp_path, ["Ann", "Bo", "Cy"])
+    (tmp_path / "pairs.txt").write_text("1\t1\nAnn\t1\t2\nAnn\t1\tCy\t1\n")
+    found = scripts["run"].with_splits(items, {"split": {"pairs": "pairs.txt"}}, tmp_path)
+    assert found.splits == ("test", None, "test")
+
+
+def test_weights_go_by_order_and_shape(scripts: dict[str, ModuleType]) -> None:
+    renamed = scripts["lite0_weights"].renamed
+    theirs = {"a": torch.ones(2), "b": torch.zeros(3, 1)}
+    ours = {"x": torch.empty(2), "y": torch.empty(3, 1)}
+    found = renamed(theirs, ours)
+    assert list(found) == ["x", "y"]
+    np.testing.assert_array_equal(found["x"], np.ones(2))
+    with pytest.raises(ValueError, match=r"b is \(3, 1\), y wants \(1, 3\)"):
+        renamed(theirs, {"x": torch.empty(2), "y": torch.empty(1, 3)})
+    with pytest.raises(ValueError, match="2 tensors, wanted 1"):
+        renamed(theirs, {"x": torch.empty(2)})
+
+
+def test_emoji_of_several_vendors(tmp_path: Path, scripts: dict[str, ModuleType]) -> None:
+    root = tmp_path / "emoji_ru_en"
+    for vendor, name in (("google", "1f600"), ("twitter", "1f600"), ("google", "1f469-1f3fd")):
+        (root / vendor).mkdir(parents=True, exist_ok=True)
+        (root / vendor / f"{name}.png").touch()
+    (root / "captions.tsv").write_text("id\tname_en\n1f600\tgrinning\n1f469-1f3fd\twoman\n")
+    rows = list(scripts["tables"].emoji_rows(root))
+    assert [(row["label"], row["vendor"], row["base"]) for row in rows] == [
+        ("1f600", "google", "😀"),
+        ("1f600", "twitter", "😀"),
+        ("1f469-1f3fd", "google", "🧑"),
+    ]
