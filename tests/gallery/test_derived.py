@@ -117,16 +117,16 @@ def overwrite(file):
 
 @pytest.mark.parametrize("harm", [truncate, overwrite, lambda file: file.unlink()], ids=["short", "zeros", "missing"])
 def test_damaged_files_are_made_anew(harm, tmp_path):
-    build_index(tmp_path, Items("v1", 0), "lsh")
+    build_index(tmp_path, Items("v1", 0, 260), "lsh")
     (folder,) = tmp_path.iterdir()
     names = sorted(file.name for file in folder.iterdir())
     assert {"vectors.npy", "ids.npy", "index.faiss", "index.json", "stamp.json"} <= set(names)
     for name in names:
         harm(folder / name)
         assert damaged(tmp_path) == [folder]
-        items = Items("v1", 0)
+        items = Items("v1", 0, 260)
         finds_all(open_index(tmp_path, items, "lsh"), items)
-        assert items.read == [500], name
+        assert items.read == [260], name
         assert damaged(tmp_path) == []
 
 

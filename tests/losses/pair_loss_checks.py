@@ -108,7 +108,7 @@ class PairLossChecks:
             fast_mode=True,
         )
 
-    @settings(suppress_health_check=[HealthCheck.differing_executors], max_examples=25)
+    @settings(suppress_health_check=[HealthCheck.differing_executors], max_examples=25, deadline=None)
     @given(st.integers(0, 2**32 - 1), st.integers(1, 16), st.integers(1, 4))
     def test_order_names_and_rotation_do_not_matter(self, seed: int, count: int, classes: int) -> None:
         random = torch.Generator().manual_seed(seed)

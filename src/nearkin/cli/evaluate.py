@@ -5,10 +5,32 @@ from typing import Annotated
 
 import typer
 
+PROTOCOLS = ("retrieval", "verification", "few-shot", "clustering", "cross-modal")
+
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="Model or run folder, or a model's name on the Hub.")],
-    data: Annotated[str, typer.Argument(help="Folder tree, table (CSV, TSV, Parquet) or hf:// dataset.")],
+    models_and_data: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL... DATA",
+            help="Model or run folders, or models' names on the Hub; then a folder tree, table or hf:// dataset.",
+        ),
+    ],
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(help=f"{', '.join(PROTOCOLS)}; by commas [all that the data allow]."),
+    ] = None,
+    pairs: Annotated[Path | None, typer.Option(help="Pairs for verification: pairs.txt of LFW, or a table.")] = None,
+    ways: Annotated[int, typer.Option(help="Classes in a few-shot episode.")] = 5,
+    shots: Annotated[list[int] | None, typer.Option(help="Pictures shown of each; several allowed [1, 5].")] = None,
+    queries: Annotated[int, typer.Option(help="Pictures asked for of each.")] = 15,
+    within: Annotated[str | None, typer.Option(help="Column of groups that an episode's classes share.")] = None,
+    runs: Annotated[
+        Path | None, typer.Option(help="Fixed few-shot episodes: a folder as Omniglot's, or a table.")
+    ] = None,
+    frozen: Annotated[
+        str | None, typer.Option(help="Weights the backbone had before: 'pretrained' or a file; a baseline.")
+    ] = None,
     label: Annotated[str | None, typer.Option(help="Label column; 'path': the whole folder of a tree.")] = None,
     caption_column: Annotated[list[str] | None, typer.Option(help="Caption column; several allowed.")] = None,
     split: Annotated[str | None, typer.Option(help="train, val, test or all [test, else val, else all].")] = None,
@@ -18,30 +40,57 @@ def evaluate(
     no_baselines: Annotated[bool, typer.Option("--no-baselines", help="Leave out raw pixels and chance.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse broken pictures.")] = False,
 ) -> None:
-    """Judge a model on labelled or captioned pictures; every figure with its 95 % interval."""
+    """Judge models on labelled or captioned pictures, each figure with its 95 % interval; several side by side."""
     import sys
     from shlex import quote
 
     from nearkin.cli.output import print_report, status
     from nearkin.encoders.encoder import Encoder
+    from nearkin.errors import InvalidInput
+    from nearkin.evaluation.few_shot import FewShot
     from nearkin.progress import progress_bar
     from nearkin.tasks.evaluate import evaluate as run
+    from nearkin.tasks.evaluate import evaluate_several
+    from nearkin.tasks.plan import Plan
 
-    encoder = Encoder.from_pretrained(model)
+    *models, data = models_and_data
+    if not models:
+        raise InvalidInput(f"one argument, '{data}': wanted a model, or several, and the data to judge them by")
+    if len(set(models)) < len(models):
+        raise InvalidInput(f"the same model twice: {', '.join(models)}; wanted different ones")
+    if report is not None and len(models) > 1:
+        raise InvalidInput(f"--report shows one model, {len(models)} were given: leave it out, or use --json")
+    plan = Plan(
+        protocols=_protocols(protocol),
+        pairs=pairs,
+        few_shot=tuple(FewShot(ways, number, queries) for number in shots or (1, 5)),
+        within=within,
+        runs=runs,
+        frozen=frozen,
+    )
+    encoders = {model: Encoder.from_pretrained(model) for model in models}
+    options = {
+        "label": label,
+        "captions": caption_column,
+        "split": split,
+        "plan": plan,
+        "baselines": not no_baselines,
+        "seed": seed,
+        "strict": strict,
+    }
     with progress_bar("embedding pictures") as advance:
-        judged = run(
-            encoder,
-            data,
-            label=label,
-            captions=caption_column,
-            split=split,
-            baselines=not no_baselines,
-            seed=seed,
-            strict=strict,
-            page=report,
-            command=" ".join(["nearkin", *map(quote, sys.argv[1:])]),
-            progress=advance,
-        )
+        if len(encoders) > 1:
+            print_report(evaluate_several(encoders, data, progress=advance, **options), as_json=as_json)
+            return
+        typed = " ".join(["nearkin", *map(quote, sys.argv[1:])])
+        judged = run(encoders[models[0]], data, page=report, command=typed, progress=advance, **options)
     print_report(judged, as_json=as_json)
     if report is not None:
         status(f"report: {report}")
+
+
+def _protocols(given: list[str] | None) -> list[str] | None:
+    """The protocols by their names in the code: `few-shot` is `few_shot`."""
+    if given is None:
+        return None
+    return [name.strip().replace("-", "_") for names in given for name in names.split(",") if name.strip()]

@@ -10,6 +10,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from nearkin.data.items import Broken
     from nearkin.evaluation.report import Report
+    from nearkin.evaluation.side_by_side import SideBySide
     from nearkin.tasks.comparison.result import Comparison
 
 # Skipped pictures that are named one by one; --json has all.
@@ -24,7 +25,7 @@ def status(message: str) -> None:
     Console(stderr=True).print(message, highlight=False, markup=False, soft_wrap=True)
 
 
-def print_report(report: "Report", *, as_json: bool = False) -> None:
+def print_report(report: "Report | SideBySide", *, as_json: bool = False) -> None:
     """An evaluation: a table with counts and notes, or JSON."""
     if as_json:
         print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))

@@ -32,6 +32,7 @@ class Pair(NamedTuple):
         a, b: as the file names them.
         pictures: where they lie.
         same: whether they show the same, if the file says so.
+        fold: which fold of the file's the pair is in, if it has any.
     """
 
     row: int
@@ -39,6 +40,7 @@ class Pair(NamedTuple):
     b: str
     pictures: tuple[Picture, Picture]
     same: bool | None
+    fold: str | None = None
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,9 @@ class Pairs:
     """A file of pairs; iterating reads it from the start, holding one line at a time.
 
     Two kinds are known. A table (.csv, .tsv) with columns `a` and `b` (or path_a and path_b, left and right, ...), and
-    perhaps `same` (1 or 0, true or false). Or the pairs.txt of Labeled Faces in the Wild: "Name 1 4" for two pictures
-    of one person, "Name 1 Other 2" for two of two, below `root/Name/Name_0001.jpg`.
+    perhaps `same` (1 or 0, true or false) and `fold`. Or the pairs.txt of Labeled Faces in the Wild: "Name 1 4" for two
+    pictures of one person, "Name 1 Other 2" for two of two, below `root/Name/Name_0001.jpg`; if its first line is
+    "10 300", then so many folds of so many pairs of either kind follow.
 
     Args:
         path: the file.
@@ -101,7 +104,7 @@ class Pairs:
             wanted = " or ".join(" and ".join(pair) for pair in SIDES)
             raise SourceError(f"{self.path}: found columns {', '.join(names) or 'none'}; wanted {wanted}")
         left, right = (names.index(side) for side in sides)
-        same = names.index("same") if "same" in names else None
+        same, fold = (names.index(name) if name in names else None for name in ("same", "fold"))
         root = self.root or self.path.parent
         reader = csv.reader(file, delimiter=delimiter)
         for cells in reader:
@@ -111,7 +114,14 @@ class Pairs:
             if len(cells) != len(names) or not cells[left].strip() or not cells[right].strip():
                 raise SourceError(f"{self.path}: row {row}: wanted {len(names)} cells with two pictures, got {cells}")
             a, b = cells[left].strip(), cells[right].strip()
-            yield Pair(row, a, b, (_picture(root, a), _picture(root, b)), self._truth(row, cells, same))
+            yield Pair(
+                row,
+                a,
+                b,
+                (_picture(root, a), _picture(root, b)),
+                self._truth(row, cells, same),
+                None if fold is None else cells[fold].strip(),
+            )
 
     def _truth(self, row: int, cells: list[str], same: int | None) -> bool | None:
         text = "" if same is None else cells[same].strip().lower()
@@ -122,10 +132,13 @@ class Pairs:
     def _lfw(self, file: Iterator[str]) -> Iterator[Pair]:
         beside = self.path.parent / "lfw"
         root = self.root or (beside if beside.is_dir() else self.path.parent)
+        of_fold, count = 0, 0
         for row, line in enumerate(file, start=1):
             cells = line.split()
             if row == 1 and all(cell.isdigit() for cell in cells):
-                continue  # "10 300": folds, and pairs of each kind in a fold.
+                # "10 300": folds, and pairs of each kind in a fold.
+                of_fold = 2 * int(cells[1]) if len(cells) == 2 else 0
+                continue
             if not cells:
                 continue
             numbers = [cells[1], cells[-1]] if len(cells) in (3, 4) else []
@@ -136,7 +149,9 @@ class Pairs:
                 )
             people = (cells[0], cells[-2] if len(cells) == 4 else cells[0])
             a, b = (f"{name}/{name}_{int(number):04d}.jpg" for name, number in zip(people, numbers, strict=True))
-            yield Pair(row, a, b, (_picture(root, a), _picture(root, b)), len(cells) == 3)
+            fold = str(count // of_fold + 1) if of_fold else None
+            count += 1
+            yield Pair(row, a, b, (_picture(root, a), _picture(root, b)), len(cells) == 3, fold)
 
 
 def _picture(root: Path, name: str) -> Picture:

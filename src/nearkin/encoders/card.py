@@ -61,8 +61,8 @@ def thresholds_section(calibration: Calibration) -> str:
             "## Thresholds",
             "",
             f"Two pictures show the same if the cosine of their embeddings reaches the threshold; calibrated on "
-            f"{calibration.source}, {calibration.counts['classes']:,} classes. Intervals: what as many other classes show "
-            "in 95 % of cases.",
+            f"{calibration.source}, {calibration.counts['classes']:,} classes. Intervals: what as many other classes "
+            "show in 95 % of cases.",
             "",
             "| false accept rate | threshold | false accepts there | true accepts there |",
             "|---|---|---|---|",

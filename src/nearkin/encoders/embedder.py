@@ -10,6 +10,8 @@ from PIL import Image
 
 from nearkin.data.images import Preprocessing
 from nearkin.data.items import Picture
+from nearkin.encoders.calibration import Calibration
+from nearkin.encoders.sketch import TrainingSketch
 
 
 @runtime_checkable
@@ -49,3 +51,11 @@ class Embedder(Protocol):
     def embed_texts(self, texts: Sequence[str]) -> Float[np.ndarray, "n dim"]: ...
 
     def save_pretrained(self, folder: Path) -> Any: ...
+
+
+@runtime_checkable
+class Calibrated(Embedder, Protocol):
+    """An encoder that carries what its scores mean and what it was trained on, if either is known."""
+
+    calibration: Calibration | None
+    sketch: TrainingSketch | None

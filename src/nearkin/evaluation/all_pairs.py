@@ -1,9 +1,9 @@
 """Verification over all pairs of labelled pictures, block by block: a billion pairs in bounded memory.
 
-Scores are told apart to steps of 2^-20, about the rounding error of a float32 dot product, and counted by step. So every
-rate at every threshold is exact for the scores as rounded, from far = 1 down to a single pair; nothing is sampled.
-Equal vectors fall on one step, however the matrix product rounded them. A second pass gathers what each pair of
-classes adds to the error of each figure, which the intervals need.
+Scores are told apart to steps of 2^-20, about the rounding error of a float32 dot product, and counted by step. So
+every rate at every threshold is exact for the scores as rounded, from far = 1 down to a single pair; nothing is
+sampled. Equal vectors fall on one step, however the matrix product rounded them. A second pass gathers what each
+pair of classes adds to the error of each figure, which the intervals need.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -143,8 +143,8 @@ class _People(NamedTuple):
         names, ids, counts = np.unique(given[order], return_inverse=True, return_counts=True)
         if len(names) < 2 or counts.max() < 2:
             raise InvalidInput(
-                f"{len(names)} classes, the largest with {counts.max(initial=0)} pictures: verification needs two classes "
-                "or more, and one with two pictures"
+                f"{len(names)} classes, the largest with {counts.max(initial=0)} pictures: verification needs two "
+                "classes or more, and one with two pictures"
             )
         return _People(order, ids, np.cumsum(counts) - counts, np.cumsum(counts))
 
@@ -286,7 +286,7 @@ class _Part(NamedTuple):
             if isinstance(self.of_same, np.ndarray)
             else np.where(steps >= self.first, *self.of_same[::-1])
         )
-        return np.bincount(classes, weights=values, minlength=total)
+        return np.bincount(classes, weights=values, minlength=total).astype(np.float64)
 
 
 def _sum_parts(

@@ -139,7 +139,7 @@ def check_data(
 
 
 def sketch_of(
-    pixels: Iterable[UInt8[np.ndarray, "n height width channels"]],
+    pixels: Iterable[np.ndarray],
     labels: Sequence[str | None],
     *,
     total: int,
@@ -148,7 +148,7 @@ def sketch_of(
     """What to remember of training pictures.
 
     Args:
-        pixels: batches of those that are remembered: all, or `sampled_rows`.
+        pixels: batches `[n, height, width, channels]` of those that are remembered: all, or `sampled_rows`.
         labels: class names of all that is trained on.
         total: pictures that are trained on.
         limit: most pictures to remember.

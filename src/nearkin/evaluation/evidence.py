@@ -21,7 +21,8 @@ MISTAKES, MAPPED = 12, 800
 # Classes with a colour of their own on the map.
 COLOURED = 10
 
-_BINS = 60
+# Bins of the histogram, and the least span of scores that they share.
+_BINS, _LEAST_SPAN = 60, 0.02
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ def _consecutive(ids: np.ndarray) -> np.ndarray:
 def _histogram(vectors: np.ndarray, ids: np.ndarray, seed: int) -> Histogram:
     order = np.argsort(ids, kind="stable")
     pairs = draw_pairs(vectors[order], _consecutive(ids[order]), np.random.default_rng(seed), folds=1)
-    edges = np.linspace(pairs.scores.min(), max(pairs.scores.max(), pairs.scores.min() + 1e-6), _BINS + 1)
+    edges = np.linspace(pairs.scores.min(), max(pairs.scores.max(), pairs.scores.min() + _LEAST_SPAN), _BINS + 1)
     same, different = (
         np.histogram(pairs.scores[side], edges, weights=pairs.weights[side], density=True)[0]
         for side in (pairs.same, ~pairs.same)

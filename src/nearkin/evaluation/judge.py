@@ -1,24 +1,22 @@
 """Embedded pictures and texts to a report: the protocols that the data allow, beside their baselines."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
-from nearkin.errors import InvalidInput
-from nearkin.evaluation.cross_modal import cross_modal, cross_modal_by_chance
+from nearkin.errors import InvalidInput, UnknownName
 from nearkin.evaluation.intervals import Figure
+from nearkin.evaluation.protocols import RUNS, Contestant, Part, Subject, why_not
 from nearkin.evaluation.report import Report
-from nearkin.evaluation.retrieval import retrieval, retrieval_by_chance, roles
+from nearkin.evaluation.side_by_side import SideBySide
 
-BASELINES = ("raw pixels", "chance")
+# What training looks at after every epoch: the cheap ones.
+QUICK = ("retrieval", "cross_modal")
 
 # A larger side is a weaker baseline: what is blurred away at 16 are shifts of a pixel or two.
 RAW_SIDE = 16
-
-# Below, an interval says little: chance decides which classes one happened to have.
-FEW_CLASSES = 10
 
 
 def judge(
@@ -56,27 +54,112 @@ def judge(
         >>> report.figures["retrieval"]["recall@1"].value, report.counts["classes"]
         (1.0, 2)
     """
-    parts: dict[str, _Part] = {}
-    if label_ids is not None and (label_ids >= 0).any():
-        parts["retrieval"] = _retrieval(images, label_ids, is_query, is_gallery, raw, chance, seed)
-    if texts is not None and image_of_text is not None and len(texts):
-        by_chance = {"chance": cross_modal_by_chance(image_of_text, images=len(images))} if chance else {}
-        figures = cross_modal(images, texts, image_of_text, seed=seed)
-        parts["cross_modal"] = _Part(figures, by_chance, {"texts": len(texts)}, [])
-    judged = {protocol: part for protocol, part in parts.items() if part.figures}
-    if not judged:
-        raise InvalidInput(" ".join([f"{title}: nothing to judge, no texts and no two pictures of one class.", *notes]))
-    baselines = {
-        name: {protocol: part.baselines[name] for protocol, part in judged.items() if name in part.baselines}
-        for name in BASELINES
-    }
-    return Report(
-        title,
-        {protocol: part.figures for protocol, part in judged.items()},
-        baselines={name: figures for name, figures in baselines.items() if figures},
-        counts={"pictures": len(images), **{name: n for part in parts.values() for name, n in part.counts.items()}},
-        notes=(*notes, *(note for part in parts.values() for note in part.notes)),
+    subject = Subject(label_ids, is_query, is_gallery, image_of_text)
+    baselines = {} if raw is None else {"raw pixels": Contestant(raw)}
+    found = judge_several(
+        {title: Contestant(images, texts)}, subject, baselines, QUICK, chance=chance, notes=notes, seed=seed
     )
+    return replace(found.reports[0], title=title)
+
+
+def judge_several(
+    models: Mapping[str, Contestant],
+    subject: Subject,
+    baselines: Mapping[str, Contestant],
+    protocols: Sequence[str] | None = None,
+    *,
+    asked: bool = False,
+    chance: bool = True,
+    notes: Sequence[str] = (),
+    seed: int = 0,
+) -> SideBySide:
+    """Several models, and baselines, on the same pictures by the same protocols.
+
+    Args:
+        models: by name; the others are compared with the first.
+        subject: what is known of the pictures.
+        baselines: by name.
+        protocols: names in `RUNS`; all by default.
+        asked: whether the protocols were asked for by name, so that one that cannot be run is an error. Else it is
+            left out; and where all were meant, a note says why.
+        chance: whether to give what random embeddings would reach.
+        notes: what else the reader must know; they come first.
+        seed: of the bootstrap, of episodes and of clusters.
+
+    Raises:
+        UnknownName: no such protocol.
+        InvalidInput: nothing can be judged, or not what was asked for.
+
+    Example:
+        >>> corners, subject = np.eye(2)[[0, 0, 1, 1]], Subject(np.array([0, 0, 1, 1]))
+        >>> found = judge_several({"a": Contestant(corners), "b": Contestant(corners)}, subject, {}, ["retrieval"])
+        >>> found.differences["b"]["retrieval"]["map"].value
+        0.0
+    """
+    contestants = [*models.values(), *baselines.values()]
+    parts: dict[str, Part] = {}
+    left_out = []
+    for protocol in RUNS if protocols is None else protocols:
+        if protocol not in RUNS:
+            raise UnknownName("protocol", protocol, RUNS)
+        reason = None if asked else why_not(protocol, contestants, subject)
+        try:
+            if reason is None:
+                parts[protocol] = RUNS[protocol](contestants, subject, seed)
+        except InvalidInput as error:
+            if asked or protocol == "retrieval":
+                raise
+            reason = str(error)
+        if reason is not None:
+            left_out.append(f"{protocol} ({reason})")
+    judged = {protocol: part for protocol, part in parts.items() if part.measured[0]}
+    about = [*notes, *(note for part in parts.values() for note in part.notes)]
+    if not judged:
+        names = " and ".join(models)
+        raise InvalidInput(" ".join([f"{names}: nothing to judge, no texts and no two pictures of one class.", *notes]))
+    if left_out and protocols is None:
+        about.append(f"Protocols left out: {'; '.join(left_out)}.")
+    figures = [
+        {
+            protocol: {m: one.figure(seed=seed) for m, one in part.measured[place].items()}
+            for protocol, part in judged.items()
+        }
+        for place in range(len(contestants))
+    ]
+    beside = {name: _held(figures[len(models) + place]) for place, name in enumerate(baselines)}
+    if chance:
+        beside["chance"] = {protocol: dict(part.chance()) for protocol, part in judged.items()}
+    counts = {"pictures": len(contestants[0].images)}
+    counts |= {name: n for part in parts.values() for name, n in part.counts.items()}
+    return SideBySide(
+        tuple(models),
+        tuple(
+            Report(
+                name,
+                figures[place],
+                baselines={b: f for b, f in beside.items() if f},
+                counts=counts,
+                notes=tuple(about),
+            )
+            for place, name in enumerate(models)
+        ),
+        {
+            name: _held({protocol: _differences(part, place, seed) for protocol, part in judged.items()})
+            for place, name in enumerate(models)
+            if place
+        },
+    )
+
+
+def _held(figures: Mapping[str, dict[str, Figure]]) -> dict[str, dict[str, Figure]]:
+    """Without protocols that nothing was measured by."""
+    return {protocol: metrics for protocol, metrics in figures.items() if metrics}
+
+
+def _differences(part: Part, place: int, seed: int) -> dict[str, Figure]:
+    """What this contestant has more than the first."""
+    first, other = part.measured[0], part.measured[place]
+    return {metric: one.minus(first[metric], seed=seed) for metric, one in other.items() if metric in first}
 
 
 def raw_pixels(pixels: UInt8[np.ndarray, "n height width channels"]) -> Float[np.ndarray, "n raw"]:
@@ -95,53 +178,3 @@ def raw_pixels(pixels: UInt8[np.ndarray, "n height width channels"]) -> Float[np
     cells = pixels[:, : rows * tall, : columns * wide].reshape(count, rows, tall, columns, wide, channels)
     vectors = cells.mean(axis=(2, 4), dtype=np.float32).reshape(count, rows * columns * channels)
     return vectors - vectors.mean(axis=1, keepdims=True)
-
-
-class _Part(NamedTuple):
-    """What one protocol gives to the report."""
-
-    figures: dict[str, Figure]
-    baselines: dict[str, dict[str, Figure]]
-    counts: dict[str, int]
-    notes: list[str]
-
-
-def _retrieval(
-    images: np.ndarray,
-    label_ids: np.ndarray,
-    is_query: np.ndarray | None,
-    is_gallery: np.ndarray | None,
-    raw: np.ndarray | None,
-    chance: bool,
-    seed: int,
-) -> _Part:
-    """Retrieval among the labelled pictures; without figures if no query has a right answer."""
-    has_label = label_ids >= 0
-    labels = label_ids[has_label]
-    asks, answers = (None if flags is None else flags[has_label] for flags in (is_query, is_gallery))
-    part = roles(labels, is_query=asks, is_gallery=answers)
-    classes = len(np.unique(labels[part.queries]))
-    counts = {
-        "classes": len(np.unique(labels)),
-        "queries": len(part.queries),
-        "queries_without_match": part.without_match,
-        "gallery": len(part.gallery),
-    }
-    notes = []
-    if not has_label.all():
-        notes.append(f"Pictures without a label, which take no part in retrieval: {(~has_label).sum():,}.")
-    if part.without_match:
-        notes.append(f"Queries with no other picture of their class to find, left out: {part.without_match:,}.")
-    if not classes:
-        return _Part({}, {}, counts, notes)
-    if len(np.unique(labels[part.gallery])) == 1:
-        notes.append("All answers are of one class, so that every order is right: retrieval measures nothing here.")
-    elif classes < FEW_CLASSES:
-        notes.append(f"Queries come from few classes ({classes}): the intervals say little about other classes.")
-    figures = retrieval(images[has_label], labels, is_query=asks, is_gallery=answers, seed=seed)
-    baselines = {}
-    if raw is not None:
-        baselines["raw pixels"] = retrieval(raw[has_label], labels, is_query=asks, is_gallery=answers, seed=seed)
-    if chance:
-        baselines["chance"] = retrieval_by_chance(labels, is_query=asks, is_gallery=answers)
-    return _Part(figures, baselines, counts, notes)

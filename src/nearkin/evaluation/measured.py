@@ -77,6 +77,7 @@ class LeftOut:
         value: from all the data.
         without: the same number without each group in turn.
         n: how many measurements stand behind it.
+        least: the least that the number can be; the most is 1.
 
     Example:
         >>> LeftOut(0.5, np.array([0.4, 0.6, 0.5]), 30).figure().value
@@ -86,9 +87,10 @@ class LeftOut:
     value: float
     without: Float[np.ndarray, " groups"]
     n: int
+    least: float = 0.0
 
     def figure(self, *, seed: int = 0) -> Figure:
-        return bootstrap_left_out(self.value, self.without, n=self.n, within=(0.0, 1.0), seed=seed)
+        return bootstrap_left_out(self.value, self.without, n=self.n, within=(self.least, 1.0), seed=seed)
 
     def minus(self, other: "LeftOut", *, seed: int = 0) -> Figure:
         return bootstrap_left_out(self.value - other.value, self.without - other.without, n=self.n, seed=seed)

@@ -56,16 +56,14 @@ class Overlapping:
 
 def variance(parts: Float[np.ndarray, " m"], units: Int[np.ndarray, "m k"]) -> tuple[float, float]:
     """The variance of the sum of the parts, and how many units about it rests on (its degrees of freedom)."""
-    units = np.sort(units, axis=1)
+    numbers = np.sort(np.unique(units, return_inverse=True)[1].reshape(units.shape), axis=1)
+    numbers[:, 1:][numbers[:, 1:] == numbers[:, :-1]] = -1  # stands there already
     # Measurements of the same units are one.
-    kinds, members = np.unique(units, axis=0, return_inverse=True)
+    kinds, members = np.unique(np.sort(numbers, axis=1), axis=0, return_inverse=True)
     sums = np.bincount(members.ravel(), weights=parts)
-    first = np.concatenate([np.ones((len(kinds), 1), dtype=bool), kinds[:, 1:] != kinds[:, :-1]], axis=1)
-    by_unit = np.bincount(
-        np.unique(kinds, return_inverse=True)[1].reshape(kinds.shape)[first],
-        weights=np.broadcast_to(sums[:, None], kinds.shape)[first],
-    )
-    return combined(by_unit, twice=float(((first.sum(axis=1) - 1) * sums**2).sum()), alone=float((sums**2).sum()))
+    counts = kinds >= 0
+    by_unit = np.bincount(kinds[counts], weights=np.broadcast_to(sums[:, None], kinds.shape)[counts])
+    return combined(by_unit, twice=float(((counts.sum(axis=1) - 1) * sums**2).sum()), alone=float((sums**2).sum()))
 
 
 def combined(by_unit: Float[np.ndarray, " units"], *, twice: float, alone: float) -> tuple[float, float]:

@@ -200,7 +200,7 @@ def _distributions(content: PageContent) -> Plot:
     plot.bars(histogram.edges, histogram.same, 0, "same")
     if content.calibration:
         score = content.calibration.threshold().score
-        plot.dashed([score, score], [0, top])
+        plot.dashed([score, score], [0.0, top])
     return plot
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from nearkin.encoders.calibration import ProbabilityMap
 
 WIDTH, HEIGHT = 520, 340
-LEFT, RIGHT, TOP, BOTTOM = 58, 16, 16, 48
+LEFT, RIGHT, TOP, BOTTOM = 58, 22, 16, 48
 
 # Of Okabe & Ito, which colour-blind people can tell apart; on dark paper the same, lighter.
 STYLE = """
@@ -63,7 +63,7 @@ class Axis:
         unit = 10 ** math.floor(math.log10(span / 5))
         step = next(factor * unit for factor in (1, 2, 5, 10) if span / (factor * unit) <= 6)
         first = math.ceil(self.low / step - 1e-9)
-        return [number * step for number in range(first, math.floor(self.high / step + 1e-9) + 1)]
+        return [float(number * step) for number in range(first, math.floor(self.high / step + 1e-9) + 1)]
 
     def label(self, value: float) -> str:
         return f"{round(100 * value, 6):g} %" if self.percent else f"{round(value, 9):g}"
@@ -178,14 +178,14 @@ class Plot:
 def reliability_plot(probability: ProbabilityMap) -> Plot:
     """How often pairs of a given probability were the same; the size of a dot is the share of pairs there."""
     plot = Plot(
-        Axis("probability that was given", 0, 1, percent=True),
-        Axis("share that was the same", 0, 1, percent=True),
+        Axis("probability that was given", 0.0, 1.0, percent=True),
+        Axis("share that was the same", 0.0, 1.0, percent=True),
         f"Reliability of the probability, expected calibration error {100 * probability.ece:.1f} %",
     )
     titles = [
         f"given {100 * given:.1f} %, was {100 * was:.1f} %, {100 * weight:.1f} % of pairs"
         for given, was, weight in zip(probability.predicted, probability.observed, probability.weight, strict=True)
     ]
-    plot.dashed([0, 1], [0, 1]).curve(probability.predicted, probability.observed, 0)
+    plot.dashed([0.0, 1.0], [0.0, 1.0]).curve(probability.predicted, probability.observed, 0)
     sizes = [3 + 9 * math.sqrt(weight) for weight in probability.weight]
     return plot.dots(probability.predicted, probability.observed, lambda _: "f0", radius=sizes, titles=titles)

@@ -53,7 +53,7 @@ class Report:
     def table(self) -> list[list[str]]:
         """One row per metric: its name, value with interval, and each baseline's value."""
         return [
-            [metric, _shown(metric, figure), *(self._baseline(name, protocol, metric) for name in self.baselines)]
+            [metric, shown_figure(metric, figure), *(self.baseline(name, protocol, metric) for name in self.baselines)]
             for protocol, metrics in self.figures.items()
             for metric, figure in metrics.items()
         ]
@@ -88,8 +88,8 @@ class Report:
         """The report as JSON has it: figures as {"value", "interval", "n"}."""
         return {
             "title": self.title,
-            "figures": _to_json(self.figures),
-            "baselines": {name: _to_json(figures) for name, figures in self.baselines.items()},
+            "figures": figures_to_json(self.figures),
+            "baselines": {name: figures_to_json(figures) for name, figures in self.baselines.items()},
             "counts": dict(self.counts),
             "skipped": [asdict(broken) for broken in self.skipped],
             "notes": list(self.notes),
@@ -127,27 +127,39 @@ class Report:
         except (KeyError, TypeError, ValueError) as error:
             raise ArtefactError(f"{path} holds no report of nearkin: {error}") from error
 
-    def _baseline(self, name: str, protocol: str, metric: str) -> str:
+    def baseline(self, name: str, protocol: str, metric: str) -> str:
+        """What a baseline reaches, for `table`; "-" if it cannot take part."""
         figure = self.baselines[name].get(protocol, {}).get(metric)
         return "-" if figure is None else _number(metric, figure.value) + _unit(metric)
 
 
-def _shown(metric: str, figure: Figure) -> str:
-    value = _number(metric, figure.value) + _unit(metric)
+def shown_figure(metric: str, figure: Figure | None, *, signed: bool = False) -> str:
+    """A figure with its interval, in per cent if it is a share; differences are signed, in points.
+
+    Example:
+        >>> shown_figure("auc", Figure(0.5, 0.4, 0.6, 9)), shown_figure("auc", Figure(0.5, 0.4, 0.6, 9), signed=True)
+        ('50.0 % [40.0, 60.0]', '+50.0 [+40.0, +60.0]')
+    """
+    if figure is None:
+        return "-"
+    value = _number(metric, figure.value, signed) + ("" if signed else _unit(metric))
     if figure.low is None or figure.high is None:
         return value
-    return f"{value} [{_number(metric, figure.low)}, {_number(metric, figure.high)}]"
+    return f"{value} [{_number(metric, figure.low, signed)}, {_number(metric, figure.high, signed)}]"
 
 
-def _number(metric: str, value: float) -> str:
-    return f"{round(value, 1):g}" if metric.endswith(_COUNTS_RANKS) else f"{100 * value:.1f}"
+def _number(metric: str, value: float, signed: bool = False) -> str:
+    sign = "+" if signed else ""
+    return f"{round(value, 1):{sign}g}" if metric.endswith(_COUNTS_RANKS) else f"{100 * value:{sign}.1f}"
 
 
 def _unit(metric: str) -> str:
     return "" if metric.endswith(_COUNTS_RANKS) else " %"
 
 
-def _to_json(figures: Figures) -> dict[str, Any]:
+def figures_to_json(figures: Figures) -> dict[str, Any]:
+    """Figures as JSON has them."""
+
     def rounded(value: float | None) -> float | None:
         return None if value is None else round(value, _DIGITS)
 

@@ -1,7 +1,7 @@
 """Verification: do two pictures show the same? Error rates over thresholds, from scored pairs or from all pairs.
 
-A pair is accepted where its score is at least the threshold. far (false accept rate) is the share of different pairs that
-are accepted, tar (true accept rate) the share of same pairs.
+A pair is accepted where its score is at least the threshold. far (false accept rate) is the share of different pairs
+that are accepted, tar (true accept rate) the share of same pairs.
 """
 
 from collections.abc import Sequence
@@ -103,7 +103,7 @@ class Statistic:
 
     Args:
         value: the number.
-        of_same, of_different: for each score of the counts what a pair there adds: its influence over the number of pairs.
+        of_same, of_different: for each score of the counts what a pair there adds: its influence, over the pairs.
         place: where both of them step from one number to another, and do nothing else; None if they are no steps.
     """
 

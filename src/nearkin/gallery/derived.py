@@ -72,9 +72,7 @@ def find_index(folder: Path, truth: Truth, kind: str = "exact") -> LiveIndex | N
     """The index from its files, None if none of them fits. Arguments as `open_index`."""
     for path in folder.glob(f"{kind}-*"):
         with suppress(ArtefactError):
-            live = _opened(path, truth)
-            if live.index.kind != "exact" or live.changed <= WORN:
-                return live
+            return _opened(path, truth)
     return None
 
 
@@ -110,7 +108,7 @@ def _write(folder: Path, kind: str, identity: str, index: Index, items: dict[str
             np.save(new / f"{array}.npy", values)
         files = {file.name: [file.stat().st_size, _sample(file), _checksum(file)] for file in new.iterdir()}
         stamp = {"format": FORMAT, "identity": identity, "files": files}
-        (new / STAMP).write_text(json.dumps(stamp, indent=2) + "\n", encoding="utf-8")
+        (new / STAMP).write_text(json.dumps(stamp, indent=2), encoding="utf-8")
         _remove(folder / name)
         with suppress(OSError):  # another process was faster
             new.rename(folder / name)
@@ -129,7 +127,7 @@ def _opened(path: Path, truth: Truth) -> LiveIndex:
     """The index in a folder, brought up to the items.
 
     Raises:
-        ArtefactError: the files are damaged, or of other items.
+        ArtefactError: the files are damaged, or an exact index is worn.
     """
     if not _is_whole(path, _sample):
         raise ArtefactError(f"'{path}' is not what was written")
@@ -142,6 +140,8 @@ def _opened(path: Path, truth: Truth) -> LiveIndex:
         return LiveIndex.of(index, rows, by_row)
     now = truth.ids()
     rows, new_rows = matched(ids, marks, now, truth.marks())
+    if index.kind == "exact" and np.count_nonzero(rows < 0) + len(new_rows) > WORN * len(rows):
+        raise ArtefactError(f"too much has changed since '{path}' was written")
     return LiveIndex(index, rows, now, new_rows, ExactIndex(truth.vectors(new_rows), index.metric))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from PIL import Image
 
 from nearkin.arrays import as_vectors, unit
@@ -39,6 +39,8 @@ from nearkin.progress import Progress
 __all__ = ["AddSummary", "CheckReport", "Gallery", "Hit", "Hits", "IndexInfo", "Item", "ReindexSummary"]
 
 ITEMS = "items.lance"
+# Ids of items, such as those of hits.
+Ids = Iterable[int] | Int[np.ndarray, " n"]
 # Seconds for which a reader of an object store goes without a look at whether there is a newer version.
 LOOK = 1.0
 
@@ -252,7 +254,7 @@ class Gallery:
         with self._writing():
             return ingest_vectors(items, unit(checked), self._store, progress=progress)
 
-    def delete(self, ids: Iterable[int] | None = None, *, where: str | None = None) -> int:
+    def delete(self, ids: Ids | None = None, *, where: str | None = None) -> int:
         """Delete items, in one commit. Their pictures stay where they are; their ids are not used again.
 
         Args:
@@ -275,7 +277,7 @@ class Gallery:
     def update(
         self,
         values: Mapping[str, Any],
-        ids: Iterable[int] | None = None,
+        ids: Ids | None = None,
         *,
         where: str | None = None,
         create: bool = False,
@@ -305,7 +307,7 @@ class Gallery:
                 self._store.add_columns(new_columns(values, self._store.snapshot().schema))
             return self._store.update(as_sql(values, self._store.snapshot().schema), condition)
 
-    def get(self, ids: Iterable[int]) -> list[Item]:
+    def get(self, ids: Ids) -> list[Item]:
         """Items by their ids, in the order asked for.
 
         Raises:
@@ -315,15 +317,15 @@ class Gallery:
             >>> Gallery.open("flowers").get([3])[0].label  # doctest: +SKIP
             'rose'
         """
-        return self._newest().items(list(ids))
+        return self._newest().items(_numbers(ids))
 
-    def vectors(self, ids: Iterable[int]) -> Float[np.ndarray, "n dim"]:
+    def vectors(self, ids: Ids) -> Float[np.ndarray, "n dim"]:
         """Vectors of items by their ids, in the order asked for.
 
         Raises:
             InvalidInput: no item has one of the ids.
         """
-        return self._newest().vectors(list(ids))
+        return self._newest().vectors(_numbers(ids))
 
     def thumbnail(self, id: int) -> Image.Image:
         """The small picture that is kept of an item, at most 96 pixels a side.
@@ -585,15 +587,19 @@ class Gallery:
         """See the same items anew, since there is a better index or a better file."""
         self._view = self._view_of(self._view.snapshot)
 
-    def _condition(self, ids: Iterable[int] | None, where: str | None) -> str:
+    def _condition(self, ids: Ids | None, where: str | None) -> str:
         """The items that are meant, for the store."""
         if (ids is None) == (where is None):
             raise InvalidInput("which items? Wanted either their ids, or a filter (where)")
         if where is not None:
             return self._store.snapshot().condition(where)
-        wanted = [int(id) for id in ids or ()]
+        wanted = _numbers(() if ids is None else ids)
         self._newest().rows_of(wanted)
-        return any_of(ID, wanted)
+        return any_of(ID, wanted.tolist())
+
+
+def _numbers(ids: Ids) -> Int[np.ndarray, " n"]:
+    return np.fromiter(ids, dtype=np.int64)
 
 
 def _put_encoder(place: Place, encoder: Embedder) -> None:

@@ -45,12 +45,13 @@ class Records:
     def repair(self) -> list[str]:
         """Make anew the copies that differ from the rows; names them."""
         wrong = []
-        for place, fragment in enumerate(self._fragments):
-            part, path = self._snapshot.read(self._columns, fragment).combine_chunks(), self._path(place)
-            if path.exists() and not part.equals(self._part(place)):
-                path.unlink(missing_ok=True)
-                wrong.append(str(path))
-            self._parts[place] = part
+        for place, path in enumerate(map(self._path, range(len(self._fragments)))):
+            if path.exists():
+                truth, copy = self._read(place), self._copy(place)
+                if copy is None or not truth.equals(copy):
+                    path.unlink(missing_ok=True)
+                    wrong.append(str(path))
+        self._parts.clear()
         return wrong
 
     def _part(self, place: int) -> pa.Table:
@@ -59,15 +60,23 @@ class Records:
         return self._parts[place]
 
     def _load(self, place: int) -> pa.Table:
-        path = self._path(place)
-        with suppress(OSError, pa.ArrowInvalid):
-            part = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-            if part.num_rows == self._starts[place + 1] - self._starts[place]:
-                return part
-        part = self._snapshot.read(self._columns, self._fragments[place]).combine_chunks()
+        if (copy := self._copy(place)) is not None:
+            return copy
+        part = self._read(place)
         with suppress(OSError):
-            self._write(part, path)
+            self._write(part, self._path(place))
         return part
+
+    def _copy(self, place: int) -> pa.Table | None:
+        """What the file holds, None if that cannot be the fragment."""
+        with suppress(OSError, pa.ArrowInvalid):
+            copy = pa.ipc.open_file(pa.memory_map(str(self._path(place)))).read_all()
+            if copy.num_rows == self._starts[place + 1] - self._starts[place]:
+                return copy
+        return None
+
+    def _read(self, place: int) -> pa.Table:
+        return self._snapshot.read(self._columns, self._fragments[place]).combine_chunks()
 
     def _write(self, part: pa.Table, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -29,6 +29,8 @@ SMALL_FRAGMENTS = 64
 GRACE = timedelta(minutes=1)
 # Times that a write begins anew because another process was faster.
 ATTEMPTS = 20
+# And how long it does so.
+PATIENCE = timedelta(minutes=5)
 
 ENCODER, NEXT_ID, INDEX = "nearkin.encoder", "nearkin.next_id", "nearkin.index"
 
@@ -38,7 +40,8 @@ def lance_errors() -> Iterator[None]:
     """Lance's own errors as ours: files missing, damaged or forbidden, disk full."""
     try:
         yield
-    except OSError as error:
+    # ArrowInvalid comes through Arrow's reader of batches.
+    except (OSError, pa.ArrowInvalid) as error:
         # Behind this comma stands a line of Lance's source.
         raise ArtefactError(
             f"the gallery's items cannot be read or written: {str(error).partition(', /')[0]}"
@@ -110,8 +113,10 @@ class Snapshot:
                 yield from self._dataset.to_batches(
                     columns=list(columns), filter=condition, batch_size=size, scan_in_order=True
                 )
-            except pa.ArrowException as error:
-                raise fails_on_a_row(where or "", error) from error
+            except pa.ArrowInvalid as error:
+                if where is None or "LanceError" in str(error):
+                    raise
+                raise fails_on_a_row(where, error) from error
 
     def ids_where(self, where: str) -> Int[np.ndarray, " n"]:
         """Ids of the items that pass a filter.
@@ -248,21 +253,23 @@ class Store:
     @lance_errors()
     def upsert(self, rows: pa.Table) -> None:
         """Replace the rows whose uris there are, and add the others. A uri keeps the id that it got first."""
-        merge = self._newest().merge_insert("uri").conflict_retries(ATTEMPTS)
+        merge = self._newest().merge_insert("uri").conflict_retries(ATTEMPTS).retry_timeout(PATIENCE)
         merge.when_matched_update_all(f"source.{ID} = target.{ID}").when_not_matched_insert_all().execute(rows)
         self._compact_if_due()
 
     @lance_errors()
     def delete(self, condition: str) -> int:
         """Delete the rows that meet a condition, in one commit; says how many."""
-        count = self._newest().delete(condition, conflict_retries=ATTEMPTS)["num_deleted_rows"]
+        count = self._newest().delete(condition, conflict_retries=ATTEMPTS, retry_timeout=PATIENCE)["num_deleted_rows"]
         self._compact_if_due()
         return count
 
     @lance_errors()
     def update(self, values: Mapping[str, str], condition: str) -> int:
         """Set columns to SQL expressions where a condition holds, in one commit; says in how many rows."""
-        count = self._newest().update(dict(values), condition, conflict_retries=ATTEMPTS)["num_rows_updated"]
+        count = self._newest().update(dict(values), condition, conflict_retries=ATTEMPTS, retry_timeout=PATIENCE)[
+            "num_rows_updated"
+        ]
         self._compact_if_due()
         return count
 

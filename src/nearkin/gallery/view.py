@@ -74,7 +74,7 @@ class View:
         scores, rows = self.index.search(queries, wanted, allowed)
         return [self._hits(*answer, offset, threshold) for answer in zip(scores, rows, strict=True)]
 
-    def rows_of(self, ids: Sequence[int]) -> Int[np.ndarray, " n"]:
+    def rows_of(self, ids: Sequence[int] | Int[np.ndarray, " m"]) -> Int[np.ndarray, " n"]:
         """Rows of items.
 
         Raises:
@@ -92,7 +92,7 @@ class View:
             raise InvalidInput(f"no item has the id {missing[0]}{more}: take ids from hits")
         return rows
 
-    def items(self, ids: Sequence[int]) -> list[Item]:
+    def items(self, ids: Int[np.ndarray, " m"]) -> list[Item]:
         """Items by their ids.
 
         Raises:
@@ -100,7 +100,7 @@ class View:
         """
         return [Item.of(self.records[row]) for row in self.rows_of(ids).tolist()]
 
-    def vectors(self, ids: Sequence[int]) -> Float[np.ndarray, "n dim"]:
+    def vectors(self, ids: Sequence[int] | Int[np.ndarray, " m"]) -> Float[np.ndarray, "n dim"]:
         """Vectors of items.
 
         Raises:
@@ -127,7 +127,7 @@ class View:
         """Which rows pass a filter."""
         if where not in self._allowed:
             allowed = np.zeros(len(self.ids), dtype=bool)
-            allowed[self.rows_of(self.snapshot.ids_where(where))] = True  # type: ignore[arg-type]
+            allowed[self.rows_of(self.snapshot.ids_where(where))] = True
             while len(self._allowed) >= FILTERS:
                 self._allowed.pop(next(iter(self._allowed)))
             self._allowed[where] = allowed

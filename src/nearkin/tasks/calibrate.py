@@ -5,7 +5,7 @@ from pathlib import Path
 from nearkin.data.items import Items
 from nearkin.data.sources import read_items
 from nearkin.encoders.calibration import Calibration
-from nearkin.encoders.encoder import Encoder
+from nearkin.encoders.embedder import Calibrated
 from nearkin.errors import InvalidInput, SourceError, UnknownName
 from nearkin.evaluation.calibration import fit_calibration
 from nearkin.evaluation.checks import check_data
@@ -16,7 +16,7 @@ SPLITS = ("train", "val", "test", "all")
 
 
 def calibrate(
-    encoder: Encoder,
+    encoder: Calibrated,
     source: str | Path | Items,
     *,
     label: str | None = None,

@@ -1,0 +1,446 @@
+"""Search: nearkin's index kinds, raw and through `Gallery.search`, against other engines on the same vectors.
+
+    python benchmarks/search.py --size 100k --data mixture --engines exact,faiss-flat     # measures, adds to the JSON
+    python benchmarks/search.py --show                                                    # the table
+    python benchmarks/search.py --plot docs/search.png
+
+Each engine builds in a process of its own (time, memory), tuned by its own effort parameter from low to high until
+recall@10 reaches 0.995; then single queries and batches of 256 are timed. Time is the processor's, of all threads, so
+that other work on the machine counts for little; `faiss-flat` is timed between the others' rounds, in the same process,
+and ratios to it are the median over rounds. What is not installed is named and left out.
+
+Data: `mixture` (clusters of 500, as of products in many views), `manifold` (a smooth surface of 16 dimensions without
+clusters), or a file `.npy` of vectors, the last 512 of which are the queries.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+QUERIES, K, ENOUGH = 512, 10, 0.995
+RESULTS = Path(__file__).parent / "search.json"
+Search = Callable[[np.ndarray, int], np.ndarray]
+
+
+def mixture(n: int, dim: int) -> np.ndarray:
+    generator = np.random.default_rng(0)
+    centers = generator.standard_normal((max(10, n // 500), dim), dtype=np.float32)
+    noise = generator.standard_normal((n, dim), dtype=np.float32)
+    return centers[generator.integers(len(centers), size=n)] + np.float32(0.7) * noise
+
+
+def manifold(n: int, dim: int) -> np.ndarray:
+    generator = np.random.default_rng(0)
+    waves, phase = generator.standard_normal((16, dim), dtype=np.float32), generator.uniform(0, 2 * np.pi, dim)
+    return np.sin(generator.standard_normal((n, 16), dtype=np.float32) / 2 @ waves + phase.astype(np.float32))
+
+
+def load_data(name: str, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors and queries."""
+    made = {"mixture": mixture, "manifold": manifold}
+    vectors = made[name](size + QUERIES, 128) if name in made else np.load(name).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors[:-QUERIES].copy(), vectors[-QUERIES:].copy()
+
+
+# --- Engines: from vectors to (name of the effort, search) from low effort to high, and the size of what they hold.
+
+
+def ours(kind: str) -> Callable[[np.ndarray], Iterator[tuple[str, Search]]]:
+    def engine(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
+        from nearkin.gallery.indexes import build
+
+        index = build(vectors, kind, recall=0.992)
+        engine.bytes = index.bytes_per_vector  # type: ignore[attr-defined]
+        yield (
+            f"{index.kind} {getattr(index, 'effort', 'certified')}, stated {index.recall and index.recall.value}",
+            lambda queries, k: index.search(queries, k)[1],
+        )
+
+    return engine
+
+
+def through_gallery(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
+    """The public door: what `Gallery.search` costs beside the index itself."""
+    from search_gallery import gallery_of
+
+    gallery = gallery_of(vectors)
+
+    def search(queries: np.ndarray, k: int) -> np.ndarray:
+        if len(queries) == 1:
+            return np.array([[hit.id for hit in gallery.search(queries[0], k)]])
+        return np.array([[hit.id for hit in hits] for hits in gallery.search(queries, k)])
+
+    yield "exact", search
+
+
+def faiss_flat(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
+    import faiss
+
+    index = faiss.IndexFlatIP(vectors.shape[1])
+    index.add(vectors)
+    yield "", lambda queries, k: index.search(queries, k)[1]
+
+
+def refined(vectors: np.ndarray, queries: np.ndarray, candidates: np.ndarray, k: int) -> np.ndarray:
+    best = [np.argsort(-(vectors[row] @ query))[:k] for query, row in zip(queries, candidates, strict=True)]
+    return np.take_along_axis(candidates, np.array(best), axis=1)
+
+
+def faiss_lsh(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
+    import faiss
+
+    index = faiss.IndexLSH(vectors.shape[1], 256, True, False)
+    index.add(vectors)
+    faiss_lsh.bytes = 32
+    for depth in (50, 100, 200, 500, 1000, 2000, 4000):
+        yield (
+            f"refine {depth}",
+            lambda queries, k, depth=depth: refined(vectors, queries, index.search(queries, depth)[1], k),
+        )
+
+
+def faiss_hnsw(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
+    import faiss
+
+    index = faiss.IndexHNSWFlat(vectors.shape[1], 16, faiss.METRIC_INNER_PRODUCT)
+    index.hnsw.efConstruction = 100
+    index.add(vectors)
+    faiss_hnsw.bytes = 4 * vectors.shape[1] + 4 * 32
+    for effort in (16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024):
+        index.hnsw.efSearch = effort
+        yield f"efSearch {effort}", lambda queries, k: index.search(queries, k)[1]
+
+
+def faiss_ivf(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
+    import faiss
+
+    cells = round(4 * len(vectors) ** 0.5)
+    index = faiss.index_factory(vectors.shape[1], f"IVF{cells},Flat", faiss.METRIC_INNER_PRODUCT)
+    index.train(vectors[: 64 * cells])
+    index.add(vectors)
+    faiss_ivf.bytes = 4 * vectors.shape[1] + 8
+    for effort in (4, 8, 16, 32, 64, 128, 256, 512):
+        index.nprobe = effort
+        yield f"nprobe {effort}", lambda queries, k: index.search(queries, k)[1]
+
+
+def faiss_ivf_pq(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
+    import faiss
+
+    cells, dim = round(4 * len(vectors) ** 0.5), vectors.shape[1]
+    index = faiss.index_factory(dim, f"IVF{cells},PQ{dim // 2}x4fs", faiss.METRIC_INNER_PRODUCT)
+    index.train(vectors[: 64 * cells])
+    index.add(vectors)
+    faiss_ivf_pq.bytes = dim / 4 + 8
+    for effort in (8, 16, 32, 64, 128, 256, 512):
+        for depth in (50, 200, 500):
+            index.nprobe = effort
+            yield (
+                f"nprobe {effort} refine {depth}",
+                lambda queries, k, depth=depth: refined(vectors, queries, index.search(queries, depth)[1], k),
+            )
+
+
+def hnswlib(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
+    import hnswlib as library
+
+    index = library.Index("ip", vectors.shape[1])
+    index.init_index(len(vectors), M=16, ef_construction=100)
+    index.set_num_threads(threads())
+    index.add_items(vectors)
+    hnswlib.bytes = index.index_file_size() / len(vectors)
+    for effort in (16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024):
+        index.set_ef(effort)
+        yield f"ef {effort}", lambda queries, k: index.knn_query(queries, k)[0]
+
+
+def usearch(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
+    from usearch.index import Index
+
+    index = Index(ndim=vectors.shape[1], metric="ip", dtype="i8", connectivity=16, expansion_add=100)
+    index.add(np.arange(len(vectors)), vectors, threads=threads())
+    usearch.bytes = index.memory_usage / len(vectors)
+    for effort in (16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024):
+        index.expansion_search = effort
+
+        def search(queries: np.ndarray, k: int) -> np.ndarray:
+            found = index.search(queries, 2 * k, threads=threads()).keys.reshape(len(queries), -1)
+            return refined(vectors, queries, found.astype(np.int64), k)
+
+        yield f"i8, expansion {effort}, refine 20", search
+
+
+def scann(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
+    import scann as library
+
+    leaves = round(2 * len(vectors) ** 0.5)
+    index = (
+        library.scann_ops_pybind.builder(vectors, K, "dot_product")
+        .tree(num_leaves=leaves, num_leaves_to_search=100, training_sample_size=64 * leaves)
+        .score_ah(2, anisotropic_quantization_threshold=0.2)
+        .reorder(100)
+        .build()
+    )
+    for effort in (8, 16, 32, 64, 128, 256, 512):
+        for depth in (50, 150, 500):
+
+            def search(queries: np.ndarray, k: int, effort: int = effort, depth: int = depth) -> np.ndarray:
+                many = index.search_batched_parallel if threads() > 1 else index.search_batched
+                found = many(queries, k, pre_reorder_num_neighbors=depth, leaves_to_search=effort)
+                return found[0].astype(np.int64)
+
+            yield f"leaves {effort} reorder {depth}", search
+
+
+def lancedb(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
+    import tempfile
+
+    import lancedb as library
+    import pyarrow as pa
+
+    column = pa.FixedSizeListArray.from_arrays(vectors.ravel(), vectors.shape[1])
+    table = library.connect(tempfile.mkdtemp()).create_table(
+        "t", pa.table({"id": np.arange(len(vectors)), "vector": column})
+    )
+    table.create_index(metric="dot", vector_column_name="vector", index_type="IVF_HNSW_SQ")
+    for effort in (8, 32, 128):
+
+        def search(queries: np.ndarray, k: int, effort: int = effort) -> np.ndarray:
+            found = [
+                table.search(query).distance_type("dot").nprobes(effort).ef(4 * k).refine_factor(2).limit(k)
+                for query in queries
+            ]
+            return np.array([one.select(["id"]).to_arrow()["id"].to_numpy() for one in found])
+
+        yield f"IVF_HNSW_SQ nprobes {effort}", search
+
+
+def chromadb(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
+    import chromadb as library
+
+    table = library.EphemeralClient().create_collection("t", configuration={"hnsw": {"space": "ip", "ef_search": 128}})
+    for start in range(0, len(vectors), 5000):
+        part = vectors[start : start + 5000]
+        table.add(ids=[str(start + i) for i in range(len(part))], embeddings=part)
+    yield (
+        "ef_search 128",
+        lambda queries, k: np.array(
+            table.query(query_embeddings=queries, n_results=k, include=[])["ids"], dtype=np.int64
+        ),
+    )
+
+
+def qdrant_edge(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
+    raise ImportError("no recipe for qdrant-edge-py yet")
+
+
+def sqlite_vec(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
+    import sqlite3
+
+    import sqlite_vec as library
+
+    base = sqlite3.connect(":memory:")
+    base.enable_load_extension(True)
+    library.load(base)
+    base.execute(f"create virtual table t using vec0(v float[{vectors.shape[1]}] distance_metric=cosine)")
+    base.executemany("insert into t(rowid, v) values (?, ?)", ((i, row.tobytes()) for i, row in enumerate(vectors)))
+
+    def search(queries: np.ndarray, k: int) -> np.ndarray:
+        ask = "select rowid from t where v match ? and k = ? order by distance"
+        return np.array([[row for (row,) in base.execute(ask, (query.tobytes(), k))] for query in queries])
+
+    yield "flat", search
+
+
+ENGINES: dict[str, Callable[[np.ndarray], Iterator[tuple[str, Search]]]] = {
+    **{kind: ours(kind) for kind in ("exact", "lsh", "hnsw", "ivf", "auto")},
+    "Gallery.search": through_gallery,
+    "faiss-flat": faiss_flat,
+    "faiss-lsh": faiss_lsh,
+    "faiss-hnsw": faiss_hnsw,
+    "faiss-ivf": faiss_ivf,
+    "faiss-ivf-pq": faiss_ivf_pq,
+    "hnswlib": hnswlib,
+    "usearch": usearch,
+    "scann": scann,
+    "lancedb": lancedb,
+    "chromadb": chromadb,
+    "qdrant-edge": qdrant_edge,
+    "sqlite-vec": sqlite_vec,
+}
+
+
+def threads() -> int:
+    return int(os.environ["OMP_NUM_THREADS"])
+
+
+def processor(call: Callable[[], Any]) -> float:
+    """Seconds of the processor, of all threads."""
+    started = time.process_time()
+    call()
+    return time.process_time() - started
+
+
+def measure(engine: str, data: str, size: int, rounds: int) -> Iterator[dict[str, Any]]:
+    """What one engine does at each effort, in this process; faiss's flat index takes turns with it."""
+    import torch
+
+    torch.set_num_threads(threads())
+    vectors, queries = load_data(data, size)
+    ((_, flat),) = faiss_flat(vectors)
+    truth = flat(queries, K)
+    facts = {"engine": engine, "data": Path(data).stem, "size": len(vectors), "threads": threads()}
+    before, started, used = memory(), time.perf_counter(), time.process_time()
+    for effort, search in ENGINES[engine](vectors):
+        if "build_seconds" not in facts:
+            facts |= {
+                "build_seconds": time.perf_counter() - started,
+                "build_processor": time.process_time() - used,
+                "memory": memory() - before,
+                "bytes": getattr(ENGINES[engine], "bytes", None),
+            }
+        found = search(queries, K)
+        recall = float(np.mean([len({*a} & {*b}) / K for a, b in zip(found.tolist(), truth.tolist(), strict=True)]))
+        result = {**facts, "effort": effort, "recall": recall}
+        for name, batches in (
+            ("single", [queries[i : i + 1] for i in range(40)]),
+            ("batch", [queries[:256]]),
+        ):
+            count = sum(map(len, batches))
+            times = np.array(
+                [
+                    [processor(lambda s=one: [s(batch, K) for batch in batches]) for one in (search, flat)]  # noqa: B023
+                    for _ in range(rounds)
+                ]
+            )
+            ratio = times[:, 1] / times[:, 0]
+            result[name] = {
+                "microseconds": float(np.median(times[:, 0]) / count * 1e6),
+                "flat": float(np.median(times[:, 1]) / count * 1e6),
+                "times_flat": [float(np.median(ratio)), float(ratio.min()), float(ratio.max())],
+            }
+        yield result
+        if recall >= ENOUGH:
+            break
+
+
+def memory() -> float:
+    """Greatest memory so far, bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+
+
+def keep(result: dict[str, Any]) -> None:
+    """Add to the results, in place of an older one of the same."""
+    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+    same = ("engine", "data", "size", "threads", "effort")
+    known = [old for old in known if any(old[name] != result[name] for name in same)]
+    RESULTS.write_text(json.dumps([*known, result], indent=1) + "\n")
+
+
+def chosen(results: list[dict[str, Any]], recall: float = 0.99) -> list[dict[str, Any]]:
+    """Of each engine and setting the cheapest effort that reaches the recall, or else the best recall."""
+    best: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for result in results:
+        key = tuple(result[name] for name in ("data", "size", "threads", "engine"))
+        rank = (min(result["recall"], recall), -result["batch"]["microseconds"])
+        if key not in best or rank > best[key]["rank"]:
+            best[key] = {**result, "rank": rank}
+    return [best[key] for key in sorted(best)]
+
+
+def show(results: list[dict[str, Any]]) -> None:
+    print("| data | n | threads | engine | effort | recall@10 | one query | batch of 256, a query | build | bytes |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for row in chosen(results):
+        single, batch = (
+            f"{row[name]['microseconds']:.0f} µs ({row[name]['times_flat'][0]:.1f}x)" for name in ("single", "batch")
+        )
+        size = "-" if row["bytes"] is None else f"{row['bytes']:.0f}"
+        print(
+            f"| {row['data']} | {row['size']:,} | {row['threads']} | {row['engine']} | {row['effort']} "
+            f"| {row['recall']:.4f} | {single} | {batch} | {row['build_processor']:.0f} s | {size} |"
+        )
+
+
+def plot(results: list[dict[str, Any]], path: str) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    panels = sorted({(row["data"], row["size"]) for row in results if row["threads"] == 1})
+    figure, axes = plt.subplots(1, len(panels), figsize=(5 * len(panels), 4.5), squeeze=False)
+    names = list(ENGINES)
+    for axis, (data, size) in zip(axes[0], panels, strict=True):
+        for number, engine in enumerate(names):
+            rows = [
+                row
+                for row in results
+                if (row["data"], row["size"], row["engine"], row["threads"]) == (data, size, engine, 1)
+            ]
+            if rows and engine != "Gallery.search":
+                rows.sort(key=lambda row: row["recall"])
+                axis.plot(
+                    [max(1e-4, 1 - row["recall"]) for row in rows],
+                    [1e6 / row["batch"]["microseconds"] for row in rows],
+                    "o-" if number < 5 else "x--",
+                    color=f"C{number % 10}",
+                    label=engine,
+                    linewidth=2 if number < 5 else 1,
+                )
+        axis.set(xscale="log", yscale="log", title=f"{data}, {size:,} x 128", xlabel="recall@10")
+        axis.invert_xaxis()
+        axis.axvline(0.01, color="grey", linewidth=0.5)
+        axis.set_xticks([0.3, 0.1, 0.03, 0.01, 0.001, 1e-4], ["0.7", "0.9", "0.97", "0.99", "0.999", "1"])
+        axis.minorticks_off()
+    axes[0, 0].set_ylabel("queries per second of processor time, batch of 256")
+    axes[0, -1].legend(fontsize=7)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", default="100k")
+    parser.add_argument("--data", default="mixture", help="mixture, manifold, or a file .npy")
+    parser.add_argument("--engines", default=",".join(ENGINES))
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--show", action="store_true")
+    parser.add_argument("--plot", metavar="PNG")
+    parser.add_argument("--here", action="store_true", help="measure in this process, one engine")
+    options = parser.parse_args()
+    if options.show or options.plot:
+        results = json.loads(RESULTS.read_text())
+        if options.show:
+            show(results)
+        if options.plot:
+            plot(results, options.plot)
+    elif options.here:
+        size = int(options.size.replace("k", "000").replace("M", "000000"))
+        try:
+            for result in measure(options.engines, options.data, size, options.rounds):
+                print(json.dumps(result), flush=True)
+                keep(result)
+        except ImportError as error:
+            print(f"{options.engines}: left out ({error})", flush=True)
+    else:
+        count = str(options.threads)
+        limit = {name: count for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+        for engine in options.engines.split(","):
+            same = ["--size", options.size, "--data", options.data, "--rounds", str(options.rounds), "--here"]
+            subprocess.run([sys.executable, __file__, *same, "--engines", engine], env=os.environ | limit, check=False)
+
+
+if __name__ == "__main__":
+    main()

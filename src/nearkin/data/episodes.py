@@ -1,0 +1,135 @@
+"""Fixed few-shot episodes from files: the runs of Omniglot, or a table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from nearkin.data.items import Picture
+from nearkin.data.table import raise_faults, read_table
+from nearkin.errors import SourceError
+
+# In a folder of runs, the file that says for each picture asked for which shown picture is of its class.
+ANSWERS = "class_labels.txt"
+_COLUMNS = ("run", "role", "path", "label")
+_ROLES = {
+    "shown": True,
+    "support": True,
+    "train": True,
+    "training": True,
+    "asked": False,
+    "query": False,
+    "test": False,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class FixedRun:
+    """One episode, as rows of a list of pictures.
+
+    Args:
+        shown, asked: rows of the pictures that are shown and asked for.
+        shown_classes, asked_classes: their classes, numbered within the run.
+    """
+
+    shown: Int[np.ndarray, " s"]
+    shown_classes: Int[np.ndarray, " s"]
+    asked: Int[np.ndarray, " q"]
+    asked_classes: Int[np.ndarray, " q"]
+
+
+def read_runs(path: str | Path) -> tuple[list[Picture], list[FixedRun]]:
+    """Fixed episodes, and the pictures that they are made of.
+
+    Args:
+        path: one of
+            a folder with a folder for each run, each with `class_labels.txt`: a line "run01/test/item01.png
+            run01/training/class14.png" for every picture asked for, both below the folder (Omniglot's layout);
+            a table with the columns run, role (shown or asked), path and label; paths are below the table's folder.
+
+    Raises:
+        SourceError: nothing of the kind there, a line or row at fault, or a picture that is missing: it is named.
+
+    Example:
+        >>> pictures, runs = read_runs("omniglot/all_runs")  # doctest: +SKIP
+    """
+    root = Path(path).expanduser()
+    lines = _table_lines(root) if root.is_file() else _folder_lines(root)
+    places: dict[str, int] = {}
+    faults, runs = [], []
+    for sides in lines.values():
+        for where, file, _, _ in sides:
+            if file not in places and not Path(file).is_file():
+                faults.append(f"{where}: no picture '{file}'")
+            places.setdefault(file, len(places))
+    raise_faults(str(root), faults)
+    for run, sides in lines.items():
+        names = {name: number for number, name in enumerate(dict.fromkeys(name for *_, name in sides))}
+        shown, asked = (
+            np.array([(places[file], names[name]) for _, file, is_shown, name in sides if is_shown is side]).reshape(
+                -1, 2
+            )
+            for side in (True, False)
+        )
+        if len(missing := sorted(set(asked[:, 1]) - set(shown[:, 1]))) or not len(asked):
+            what = f"class '{list(names)[missing[0]]}' is asked for but not shown" if missing else "asks for nothing"
+            raise SourceError(f"{root}: run '{run}': {what}")
+        runs.append(FixedRun(shown[:, 0], shown[:, 1], asked[:, 0], asked[:, 1]))
+    return [Picture(file) for file in places], runs
+
+
+# For each run: where it says so, a picture, whether it is shown, its class.
+_Lines = dict[str, list[tuple[str, str, bool, str]]]
+
+
+def _folder_lines(root: Path) -> _Lines:
+    files = sorted(root.glob(f"*/{ANSWERS}"))
+    if not files:
+        raise SourceError(
+            f"{root}: no runs: wanted a folder for each, with {ANSWERS}, or a table ({', '.join(_COLUMNS)})"
+        )
+    found: _Lines = {}
+    for file in files:
+        found[file.parent.name] = sides = []
+        shown = set()
+        for row, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            cells = line.split()
+            if not cells:
+                continue
+            where = f"{file.parent.name}/{ANSWERS} row {row}"
+            if len(cells) != 2:
+                raise SourceError(f"{root}: {where}: '{line}', wanted a picture asked for and one shown of its class")
+            asked, answer = (str((root / cell).resolve()) for cell in cells)
+            if answer not in shown:
+                sides.append((where, answer, True, answer))
+            shown.add(answer)
+            sides.append((where, asked, False, answer))
+        # Pictures that are shown but the answer to nothing: they can be taken for one.
+        folder = next((Path(answer).parent for answer in sorted(shown)), file.parent)
+        others = (
+            sorted(str(other.resolve()) for other in folder.glob(f"*{Path(next(iter(shown))).suffix}")) if shown else []
+        )
+        sides += [(str(folder), other, True, other) for other in others if other not in shown]
+    return found
+
+
+def _table_lines(path: Path) -> _Lines:
+    table = read_table(path)
+    missing = [name for name in _COLUMNS if name not in table.columns]
+    if missing:
+        raise SourceError(f"{path}: no column {', '.join(missing)}: found {', '.join(table.columns)}")
+    found: _Lines = {}
+    faults = []
+    columns: Sequence[list] = [table.columns[name] for name in _COLUMNS]
+    for row, run, role, file, name in zip(table.rows, *columns, strict=True):
+        is_shown = _ROLES.get(str(role).lower())
+        if is_shown is None or None in (run, file, name):
+            faults.append(f"row {row}: run '{run}', role '{role}', path '{file}', label '{name}'")
+            continue
+        found.setdefault(str(run), []).append(
+            (f"row {row}", str((path.parent / str(file)).resolve()), is_shown, str(name))
+        )
+    raise_faults(str(path), faults, "; wanted all four, the role shown or asked")
+    return found

@@ -1,0 +1,94 @@
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from nearkin.cli import app
+from nearkin.errors import InvalidInput
+from nearkin.gallery.gallery import Gallery
+from tests.cli.test_index_search import make_encoder
+from tests.fakes import draw_noise
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    draw_noise(tmp_path / "data" / "cat", range(4))
+    gallery = Gallery.create(tmp_path / "gallery", make_encoder(0))
+    gallery.add(tmp_path / "data")
+    return tmp_path / "gallery"
+
+
+def run(*arguments: object) -> Result:
+    result = CliRunner(env={"COLUMNS": "300"}).invoke(app, [str(argument) for argument in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def answer(*arguments: object) -> dict:
+    return json.loads(run(*arguments, "--json").stdout)
+
+
+def test_look_change_and_export(place: Path, tmp_path: Path) -> None:
+    facts = answer("gallery", "info", place)
+    assert (facts["items"], facts["dim"], facts["columns"]["label"]) == (4, 8, "string")
+    assert facts["index"]["kind"] == "exact"
+    assert "items: 4" in run("gallery", "info", place).stdout
+    changes = ("--set", "price=3.5", "--set", "label=mug", "--set", "captions=[a, b]")
+    assert answer("gallery", "update", place, *changes, "--id", 1, "--id", 2, "--create")["updated"] == 2
+    (item,) = json.loads(run("gallery", "get", place, 2).stdout)
+    assert (item["label"], item["captions"], item["metadata"]) == ("mug", ["a", "b"], {"folder": "cat", "price": 3.5})
+    found = answer("search", place, "#2", "--where", "label = 'mug'", "--offset", 1)[0]["hits"]
+    assert [hit["id"] for hit in found] == [1]
+    assert "no hit" in run("search", place, "#2", "--threshold", 1.5).stdout
+    assert answer("gallery", "delete", place, "--where", "price > 3") == {
+        "gallery": str(place), "deleted": 2, "items": 2,
+    }  # fmt: skip
+    out = tmp_path / "out.parquet"
+    assert answer("gallery", "export", place, out, "--no-vectors")["written"] == 2
+    assert pq.read_table(out).column_names == ["item_id", "uri", "label", "captions", "folder", "price"]
+    assert answer("gallery", "build", place, "--kind", "exact")["recall"] is None
+
+
+def test_check_names_what_is_missing(place: Path, tmp_path: Path) -> None:
+    missing = tmp_path / "data" / "cat" / "0.png"
+    missing.unlink()
+    assert answer("gallery", "check", place)["missing"] == [str(missing)]
+    shown = run("gallery", "check", place)
+    assert "sound: True" in shown.stdout
+    assert f"missing: 1\n  {missing}" in shown.stdout
+
+
+def test_reindex(place: Path, tmp_path: Path) -> None:
+    model = make_encoder(1).save_pretrained(tmp_path / "new")
+    shown = run("reindex", place, "--model", model)
+    assert "4 items, now by encoder conv4-" in shown.stdout
+    assert "nearest neighbours" in shown.stdout
+    # The gallery's own copy is the new one.
+    assert answer("search", place, tmp_path / "data" / "cat" / "3.png", "-k", 1)[0]["hits"][0]["score"] > 0.999
+    back = make_encoder(0).save_pretrained(tmp_path / "old")
+    assert answer("reindex", place, "--model", back)["items"] == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("delete",), "which items"),
+        (("delete", "--id", 99), "no item has the id 99"),
+        (("delete", "--where", "label ="), "slip at position 8"),
+        (("update", "--set", "label", "--id", 1), "wanted COLUMN=VALUE"),
+        (("update", "--set", "lable=x", "--id", 1), "did you mean label"),
+        (("build", "--kind", "fast"), "unknown kind of index"),
+    ],
+)
+def test_bad_input(place: Path, arguments: tuple, reason: str) -> None:
+    with pytest.raises(InvalidInput, match=reason):
+        run("gallery", arguments[0], place, *arguments[1:])
+
+
+def test_honest_without_a_calibration(place: Path) -> None:
+    with pytest.raises(InvalidInput, match="has no calibration"):
+        run("search", place, "#1", "--honest")
