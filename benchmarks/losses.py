@@ -1,66 +1,257 @@
-"""Time and memory of each loss, forward and backward, against pytorch-metric-learning; prints a Markdown table.
+"""Time and memory of each loss, forward and backward, against other libraries; prints a Markdown table.
 
-    python benchmarks/losses.py [--quick] [--only triplet] [--dim 128] [--threads 2] [--device cpu] [--seed 0]
+    python benchmarks/losses.py [--only triplet ...] [--sizes 128 512] [--per-class 4 32] [--dims 128 512]
+                                [--threads 1] [--device cpu] [--seed 0] [--json losses.json] [--oml]
 
-Both sides get the same unit vectors, spread widely around a centre for each class, in turns in one process: a
-round is one call of each, the ratio is taken within the round, and the table shows its median and its range over the
-rounds. Peak memory is what one call adds to a fresh process (or, on a GPU, to the memory that torch holds). Where the
-formulas are the same, the last columns say how far value and gradient are from theirs computed in float64, relative to
-the value and to the largest number of the gradient.
+Peers: pytorch-metric-learning; open-metric-learning with `--oml`; for pairs of pictures and texts, and where neither
+has the loss, the formula in plain PyTorch. Both sides get the same unit vectors, spread widely around a centre for each
+class, in turns in one process: a round is one call of each, the ratio is taken within the round, and the table shows
+its median and its range over the rounds. Peak memory is what one call adds to a process that has made a small one (or,
+on a GPU, to the memory that torch holds). Where the formulas are the same, "differs" says how far value and gradient
+are from theirs computed in float64, relative to the value and to the length of the gradient; else a letter says why.
+
+A peer is left out where it would take more than 4 GiB or 30 seconds a call, judged by how it grows: "-".
 """
 
 import argparse
+import ctypes
 import json
-import os
+import math
+import multiprocessing
 import platform
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from pytorch_metric_learning import distances as pml_distances
 from pytorch_metric_learning import losses as pml
+from pytorch_metric_learning import miners
 from torch import Tensor
 
 from nearkin import losses
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
+LARGEST_PEER = 4 * 2**30
+LONGEST_CALL = 30.0
+
+REASONS = {
+    "a": "theirs is linear in the distance and averages positives and negatives apart",
+    "b": "theirs takes all negatives between positive and margin, ours the nearest further off",
+    "c": "theirs counts the anchor as an answer to itself",
+    "d": "theirs takes distances, not their squares",
+    "e": "each side has class weights of its own; theirs is plain PyTorch for softmax and center",
+}
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Two losses to compare.
+
+    Args:
+        ours, theirs: made for so many classes and dimensions.
+        bytes_of_theirs: about how much theirs takes for so many rows with so many of each class.
+        reason: why the numbers differ, a key of REASONS; empty if they do not.
+    """
+
+    ours: Callable[[int, int], Loss]
+    theirs: Callable[[int, int], Loss]
+    bytes_of_theirs: Callable[[int, int], float] = lambda rows, _: 40 * rows**2
+    reason: str = ""
+
+
+def always(loss: Loss) -> Callable[[int, int], Loss]:
+    return lambda classes, dim: loss
+
 
 def euclidean(power: int) -> Any:
     return pml_distances.LpDistance(normalize_embeddings=False, p=2, power=power)
 
 
-# name -> ours, theirs, whether the formulas are the same
-SIDES: dict[str, tuple[Loss, Loss, bool]] = {
-    "triplet": (
-        partial(losses.triplet_loss, margin=0.2),
-        pml.TripletMarginLoss(margin=0.2, distance=euclidean(power=2)),
-        True,
+def dot() -> Any:
+    return pml_distances.DotProductSimilarity(normalize_embeddings=False)
+
+
+def mined(loss: Any, miner: Any) -> Loss:
+    return lambda embeddings, labels: loss(embeddings, labels, miner(embeddings, labels))
+
+
+def all_triplets(rows: int, per_class: int) -> float:
+    return 60.0 * rows * (per_class - 1) * (rows - per_class)
+
+
+def positives_by_negatives(rows: int, per_class: int) -> float:
+    return 40.0 * rows * (per_class - 1) * rows * (rows - per_class)
+
+
+def soft_triplets_plainly(embeddings: Tensor, labels: Tensor) -> Tensor:
+    squared = torch.cdist(embeddings, embeddings).square()
+    same = labels[:, None] == labels
+    positive = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    triplets = positive[:, :, None] & ~same[:, None, :]
+    return F.softplus(squared[:, :, None] - squared[:, None, :])[triplets].mean()
+
+
+def two_towers(loss: Callable[[Tensor, Tensor], Tensor]) -> Loss:
+    """The first half of the rows are pictures, the second half texts."""
+    return lambda embeddings, _: loss(*embeddings.chunk(2))
+
+
+def info_nce_plainly(images: Tensor, texts: Tensor) -> Tensor:
+    scores, own = images @ texts.T / 0.07, torch.arange(len(images), device=images.device)
+    return (F.cross_entropy(scores, own) + F.cross_entropy(scores.T, own)) / 2
+
+
+def siglip_plainly(images: Tensor, texts: Tensor) -> Tensor:
+    logits = 10 * images @ texts.T - 10
+    signs = 2 * torch.eye(len(images), device=images.device, dtype=images.dtype) - 1
+    return -F.logsigmoid(signs * logits).sum() / len(images)
+
+
+def vse_plainly(images: Tensor, texts: Tensor) -> Tensor:
+    scores = images @ texts.T
+    own = scores.diag()[:, None]
+    itself = torch.eye(len(images), dtype=torch.bool, device=images.device)
+    by_image = (0.2 + scores - own).clamp(min=0).masked_fill(itself, 0)
+    by_text = (0.2 + scores - own.T).clamp(min=0).masked_fill(itself, 0)
+    return (by_image.max(1).values.sum() + by_text.max(0).values.sum()) / len(images)
+
+
+PAIRS: dict[str, Sides] = {
+    "triplet": Sides(
+        always(partial(losses.triplet_loss, margin=0.2)),
+        always(pml.TripletMarginLoss(margin=0.2, distance=euclidean(power=2))),
+        all_triplets,
     ),
-    # Theirs is linear in the distance and averages positives and negatives apart.
-    "contrastive": (
-        partial(losses.contrastive_loss, margin=1.4),
-        pml.ContrastiveLoss(pos_margin=0.0, neg_margin=1.4, distance=euclidean(power=1)),
-        False,
+    "triplet, soft margin": Sides(
+        always(partial(losses.triplet_loss, margin="soft")),
+        always(soft_triplets_plainly),
+        lambda rows, _: 20.0 * rows**3,
     ),
+    "batch-hard-triplet": Sides(
+        always(partial(losses.batch_hard_triplet_loss, margin=0.2, reduction="mean_nonzero")),
+        always(
+            mined(
+                pml.TripletMarginLoss(margin=0.2, distance=euclidean(power=1)),
+                miners.BatchHardMiner(distance=euclidean(power=1)),
+            )
+        ),
+    ),
+    "semi-hard-triplet": Sides(
+        always(losses.semi_hard_triplet_loss),
+        always(
+            mined(
+                pml.TripletMarginLoss(margin=0.2, distance=euclidean(power=2)),
+                miners.TripletMarginMiner(margin=0.2, type_of_triplets="semihard", distance=euclidean(power=2)),
+            )
+        ),
+        all_triplets,
+        "b",
+    ),
+    "contrastive": Sides(
+        always(partial(losses.contrastive_loss, margin=1.4)),
+        always(pml.ContrastiveLoss(pos_margin=0.0, neg_margin=1.4, distance=euclidean(power=1))),
+        reason="a",
+    ),
+    "multi-similarity": Sides(always(losses.multi_similarity_loss), always(pml.MultiSimilarityLoss(distance=dot()))),
+    # Theirs makes unit rows itself, which changes nothing here but the gradient along the row.
+    "circle": Sides(
+        always(lambda x, labels: losses.circle_loss(F.normalize(x), labels)), always(pml.CircleLoss(m=0.4, gamma=80))
+    ),
+    "nt-xent": Sides(
+        always(partial(losses.nt_xent_loss, temperature=0.1)),
+        always(pml.NTXentLoss(temperature=0.1, distance=dot())),
+        positives_by_negatives,
+    ),
+    "supcon": Sides(
+        always(partial(losses.supcon_loss, temperature=0.1)), always(pml.SupConLoss(temperature=0.1, distance=dot()))
+    ),
+    "lifted-structure": Sides(
+        always(losses.lifted_structure_loss), always(pml.GeneralizedLiftedStructureLoss(distance=euclidean(power=1)))
+    ),
+    "smooth-ap": Sides(
+        always(losses.smooth_ap_loss), always(pml.SmoothAPLoss()), lambda rows, _: 28.0 * rows**3, reason="c"
+    ),
+    "info-nce": Sides(
+        always(two_towers(losses.info_nce_loss)), always(two_towers(info_nce_plainly)), lambda rows, _: 15 * rows**2
+    ),
+    "siglip": Sides(
+        always(two_towers(losses.siglip_loss)), always(two_towers(siglip_plainly)), lambda rows, _: 15 * rows**2
+    ),
+    "vse": Sides(always(two_towers(losses.vse_loss)), always(two_towers(vse_plainly)), lambda rows, _: 15 * rows**2),
 }
-SIZES = ((128, 4), (512, 4), (512, 32), (1024, 4), (1024, 32), (4096, 4), (4096, 32))
-# Beyond so many rows theirs takes minutes or does not fit into memory.
-LARGEST_OF_THEIRS = {"triplet": 1024, "contrastive": 4096}
+
+
+def class_weight_sides() -> dict[str, Sides]:
+    """Losses with class weights: each side has its own, drawn alike where that can be said."""
+
+    def ours(name: str, **options: Any) -> Callable[[int, int], Loss]:
+        return lambda classes, dim: losses.build_loss(name, classes=classes, dim=dim, options=options)
+
+    def theirs(make: Callable[..., Any], **options: Any) -> Callable[[int, int], Loss]:
+        return lambda classes, dim: make(num_classes=classes, embedding_size=dim, **options)
+
+    def linear(classes: int, dim: int) -> Loss:
+        head = torch.nn.Linear(dim, classes)
+        return lambda embeddings, labels: F.cross_entropy(head.to(embeddings)(embeddings), labels)
+
+    def center(classes: int, dim: int) -> Loss:
+        centers = torch.randn(classes, dim, requires_grad=True)
+        return lambda x, labels: (x - centers.to(x)[labels]).square().sum(1).mean() / 2
+
+    def bytes_of(rows: int, per_class: int) -> float:
+        return 60.0 * rows * rows / per_class
+
+    def sides(one: Callable[[int, int], Loss], other: Callable[[int, int], Loss]) -> Sides:
+        return Sides(one, other, bytes_of, "e")
+
+    return {
+        "softmax": sides(ours("softmax"), linear),
+        "normalised-softmax": sides(ours("normalised-softmax"), theirs(pml.NormalizedSoftmaxLoss)),
+        "center": sides(ours("center"), center),
+        "sphereface": sides(ours("sphereface"), theirs(pml.SphereFaceLoss)),
+        "cosface": sides(ours("cosface"), theirs(pml.CosFaceLoss)),
+        "arcface": sides(ours("arcface"), theirs(pml.ArcFaceLoss)),
+        "proxy-nca": sides(ours("proxy-nca"), theirs(pml.ProxyNCALoss)),
+        "proxy-anchor": sides(ours("proxy-anchor"), theirs(pml.ProxyAnchorLoss)),
+    }
+
+
+def oml_sides() -> dict[str, Sides]:
+    """What open-metric-learning has of these, all without squares."""
+    from oml.losses.triplet import TripletLossWithMiner
+    from oml.miners.inbatch_all_tri import AllTripletsMiner
+    from oml.miners.inbatch_hard_tri import HardTripletsMiner
+
+    hard = TripletLossWithMiner(margin=0.2, miner=HardTripletsMiner())
+    return {
+        "triplet, OML": Sides(
+            PAIRS["triplet"].ours,
+            always(TripletLossWithMiner(margin=0.2, miner=AllTripletsMiner())),
+            # Theirs gathers the rows of each triplet.
+            lambda rows, per_class: all_triplets(rows, per_class) * 30,
+            "d",
+        ),
+        "batch-hard-triplet, OML": Sides(
+            always(partial(losses.batch_hard_triplet_loss, margin=0.2)), always(hard), reason=""
+        ),
+    }
 
 
 def draw(rows: int, per_class: int, dim: int, seed: int, device: str) -> tuple[Tensor, Tensor]:
     random = torch.Generator().manual_seed(seed)
     labels = torch.randperm(rows, generator=random) // per_class
-    centres = torch.nn.functional.normalize(torch.randn(rows // per_class, dim, generator=random))
-    spread = torch.nn.functional.normalize(torch.randn(rows, dim, generator=random))
-    embeddings = torch.nn.functional.normalize(0.5 * centres[labels] + spread)
+    # Smooth-AP of pytorch-metric-learning wants the classes one after another.
+    labels = labels.sort().values
+    centres = F.normalize(torch.randn(rows // per_class, dim, generator=random))
+    spread = F.normalize(torch.randn(rows, dim, generator=random))
+    embeddings = F.normalize(0.5 * centres[labels] + spread)
     return embeddings.to(device).requires_grad_(), labels.to(device)
 
 
@@ -77,49 +268,28 @@ def step(loss: Loss, embeddings: Tensor, labels: Tensor) -> tuple[float, Tensor,
     return number, embeddings.grad, time.perf_counter() - started
 
 
-def compare(ours: Loss, theirs: Loss | None, embeddings: Tensor, labels: Tensor, rounds: int) -> dict[str, Any]:
-    """Seconds of both sides in turns, and how far values and gradients differ."""
-    value, gradient, _ = step(ours, embeddings, labels)
-    found: dict[str, Any] = {"ours": [], "theirs": []}
-    if theirs is not None:
-        exact = embeddings.detach().double().requires_grad_()
-        other_value, other_gradient, _ = step(theirs, exact, labels)
-        found["value"] = abs(value - other_value) / abs(other_value)
-        found["gradient"] = float((gradient - other_gradient).abs().max() / other_gradient.abs().max())
-    for _ in range(rounds):
-        found["ours"].append(step(ours, embeddings, labels)[2])
-        if theirs is not None:
-            found["theirs"].append(step(theirs, embeddings, labels)[2])
-    return found
-
-
-def peak_of_one_call(name: str, side: int, rows: int, per_class: int, options: argparse.Namespace) -> float:
-    """MiB that one call of one side adds, measured in a process of its own."""
-    arguments = json.dumps([name, side, rows, per_class, options.dim, options.seed, options.device, options.threads])
-    ran = subprocess.run(
-        [sys.executable, __file__, "--peak", arguments], check=True, capture_output=True, text=True, env=os.environ
-    )
-    return float(ran.stdout)
-
-
-def print_peak(arguments: str) -> None:
-    name, side, rows, per_class, dim, seed, device, threads = json.loads(arguments)
-    torch.set_num_threads(threads)
-    loss = SIDES[name][side]
-    # What is loaded at the first call is no memory of the loss.
-    step(loss, *draw(4 * per_class, per_class, dim, seed, device))
-    batch = draw(rows, per_class, dim, seed, device)
-    if device == "cpu":
-        # Resets the high-water mark of this process.
-        Path("/proc/self/clear_refs").write_text("5")
-        before = resident("VmRSS")
-        step(loss, *batch)
-        print(max(0.0, resident("VmHWM") - before))
-    else:
+def peak_of_one_call(loss: Loss, batch: tuple[Tensor, Tensor]) -> float:
+    """MiB that one call adds: on a CPU in a fork, whose own high-water mark is reset."""
+    if batch[0].is_cuda:
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
         step(loss, *batch)
-        print((torch.cuda.max_memory_allocated() - before) / 2**20)
+        return (torch.cuda.max_memory_allocated() - before) / 2**20
+    # What the parent has freed and not given back would hide what the child needs.
+    ctypes.CDLL(None).malloc_trim(0)
+    fork = multiprocessing.get_context("fork")
+    found = fork.SimpleQueue()
+    child = fork.Process(target=_peak, args=(loss, batch, found))
+    child.start()
+    child.join()
+    return found.get() if child.exitcode == 0 else math.nan
+
+
+def _peak(loss: Loss, batch: tuple[Tensor, Tensor], found: Any) -> None:
+    Path("/proc/self/clear_refs").write_text("5")
+    before = resident("VmRSS")
+    step(loss, *batch)
+    found.put(max(0.0, resident("VmHWM") - before))
 
 
 def resident(field: str) -> float:
@@ -128,45 +298,98 @@ def resident(field: str) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith(field + ":")) / 2**10
 
 
-def row(name: str, rows: int, per_class: int, options: argparse.Namespace) -> str:
-    ours, theirs, same = SIDES[name]
-    both = rows <= LARGEST_OF_THEIRS[name] and not (options.quick and rows > 512)
-    rounds = (3 if options.quick else 7) if rows <= 512 else (2 if options.quick else 5)
-    batch = draw(rows, per_class, options.dim, options.seed, options.device)
-    found = compare(ours, theirs if both else None, *batch, rounds)
-    peaks = [peak_of_one_call(name, side, rows, per_class, options) for side in range(2 if both else 1)]
-    cells = [name, str(rows), str(per_class), f"{1000 * median(found['ours']):.1f}", f"{peaks[0]:.0f}"]
+def measure(
+    sides: Sides, rows: int, per_class: int, dim: int, rate: float, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Seconds of both sides in turns, their peak memory, and how far values and gradients differ.
+
+    `rate` is what theirs took for each byte that it was thought to need, in the last size before.
+    """
+    torch.manual_seed(options.seed)
+    classes = rows // per_class
+    ours, theirs = sides.ours(classes, dim), sides.theirs(classes, dim)
+    for loss in (ours, theirs):
+        if isinstance(loss, torch.nn.Module):
+            loss.to(options.device)
+    batch = draw(rows, per_class, dim, options.seed, options.device)
+    needed = sides.bytes_of_theirs(rows, per_class)
+    both = needed < LARGEST_PEER and needed * rate < LONGEST_CALL
+    step(ours, *batch)
+    found: dict[str, Any] = {"ours_s": [], "theirs_s": [], "theirs_bytes": needed}
     if both:
-        ratios = [theirs / ours for ours, theirs in zip(found["ours"], found["theirs"], strict=True)]
-        cells += [f"{1000 * median(found['theirs']):.0f}", f"{peaks[1]:.0f}"]
-        cells += [f"**{median(ratios):.0f}x** ({min(ratios):.0f}-{max(ratios):.0f})"]
-        cells += [f"{found['value']:.0e}", f"{found['gradient']:.0e}"] if same else ["other formula"] * 2
+        step(theirs, *batch)
+        if not sides.reason and rows <= 1024:
+            exact = batch[0].detach().double().requires_grad_()
+            value, gradient, _ = step(ours, *batch)
+            other_value, other_gradient, _ = step(theirs, exact, batch[1])
+            found["value_differs"] = abs(value - other_value) / abs(other_value)
+            found["gradient_differs"] = float((gradient - other_gradient).norm() / other_gradient.norm())
+    started = time.perf_counter()
+    while len(found["ours_s"]) < 3 or (time.perf_counter() - started < options.seconds and len(found["ours_s"]) < 15):
+        found["ours_s"].append(step(ours, *batch)[2])
+        if both:
+            found["theirs_s"].append(step(theirs, *batch)[2])
+    found["ours_mib"] = peak_of_one_call(ours, batch)
+    if both:
+        found["theirs_mib"] = peak_of_one_call(theirs, batch)
+        found["ratios"] = [theirs / ours for ours, theirs in zip(found["ours_s"], found["theirs_s"], strict=True)]
+    return found
+
+
+def number(x: float) -> str:
+    return f"{x:.0f}" if x >= 9.95 else f"{x:.1f}"
+
+
+def row(name: str, rows: int, per_class: int, dim: int, sides: Sides, found: dict[str, Any]) -> str:
+    cells = [name, str(rows), str(per_class), str(dim), number(1000 * median(found["ours_s"]))]
+    if found["theirs_s"]:
+        ratios = found["ratios"]
+        cells += [number(1000 * median(found["theirs_s"]))]
+        cells += [f"**{number(median(ratios))}x** ({number(min(ratios))}-{number(max(ratios))})"]
+        cells += [number(found["ours_mib"]), number(found["theirs_mib"])]
+        same = f"{found['value_differs']:.0e}, {found['gradient_differs']:.0e}" if "value_differs" in found else ""
+        cells += [sides.reason or same]
     else:
-        cells += ["-"] * 5
+        cells += ["-", "-", number(found["ours_mib"]), "-", ""]
     return "| " + " | ".join(cells) + " |"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="fewer rounds, theirs up to 512 rows only")
-    parser.add_argument("--only", choices=SIDES, help="measure only this loss")
-    parser.add_argument("--dim", type=int, default=128)
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads of torch")
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--only", nargs="+", help="measure only these losses")
+    parser.add_argument("--sizes", type=int, nargs="+", default=(128, 512, 1024, 2048, 4096), help="rows of a batch")
+    parser.add_argument("--per-class", type=int, nargs="+", default=(4, 32))
+    parser.add_argument("--dims", type=int, nargs="+", default=(128, 512))
+    parser.add_argument("--seconds", type=float, default=2.0, help="time for the rounds of each line, at least three")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--oml", action="store_true", help="open-metric-learning as well, if it can be imported")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--peak", help=argparse.SUPPRESS)
+    parser.add_argument("--json", type=Path, help="write every number here")
     options = parser.parse_args()
-    if options.peak:
-        print_peak(options.peak)
-        return
     torch.set_num_threads(options.threads)
+    every = {**PAIRS, **class_weight_sides(), **(oml_sides() if options.oml else {})}
+    unknown = set(options.only or ()) - set(every)
+    if unknown:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(every)}")
     machine = torch.cuda.get_device_name() if options.device != "cpu" else f"{platform.machine()} CPU"
-    print(f"{machine}, {options.threads} threads, torch {torch.__version__}, dim {options.dim}, seed {options.seed}\n")
-    print("| loss | B | K | ms | MiB | theirs: ms | MiB | ratio of time | value differs | gradient differs |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
-    for name in SIDES if options.only is None else (options.only,):
-        for rows, per_class in SIZES:
-            print(row(name, rows, per_class, options), flush=True)
+    print(f"{machine}, {options.threads} threads, torch {torch.__version__}, seed {options.seed}\n")
+    print("| loss | B | K | d | ms | theirs | ratio of time | MiB | theirs | differs |\n" + "|---" * 10 + "|")
+    lines, reasons = [], set()
+    for name in options.only or every:
+        for dim in options.dims:
+            for per_class in options.per_class:
+                rate = 0.0
+                for rows in options.sizes:
+                    found = measure(every[name], rows, per_class, dim, rate, options)
+                    if found["theirs_s"]:
+                        rate = median(found["theirs_s"]) / found["theirs_bytes"]
+                    print(row(name, rows, per_class, dim, every[name], found), flush=True)
+                    lines.append({"loss": name, "rows": rows, "per_class": per_class, "dim": dim, **found})
+                    reasons.add(every[name].reason)
+                    if options.json:
+                        options.json.write_text(json.dumps(lines, indent=1))
+    print("", *(f"{letter}: {REASONS[letter]}" for letter in sorted(reasons - {""})), sep="\n")
 
 
 if __name__ == "__main__":

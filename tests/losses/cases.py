@@ -60,6 +60,11 @@ def reduced(losses: list[Tensor], reduction: str) -> Tensor:
     return terms.sum() if reduction == "sum" else terms.mean()
 
 
+def value_of(scalar: Tensor) -> float:
+    """For comparisons, of which no gradient is wanted."""
+    return float(scalar.detach())
+
+
 def value_and_gradient(loss: Callable[[Tensor], Tensor], embeddings: Tensor) -> tuple[Tensor, Tensor]:
     """The loss of the embeddings, and its gradient; zeros where the loss does not depend on them."""
     embeddings = embeddings.detach().clone().requires_grad_()

@@ -101,16 +101,14 @@ class PairLossChecks:
     def test_gradcheck(self) -> None:
         (anchors, labels), (refs, ref_labels) = self.batch("ragged"), self.batch("balanced")
         options = self.options[-1]
-        assert torch.autograd.gradcheck(
-            self.ours(labels, options), anchors.clone().requires_grad_(), fast_mode=True
-        )
+        assert torch.autograd.gradcheck(self.ours(labels, options), anchors.clone().requires_grad_(), fast_mode=True)
         assert torch.autograd.gradcheck(
             lambda x, y: type(self).loss(x, labels, ref_embeddings=y, ref_labels=ref_labels, **options),
             (anchors.clone().requires_grad_(), refs.clone().requires_grad_()),
             fast_mode=True,
         )
 
-    @settings(suppress_health_check=[HealthCheck.differing_executors], max_examples=25)
+    @settings(suppress_health_check=[HealthCheck.differing_executors], max_examples=25, deadline=None)
     @given(st.integers(0, 2**32 - 1), st.integers(1, 16), st.integers(1, 4))
     def test_order_names_and_rotation_do_not_matter(self, seed: int, count: int, classes: int) -> None:
         random = torch.Generator().manual_seed(seed)

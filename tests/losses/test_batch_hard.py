@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nearkin.errors import UnknownName
 from nearkin.losses import batch_hard_triplet_loss
-from tests.losses.cases import assert_same, reduced, value_and_gradient
+from tests.losses.cases import assert_same, reduced, value_and_gradient, value_of
 from tests.losses.pair_loss_checks import PairLossChecks, others
 from tests.losses.test_lifted_structure import distance
 
@@ -28,8 +28,8 @@ def loop(
     for a in range(len(x)):
         positives, negatives = others(a, labels, ref_labels, within)
         if positives and negatives:
-            furthest = max((distance(x[a], y[p]) for p in positives), key=Tensor.item)
-            nearest = min((distance(x[a], y[n]) for n in negatives), key=Tensor.item)
+            furthest = max((distance(x[a], y[p]) for p in positives), key=value_of)
+            nearest = min((distance(x[a], y[n]) for n in negatives), key=value_of)
             gap = furthest - nearest
             terms.append((1 + gap.exp()).log() if margin == "soft" else (margin + gap).relu())
     return reduced(terms, reduction) if terms else x.sum() * 0

@@ -28,7 +28,7 @@ def test_options_reach_the_loss() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "error", "message"),
     [
-        ("infonce", {}, UnknownName, "unknown caption loss 'infonce': did you mean info_nce.*"),
+        ("infonce", {}, UnknownName, "unknown caption loss 'infonce': did you mean info-nce.*"),
         ("vse", {"margn": 1}, UnknownName, "option of caption loss 'vse', 'margn': .*margin"),
         ("vse", {"images": 1}, UnknownName, "'images'"),
         ("vse", {"margin": -1.0}, InvalidInput, "margin is -1.0"),

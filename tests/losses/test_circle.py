@@ -14,7 +14,7 @@ from tests.losses.pair_loss_checks import PairLossChecks, mean_of, others
 def loop(
     x: Tensor, labels: Tensor, y: Tensor, ref_labels: Tensor, within: bool, m: float = 0.4, gamma: float = 80.0
 ) -> Tensor:
-    """log(1 + sum_n e^(gamma a_n (s_n - m)) sum_p e^(-gamma a_p (s_p - (1 - m)))), anchor by anchor; a are constants."""
+    """log(1 + sum_n e^(gamma a_n (s_n - m)) sum_p e^(-gamma a_p (s_p - (1 - m)))), anchor by anchor."""
     terms = []
     for a in range(len(x)):
         positives, negatives = others(a, labels, ref_labels, within)

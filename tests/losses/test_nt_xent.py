@@ -11,9 +11,7 @@ from tests.losses.cases import assert_same, value_and_gradient
 from tests.losses.pair_loss_checks import PairLossChecks, mean_of, others
 
 
-def loop(
-    x: Tensor, labels: Tensor, y: Tensor, ref_labels: Tensor, within: bool, temperature: float = 0.07
-) -> Tensor:
+def loop(x: Tensor, labels: Tensor, y: Tensor, ref_labels: Tensor, within: bool, temperature: float = 0.07) -> Tensor:
     """-log(e_ap / (e_ap + sum_n e_an)) with e = exp(x.y / T), pair by pair."""
     terms = []
     for a in range(len(x)):

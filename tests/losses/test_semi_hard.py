@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from nearkin.losses import semi_hard_triplet_loss
-from tests.losses.cases import reduced, value_and_gradient
+from nearkin.losses.semi_hard import nearest_beyond_by_passes, nearest_beyond_by_ranks
+from tests.losses.cases import reduced, value_and_gradient, value_of
 from tests.losses.pair_loss_checks import PairLossChecks, others
 
 
@@ -25,7 +26,7 @@ def loop(
         for p in positives if negatives else ():
             near = (x[a] - y[p]).square().sum()
             beyond = [distance for distance in far if distance > near]
-            chosen = min(beyond, key=Tensor.item) if beyond else max(far, key=float)
+            chosen = min(beyond, key=value_of) if beyond else max(far, key=value_of)
             gap = near - chosen
             terms.append((1 + gap.exp()).log() if margin == "soft" else (margin + gap).relu())
     return reduced(terms, reduction) if terms else x.sum() * 0
@@ -59,3 +60,19 @@ def test_equal_rows_give_finite_numbers() -> None:
     assert value >= 0
     assert value.isfinite()
     assert gradient.isfinite().all()
+
+
+def test_both_ways_of_choosing_choose_the_same() -> None:
+    random = torch.Generator().manual_seed(0)
+    far = torch.rand(20, 50, generator=random)
+    far[:, 30:] = -torch.inf
+    near = torch.rand(20, 5, generator=random)
+    near[:, 0], near[:, 1] = far[:, 3], -1.0
+    for column in range(5):
+        by_passes = nearest_beyond_by_passes(near, far, 30)
+        by_ranks = nearest_beyond_by_ranks(near, far, 30)
+        for row in range(20):
+            beyond = [score for score in far[row, :30].tolist() if score < near[row, column]]
+            wanted = max(beyond) if beyond else min(far[row, :30].tolist())
+            for score, chosen in (by_passes, by_ranks):
+                assert score[row, column] == wanted == far[row, chosen[row, column]]

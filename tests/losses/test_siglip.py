@@ -30,9 +30,11 @@ def loop(both: Tensor, temperature: float, bias: float, alike: list[tuple[int, i
 def test_equals_the_loop(count: int, temperature: float, bias: float, dtype: torch.dtype) -> None:
     both = draw(count)
     got = value_and_gradient(
-        lambda x: siglip_loss(*x.chunk(2), temperature=temperature, bias=bias)
-        if count
-        else siglip_loss(x[:0], x[:0], temperature=temperature, bias=bias),
+        lambda x: (
+            siglip_loss(*x.chunk(2), temperature=temperature, bias=bias)
+            if count
+            else siglip_loss(x[:0], x[:0], temperature=temperature, bias=bias)
+        ),
         both.to(dtype),
     )
     assert got[0].dtype == dtype

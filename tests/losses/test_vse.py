@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nearkin.errors import InvalidInput
 from nearkin.losses import vse_loss
-from tests.losses.cases import TOLERANCE, assert_same, value_and_gradient
+from tests.losses.cases import TOLERANCE, assert_same, value_and_gradient, value_of
 from tests.losses.test_info_nce import draw
 
 
@@ -21,7 +21,7 @@ def loop(both: Tensor, margin: float, alike: list[tuple[int, int]]) -> Tensor:
         own = images[i] @ texts[i]
         for scores in ([images[i] @ texts[j] for j in wrong], [images[j] @ texts[i] for j in wrong]):
             if scores:
-                total = total + (margin + max(scores, key=Tensor.item) - own).relu()
+                total = total + (margin + max(scores, key=value_of) - own).relu()
     return total / max(1, len(images))
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from nearkin.losses.batch import Comparison, Reduction, check_batch, check_margin, full_precision, reduce
-from nearkin.losses.by_anchor import anchors_by_block, centred, class_layout, highest, too_near
+from nearkin.losses.by_anchor import Score, anchors_by_block, centred, class_layout, highest, too_near
 from nearkin.losses.triplet import violation
 
 
@@ -63,12 +63,14 @@ def hardest(batch: Comparison) -> tuple[Int[Tensor, " t"], Int[Tensor, " t"], In
     """Each anchor that has both, its furthest positive and its nearest negative: three lists of rows."""
     with full_precision(batch.anchors.device):
         x, y = batch.anchors, batch.references
-        found = _hardest(x, y, batch)
-        return found if found is not None else _hardest(x.double(), y.double(), batch)
+        found = _hardest(x, y, batch) or _hardest(x.double(), y.double(), batch)
+        assert found is not None, "float64 is exact enough"
+        return found
 
 
 def _hardest(x: Tensor, y: Tensor, batch: Comparison) -> tuple[Tensor, Tensor, Tensor] | None:
-    layout, score = class_layout(batch), "distance_of_negatives"
+    score: Score = "distance_of_negatives"
+    layout = class_layout(batch)
     x, y = centred(x[layout.anchors], y[layout.references], score)
     limit = too_near(x, y, score)
     triplets = [x.new_empty(3, 0, dtype=torch.int64)]

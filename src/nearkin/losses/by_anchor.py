@@ -9,17 +9,17 @@ The batch is ordered by class, small classes first. Then the references of an an
 block holds anchors with equally many positives: nothing is masked, nothing is filled up.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nearkin.errors import InvalidInput
-from nearkin.losses.batch import Comparison, full_precision
+from nearkin.losses.batch import Comparison
+from nearkin.losses.closed_form import closed_form
 
 # x.y, or -|x-y|^2, or the latter for a loss that takes its root, whose slope grows without bound as rows meet: the
 # root of all, or that of the negatives only.
@@ -83,52 +83,35 @@ def sum_by_anchor(batch: Comparison, loss: Loss, score: Score = "dot") -> tuple[
     Returns:
         The sum (a scalar of the anchors' type), how many terms are above 0, and how many there are.
     """
-    anchors, references = batch.anchors, None if batch.within else batch.references
-    if not torch.is_grad_enabled():
-        anchors, references = anchors.detach(), None if references is None else references.detach()
-    return _SumByAnchor.apply(anchors, references, batch, loss, score)
+    inputs = (batch.anchors,) if batch.within else (batch.anchors, batch.references)
+    nonzero, count = torch.zeros((), device=batch.anchors.device), 0
 
-
-class _SumByAnchor(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, anchors: Tensor, references: Tensor | None, batch: Comparison, loss: Loss, score: Score
-    ) -> tuple[Tensor, Tensor, int]:
-        with full_precision(anchors.device):
-            layout = class_layout(batch)
-            x = anchors[layout.anchors]
-            y = x if references is None else references[layout.references]
-            needed = ctx.needs_input_grad[:2]
-            found = _sum(x, y, layout, loss, score, needed)
-            if found is None:
-                found = _sum(x.double(), y.double(), layout, loss, score, needed)
-        total, nonzero, count, *by_sorted = found
+    def formula(needed: Sequence[bool]) -> tuple[Tensor, list[Tensor | None]]:
+        nonlocal nonzero, count
+        layout = class_layout(batch)
         orders = (layout.anchors, layout.references)
-        ctx.save_for_backward(
-            *(
-                None if by is None else torch.empty_like(by, dtype=x.dtype).index_copy_(0, order, by.to(x.dtype))
-                for by, order in zip(by_sorted, orders, strict=True)
-            )
-        )
-        ctx.mark_non_differentiable(nonzero)
-        return total.to(x.dtype), nonzero, count
+        x, *rest = (side[order] for side, order in zip(inputs, orders, strict=False))
+        y = rest[0] if rest else x
+        found = _sum(x, y, layout, loss, score, needed) or _sum(x.double(), y.double(), layout, loss, score, needed)
+        assert found is not None, "float64 is exact enough"
+        total, nonzero, count, gradients = found
+        return total.to(x.dtype), [
+            None if by is None else torch.empty_like(by, dtype=x.dtype).index_copy_(0, order, by.to(x.dtype))
+            for by, order in zip(gradients, orders, strict=False)
+        ]
 
-    @staticmethod
-    def backward(ctx: Any, by_total: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
-        # Set by create_graph. Going on would lose the second derivative without a word.
-        if torch.is_grad_enabled():
-            raise InvalidInput("the gradient of this loss has no derivative of its own: leave out create_graph=True")
-        gradients = (None if gradient is None else gradient * by_total for gradient in ctx.saved_tensors)
-        return *gradients, None, None, None
+    total = closed_form(formula, *inputs)
+    return total, nonzero, count
 
 
 def _sum(
-    x: Tensor, y: Tensor, layout: "ClassLayout", loss: Loss, score: Score, needed: tuple[bool, bool]
-) -> tuple[Tensor, Tensor, int, Tensor | None, Tensor | None] | None:
-    """Sum, terms above 0, terms, and both gradients; None if the scores are wanted more exactly."""
+    x: Tensor, y: Tensor, layout: "ClassLayout", loss: Loss, score: Score, needed: Sequence[bool]
+) -> tuple[Tensor, Tensor, int, list[Tensor | None]] | None:
+    """Sum, terms above 0, terms, and the gradient by each side; None if the scores are wanted more exactly."""
     total = torch.zeros((), dtype=widest(x), device=x.device)
     nonzero, count = total.clone(), 0
-    by_x, by_y = (torch.zeros_like(side) if need else None for side, need in zip((x, y), needed, strict=True))
+    by_x = torch.zeros_like(x) if needed[0] else None
+    by_y = torch.zeros_like(y) if not layout.within and needed[1] else None
     x, y = centred(x, y, score)
     slopes = x.new_empty(len(x), len(y)) if layout.within and by_x is not None else None
     limit = too_near(x, y, score)
@@ -153,7 +136,7 @@ def _sum(
             by_y += _gradient(slope.T, y, x[rows], score)
     if slopes is not None:
         by_x = _gradient(add_transpose_(slopes), x, x, score)
-    return total, nonzero, count, by_x, by_y
+    return total, nonzero, count, [by_x] if layout.within else [by_x, by_y]
 
 
 @dataclass(frozen=True)

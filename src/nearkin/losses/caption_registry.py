@@ -17,7 +17,7 @@ CaptionLoss = Callable[..., Tensor]
 
 # A function of images, texts and the ids of either, or a class that is built with its options: such a one learns them.
 CAPTION_LOSSES: dict[str, Callable[..., Any]] = {
-    "info_nce": InfoNCELoss,
+    "info-nce": InfoNCELoss,
     "siglip": SigLIPLoss,
     "vse": vse_loss,
 }
@@ -29,7 +29,7 @@ def build_caption_loss(name: str, options: Mapping[str, Any] | None = None) -> C
     """A loss `(images, texts, image_ids, text_ids) -> scalar` by its name.
 
     Args:
-        name: one of `CAPTION_LOSSES`.
+        name: one of `CAPTION_LOSSES`; info_nce is info-nce.
         options: keywords of the loss, such as temperature or margin.
 
     Returns:
@@ -43,16 +43,17 @@ def build_caption_loss(name: str, options: Mapping[str, Any] | None = None) -> C
         >>> build_caption_loss("vse", {"margin": 1.5})(torch.eye(2), torch.eye(2))
         tensor(1.)
     """
+    name = name.replace("_", "-")
     if name not in CAPTION_LOSSES:
         raise UnknownName("caption loss", name, CAPTION_LOSSES)
-    make, options = CAPTION_LOSSES[name], dict(options or {})
+    make: Callable[..., Any] = CAPTION_LOSSES[name]
+    options = dict(options or {})
     known = [parameter for parameter in inspect.signature(make).parameters if parameter not in _BATCH]
     for option in options:
         if option not in known:
             raise UnknownName(f"option of caption loss '{name}',", option, known)
-    if inspect.isclass(make):
-        return make(**options)
-    loss = partial(make, **options)
+    loss: CaptionLoss = make(**options) if inspect.isclass(make) else partial(make, **options)
     # An empty batch costs nothing, and shows now what an option's value would break at the first step.
-    loss(torch.zeros(0, 1), torch.zeros(0, 1))
+    with torch.no_grad():
+        loss(torch.zeros(0, 1), torch.zeros(0, 1))
     return loss

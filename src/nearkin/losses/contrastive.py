@@ -60,5 +60,5 @@ def contrastive_loss(
         pairs = pulled.numel() + len(gap) * anchors.negatives
         return Terms(total * (share / 2), pairs, torch.full_like(pulled, -share / 2), slope, nonzero)
 
-    total, nonzero, pairs = sum_by_anchor(batch, terms, "distance")
+    total, nonzero, pairs = sum_by_anchor(batch, terms, "distance_of_negatives")
     return reduce(total, nonzero=nonzero * share, count=pairs * share, reduction=reduction)

@@ -38,22 +38,22 @@ LabelLoss = Callable[..., Tensor]
 # A function of embeddings and labels, or a class that is built with the numbers of classes and dimensions.
 LOSSES: dict[str, Callable[..., Any]] = {
     "arcface": ArcFaceLoss,
+    "batch-hard-triplet": batch_hard_triplet_loss,
     "center": CenterLoss,
+    "circle": circle_loss,
     "contrastive": contrastive_loss,
     "cosface": CosFaceLoss,
+    "lifted-structure": lifted_structure_loss,
+    "multi-similarity": multi_similarity_loss,
     "normalised-softmax": NormalisedSoftmaxLoss,
+    "nt-xent": nt_xent_loss,
     "proxy-anchor": ProxyAnchorLoss,
     "proxy-nca": ProxyNCALoss,
+    "semi-hard-triplet": semi_hard_triplet_loss,
+    "smooth-ap": smooth_ap_loss,
     "softmax": SoftmaxLoss,
     "sphereface": SphereFaceLoss,
     "sphereface-r": SphereFaceRLoss,
-    "batch_hard_triplet": batch_hard_triplet_loss,
-    "circle": circle_loss,
-    "lifted_structure": lifted_structure_loss,
-    "multi_similarity": multi_similarity_loss,
-    "nt_xent": nt_xent_loss,
-    "semi_hard_triplet": semi_hard_triplet_loss,
-    "smooth_ap": smooth_ap_loss,
     "supcon": supcon_loss,
     "triplet": triplet_loss,
 }
@@ -160,6 +160,7 @@ def _terms(text: str) -> list[_Term]:
             value = 0.0
         if not 0 < value < float("inf"):
             raise InvalidInput(f"{where} has the weight '{weight}', wanted a number above 0")
+        name = name if "." in name else name.replace("_", "-")
         if "." not in name and name not in LOSSES:
             raise UnknownName("loss", name, LOSSES, "any other goes by its import path, such as package.module.Loss")
         terms.append(_Term(value, name, LOSSES.get(name) or imported(name)))

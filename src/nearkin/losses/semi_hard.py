@@ -10,6 +10,9 @@ from nearkin.losses.batch import Reduction, check_batch, check_margin, reduce
 from nearkin.losses.by_anchor import Anchors, Terms, sum_by_anchor
 from nearkin.losses.triplet import violation
 
+# Up to so many positives of an anchor, a pass over its negatives for each is faster than ranking the negatives.
+FEW_POSITIVES = 32
+
 
 def semi_hard_triplet_loss(
     embeddings: Float[Tensor, "batch dim"],
@@ -56,28 +59,43 @@ def semi_hard_triplet_loss(
         near, far = anchors.positives, anchors.scores
         if not near.numel() or not anchors.negatives:
             return None
-        by_near, by_far = torch.empty_like(near), torch.zeros_like(far)
-        total, nonzero = torch.zeros_like(near[0, 0]), 0
-        for column in range(near.shape[1]):
-            score, chosen = semi_hard_negative(near[:, column, None], far)
-            loss, slope = violation(score - near[:, column, None], margin)
-            total, nonzero = total + loss.sum(), nonzero + slope.count_nonzero()
-            by_near[:, column] = -slope[:, 0]
-            by_far.scatter_add_(1, chosen, slope)
-        return Terms(total, near.numel(), by_near, by_far, nonzero)
+        choose = nearest_beyond_by_passes if near.shape[1] <= FEW_POSITIVES else nearest_beyond_by_ranks
+        score, chosen = choose(near, far, anchors.negatives)
+        loss, slope = violation(score - near, margin)
+        by_far = torch.zeros_like(far).scatter_add_(1, chosen, slope)
+        return Terms(loss.sum(), near.numel(), -slope, by_far, slope.count_nonzero())
 
     total, nonzero, pairs = sum_by_anchor(batch, terms, "squared_distance")
     return reduce(total, nonzero=nonzero, count=pairs, reduction=reduction)
 
 
-def semi_hard_negative(
-    near: Float[Tensor, "a 1"], far: Float[Tensor, "a r"]
-) -> tuple[Float[Tensor, "a 1"], Int[Tensor, "a 1"]]:
-    """The highest score below that of the positive, or else the lowest; and where it stands. -inf is none."""
-    too_near = (far >= near).to(far.dtype)
-    score, chosen = torch.add(far, too_near, alpha=torch.finfo(far.dtype).min, out=too_near).max(1, keepdim=True)
-    missing = score < torch.finfo(far.dtype).min / 2
+def nearest_beyond_by_passes(
+    near: Float[Tensor, "a p"], far: Float[Tensor, "a r"], negatives: int
+) -> tuple[Float[Tensor, "a p"], Int[Tensor, "a p"]]:
+    """For each positive the highest score below its own, or else the lowest; and where it stands. -inf is none.
+
+    One pass over the scores for each column of positives: O(a r p).
+    """
+    lowest = torch.finfo(far.dtype).min
+    score, chosen = torch.empty_like(near), torch.empty_like(near, dtype=torch.int64)
+    buffer = torch.empty_like(far)
+    for column in range(near.shape[1]):
+        torch.ge(far, near[:, column, None], out=buffer)
+        # What is not beyond the positive sinks below everything.
+        torch.add(far, buffer, alpha=lowest, out=buffer)
+        score[:, column], chosen[:, column] = buffer.max(1)
+    missing = score <= lowest / 2
     if missing.any():
         furthest = far.masked_fill(far.isneginf(), torch.inf).min(1, keepdim=True)
         score, chosen = torch.where(missing, furthest.values, score), torch.where(missing, furthest.indices, chosen)
     return score, chosen
+
+
+def nearest_beyond_by_ranks(
+    near: Float[Tensor, "a p"], far: Float[Tensor, "a r"], negatives: int
+) -> tuple[Float[Tensor, "a p"], Int[Tensor, "a p"]]:
+    """The same by binary search among the sorted scores: O(a (r + p) log r)."""
+    descending = far.sort(1, descending=True)
+    # Those that are none come last.
+    place = torch.searchsorted(-descending.values, -near, right=True).clamp_(max=negatives - 1)
+    return descending.values.gather(1, place), descending.indices.gather(1, place)

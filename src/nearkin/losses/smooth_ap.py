@@ -65,7 +65,9 @@ def smooth_ap_loss(
             precision += positive_rank / rank
             # The loss falls with the rank among positives, rises with that among all.
             share = 1 / (answers * temperature * rank)
-            by_outdone = torch.addcmul(outdone, outdone, outdone, value=-1, out=slope).mul_(share * positive_rank / rank)
+            by_outdone = torch.addcmul(outdone, outdone, outdone, value=-1, out=slope).mul_(
+                share * positive_rank / rank
+            )
             by_among = among * (1 - among) * share * (positive_rank / rank - 1)
             by_far += by_outdone
             by_near += by_among

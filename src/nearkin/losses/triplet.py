@@ -1,5 +1,6 @@
 """Triplet loss over all triplets of a batch, exactly, without listing them."""
 
+from functools import partial
 from typing import Literal
 
 import torch
@@ -57,39 +58,43 @@ def triplet_loss(
     """
     batch = check_batch(embeddings, labels, ref_embeddings, ref_labels)
     margin = check_margin(margin)
-
-    def hinge(anchors: Anchors) -> Terms | None:
-        near, far, triplets = anchors.positives, anchors.scores, anchors.positives.numel() * anchors.negatives
-        if not triplets:
-            return None
-        count = count_by_passes if near.shape[1] <= FEW_POSITIVES else count_by_ranks
-        by_near, by_far = count(near - margin, far)
-        # Each violation adds s_n and M, and takes s_p: the counts weigh the scores. No count is of -inf.
-        violating = by_near.sum(dtype=widest(near))
-        weighted = far.clamp_(min=torch.finfo(far.dtype).min).mul_(by_far).sum(1) - (near * by_near).sum(1)
-        total = weighted.sum(dtype=widest(near)) + margin * violating
-        return Terms(total.clamp_(min=0), triplets, by_near.neg_(), by_far, violating)
-
-    def soft(anchors: Anchors) -> Terms | None:
-        near, far, triplets = anchors.positives, anchors.scores, anchors.positives.numel() * anchors.negatives
-        if not triplets:
-            return None
-        by_near, by_far, total = torch.empty_like(near), torch.zeros_like(far), 0
-        for column in range(near.shape[1]):
-            gap = far - near[:, column, None]
-            total = total + F.softplus(gap, threshold=40).sum(1)
-            slope = gap.sigmoid_()
-            by_near[:, column] = slope.sum(1).neg_()
-            by_far += slope
-        return Terms(total.sum(), triplets, by_near, by_far, triplets)
-
-    total, nonzero, triplets = sum_by_anchor(batch, soft if margin == "soft" else hinge, "squared_distance")
+    terms = _soft if margin == "soft" else partial(_hinge, margin=margin)
+    total, nonzero, triplets = sum_by_anchor(batch, terms, "squared_distance")
     return reduce(total, nonzero=nonzero, count=triplets, reduction=reduction)
+
+
+def _hinge(anchors: Anchors, margin: float) -> Terms | None:
+    near, far = anchors.positives, anchors.scores
+    triplets = near.numel() * anchors.negatives
+    if not triplets:
+        return None
+    count = count_by_passes if near.shape[1] <= FEW_POSITIVES else count_by_ranks
+    by_near, by_far = count(near - margin, far)
+    # Each violation adds s_n and M, and takes s_p: the counts weigh the scores. No count is of -inf.
+    violating = by_near.sum(dtype=widest(near))
+    weighted = far.clamp_(min=torch.finfo(far.dtype).min).mul_(by_far).sum(1) - (near * by_near).sum(1)
+    total = weighted.sum(dtype=widest(near)) + margin * violating
+    return Terms(total.clamp_(min=0), triplets, by_near.neg_(), by_far, violating)
+
+
+def _soft(anchors: Anchors) -> Terms | None:
+    near, far = anchors.positives, anchors.scores
+    triplets = near.numel() * anchors.negatives
+    if not triplets:
+        return None
+    by_near, by_far, total = torch.empty_like(near), torch.zeros_like(far), torch.zeros_like(near[:, 0])
+    for column in range(near.shape[1]):
+        gap = far - near[:, column, None]
+        total += F.softplus(gap, threshold=40).sum(1)
+        slope = gap.sigmoid_()
+        by_near[:, column] = slope.sum(1).neg_()
+        by_far += slope
+    return Terms(total.sum(), triplets, by_near, by_far, triplets)
 
 
 def violation(gap: Tensor, margin: float | Literal["soft"]) -> tuple[Tensor, Tensor]:
     """The loss of each triplet by how much nearer its negative is than its positive, and its derivative."""
-    if margin == "soft":
+    if isinstance(margin, str):
         return F.softplus(gap, threshold=40), gap.sigmoid()
     loss = (gap + margin).relu()
     return loss, (loss > 0).to(loss.dtype)

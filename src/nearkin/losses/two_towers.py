@@ -1,15 +1,14 @@
 """What losses over pairs of a picture and a text share: their checks, and the sum over the matrix of scores."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from nearkin.errors import InvalidInput
-from nearkin.losses.batch import check_embeddings, check_labels, full_precision
+from nearkin.losses.batch import check_embeddings, check_labels
+from nearkin.losses.closed_form import closed_form
 
 # Scores of all pictures with all texts, which may be overwritten -> the loss, and its derivative by each score.
 Loss = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -51,25 +50,9 @@ def check_pairs(images: Tensor, texts: Tensor, image_ids: Tensor | None, text_id
 
 def sum_over_scores(x: Float[Tensor, "batch dim"], y: Float[Tensor, "batch dim"], loss: Loss) -> Float[Tensor, ""]:
     """The loss of all dot products x_i . y_j, differentiable once: a scalar of the rows' type."""
-    if not torch.is_grad_enabled():
-        x, y = x.detach(), y.detach()
-    return _SumOverScores.apply(x, y, loss)
 
+    def formula(needed: Sequence[bool]) -> tuple[Tensor, list[Tensor | None]]:
+        total, slope = loss(x @ y.T)
+        return total, [slope @ y if needed[0] else None, slope.T @ x if needed[1] else None]
 
-class _SumOverScores(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, y: Tensor, loss: Loss) -> Tensor:
-        with full_precision(x.device):
-            total, slope = loss(x @ y.T)
-            by_x = slope @ y if ctx.needs_input_grad[0] else None
-            by_y = slope.T @ x if ctx.needs_input_grad[1] else None
-        ctx.save_for_backward(by_x, by_y)
-        return total
-
-    @staticmethod
-    def backward(ctx: Any, by_total: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        # Set by create_graph. Going on would lose the second derivative without a word.
-        if torch.is_grad_enabled():
-            raise InvalidInput("the gradient of this loss has no derivative of its own: leave out create_graph=True")
-        by_x, by_y = (None if gradient is None else gradient * by_total for gradient in ctx.saved_tensors)
-        return by_x, by_y, None
+    return closed_form(formula, x, y)
