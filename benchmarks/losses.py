@@ -6,7 +6,7 @@
 Peers: pytorch-metric-learning; open-metric-learning with `--oml`; for pairs of pictures and texts, and where neither
 has the loss, the formula in plain PyTorch. Both sides get the same unit vectors, spread widely around a centre for each
 class, in turns in one process: a round is one call of each, the ratio is taken within the round, and the table shows
-its median and its range over the rounds. Peak memory is what one call adds to a process that has made a small one (or,
+its median and its range over the rounds. Time is that of the processor, or on a GPU that of the wall. Peak memory is what one call adds to a process that has made a small one (or,
 on a GPU, to the memory that torch holds). Where the formulas are the same, "differs" says how far value and gradient
 are from theirs computed in float64, relative to the value and to the length of the gradient; else a letter says why.
 
@@ -258,14 +258,15 @@ def draw(rows: int, per_class: int, dim: int, seed: int, device: str) -> tuple[T
 def step(loss: Loss, embeddings: Tensor, labels: Tensor) -> tuple[float, Tensor, float]:
     """Value, gradient and seconds of one forward and backward pass."""
     embeddings.grad = None
-    started = time.perf_counter()
+    clock = time.perf_counter if embeddings.is_cuda else time.process_time
+    started = clock()
     value = loss(embeddings, labels)
     value.backward()
     # Waits for a GPU, too.
     number = value.item()
     assert embeddings.grad is not None
     embeddings.grad[0, 0].item()
-    return number, embeddings.grad, time.perf_counter() - started
+    return number, embeddings.grad, clock() - started
 
 
 def peak_of_one_call(loss: Loss, batch: tuple[Tensor, Tensor]) -> float:
