@@ -6,9 +6,10 @@
 Peers: pytorch-metric-learning; open-metric-learning with `--oml`; for pairs of pictures and texts, and where neither
 has the loss, the formula in plain PyTorch. Both sides get the same unit vectors, spread widely around a centre for each
 class, in turns in one process: a round is one call of each, the ratio is taken within the round, and the table shows
-its median and its range over the rounds. Time is that of the processor, or on a GPU that of the wall. Peak memory is what one call adds to a process that has made a small one (or,
-on a GPU, to the memory that torch holds). Where the formulas are the same, "differs" says how far value and gradient
-are from theirs computed in float64, relative to the value and to the length of the gradient; else a letter says why.
+its median and its range over the rounds. Time is that of the processor, or on a GPU that of the wall. Peak memory is
+what one call adds to a process that has made a small one (or, on a GPU, to the memory that torch holds). Where the
+formulas are the same, "differs" says how far value and gradient are from theirs computed in float64, relative to the
+value and to the length of the gradient; else a letter says why.
 
 A peer is left out where it would take more than 4 GiB or 30 seconds a call, judged by how it grows: "-".
 """
