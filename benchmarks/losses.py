@@ -11,7 +11,7 @@ what one call adds to a process that has made a small one (or, on a GPU, to the 
 formulas are the same, "differs" says how far value and gradient are from theirs computed in float64, relative to the
 value and to the length of the gradient; else a letter says why.
 
-A peer is left out where it would take more than 4 GiB or 30 seconds a call, judged by how it grows: "-".
+A peer is left out where it would take more than 4 GiB or 10 seconds a call, judged by how it grows: "-".
 """
 
 import argparse
@@ -40,7 +40,7 @@ from nearkin import losses
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 LARGEST_PEER = 4 * 2**30
-LONGEST_CALL = 30.0
+LONGEST_CALL = 10.0
 
 REASONS = {
     "a": "theirs is linear in the distance and averages positives and negatives apart",
@@ -323,7 +323,7 @@ def measure(
     found: dict[str, Any] = {"ours_s": [], "theirs_s": [], "theirs_bytes": needed}
     if both:
         step(theirs, *batch)
-        if not sides.reason and rows <= 1024:
+        if not sides.reason and rows <= 512:
             exact = batch[0].detach().double().requires_grad_()
             value, gradient, _ = step(ours, *batch)
             other_value, other_gradient, _ = step(theirs, exact, batch[1])
