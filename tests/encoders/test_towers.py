@@ -107,6 +107,13 @@ def test_options_of_the_backbone(backbone: str, features: int) -> None:
     assert tower(torch.zeros(2, 1, 64, 64)).shape == (2, 4)
 
 
+def test_conv4_is_convolution_norm_relu_and_pooling() -> None:
+    block = Conv4(channels=1, width=4)[0].eval()
+    pictures = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    features = block[1](block[0](pictures)).clamp(min=0)
+    torch.testing.assert_close(block(pictures), features.unfold(2, 2, 2).unfold(3, 2, 2).amax((4, 5)))
+
+
 def test_resnet12_adds_its_shortcut() -> None:
     """With the convolutions' last norm at 0, a block is the pooled leaky shortcut."""
     block = ResNet12(channels=3, width=4)[0].eval()

@@ -9,7 +9,7 @@ from nearkin.encoders.encoder import Encoder
 from nearkin.training.callbacks import read_metrics
 from nearkin.training.ema import follow
 from nearkin.training.run import train
-from tests.training.small import SMALL, cut_and_resumed
+from tests.training.small import SMALL
 
 
 def test_average_by_its_definition() -> None:
@@ -40,12 +40,6 @@ def test_the_average_is_judged_and_kept(shapes: Path, tmp_path: Path) -> None:
             torch.testing.assert_close(tensor, state[f"average.{name}"])
     assert not torch.equal(state["average.image.projection.weight"], state["encoder.image.projection.weight"])
     assert Encoder.from_pretrained(tmp_path / "x").fingerprint == encoder.fingerprint
-
-
-def test_resumed_with_its_average_exactly(shapes: Path, tmp_path: Path) -> None:
-    whole, cut = cut_and_resumed(shapes / "tree", tmp_path, ema=0.9, epochs=3)
-    assert any(name.startswith("average.") for name in whole)
-    torch.testing.assert_close(cut, whole, rtol=0, atol=0)
 
 
 def test_training_itself_is_the_same_with_an_average(shapes: Path, tmp_path: Path) -> None:

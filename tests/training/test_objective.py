@@ -27,15 +27,25 @@ def test_weights_of_the_loss_learn_at_their_own_rate_and_stay_out_of_the_artefac
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("options", "states"),
     [
-        {"loss": "arcface", "loss_options": {"sample_rate": 0.5}, "loss_learning_rate": 0.01},
-        {"loss": "center+softmax", "sampler": "hard", "rotate_classes": True, "ema": 0.9, "chunk_size": 10},
+        (
+            {"loss": "arcface", "loss_options": {"sample_rate": 0.5}, "loss_learning_rate": 0.01},
+            ["objective.label_loss"],
+        ),
+        (
+            {"loss": "triplet+0.1*center", "memory": 64, "ema": 0.9, "sampler": "hard", "chunk_size": 10},
+            ["objective.label_loss", "objective.memory.ring", "average.image", "class_means.sums"],
+        ),
     ],
     ids=["sampled", "all"],
 )
-def test_resumed_exactly(shapes: Path, tmp_path: Path, options: dict) -> None:
-    whole, cut = cut_and_resumed(shapes / "tree", tmp_path, epochs=3, after=2, **options)
+def test_resumed_exactly_with_all_that_it_remembers(
+    shapes: Path, tmp_path: Path, options: dict, states: list[str]
+) -> None:
+    whole, cut = cut_and_resumed(shapes / "tree", tmp_path, epochs=2, **options)
+    for state in states:
+        assert any(name.startswith(state) and tensor.any() for name, tensor in whole.items()), state
     torch.testing.assert_close(cut, whole, rtol=0, atol=0)
 
 

@@ -88,7 +88,8 @@ def _rows_of_groups(labels: np.ndarray, groups: Sequence[object], batch_size: in
     members: dict[object, list[int]] = {}
     for row, group in enumerate(groups):
         members.setdefault(group, []).append(row)
-    large, small = [], []
+    large: list[np.ndarray] = []
+    small: list[np.ndarray] = []
     for rows in map(np.array, members.values()):
         suffices = 2 * len(rows) >= batch_size and len(np.unique(labels[rows])) > 1
         (large if suffices else small).append(rows)

@@ -29,4 +29,5 @@ class Conv4(nn.Sequential):
 def _block(inputs: int, outputs: int) -> nn.Sequential:
     # The batch norm has its own offset, so the convolution needs none.
     convolution = nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(), nn.MaxPool2d(2))
+    # The largest number passes a ReLU as it is: pooling first gives the same, from a quarter of the work.
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.MaxPool2d(2), nn.ReLU())

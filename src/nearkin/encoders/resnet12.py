@@ -49,7 +49,8 @@ class _Block(nn.Module):
         self.shortcut = nn.Sequential(*_convolution(inputs, outputs, 1))
 
     def forward(self, features: Tensor) -> Tensor:
-        return F.max_pool2d(F.leaky_relu(self.layers(features) + self.shortcut(features), SLOPE, inplace=True), 2)
+        # A leaky ReLU keeps the order of numbers: pooling first gives the same, from a quarter of the work.
+        return F.leaky_relu(F.max_pool2d(self.layers(features) + self.shortcut(features), 2), SLOPE)
 
 
 def _convolution(inputs: int, outputs: int, size: int) -> tuple[nn.Module, nn.Module]:

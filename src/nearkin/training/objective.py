@@ -6,8 +6,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from nearkin.losses import CaptionLoss, LabelLoss
-from nearkin.training.memory import EmbeddingMemory, loss_against
+from nearkin.errors import InvalidInput
+from nearkin.losses import CaptionLoss, LabelLoss, build_caption_loss, build_loss, weight_groups
+from nearkin.training.batches import TrainingData
+from nearkin.training.memory import EmbeddingMemory, check_takes_memory, loss_against
+from nearkin.training.settings import TrainSettings
 
 
 class Objective(nn.Module):
@@ -72,3 +75,53 @@ class Objective(nn.Module):
             loss = self.memory_weight * loss_against(self.label_loss, images, labels, self.memory)
         self.memory.push(images, labels)
         return loss
+
+
+def build_objective(data: TrainingData, settings: TrainSettings, loss: str | LabelLoss | None = None) -> Objective:
+    """The objective that the settings ask for.
+
+    Args:
+        data: what is trained on: with labels, captions, or both.
+        settings: of the run.
+        loss: a loss on labels in place of the settings' name of one.
+
+    Raises:
+        UnknownName: no such loss, or no such option of it.
+        InvalidInput: a value that a loss refuses, a memory for a loss that takes none, a rate for one without weights.
+    """
+    label_loss = caption_loss = memory = None
+    if data.label_ids is not None:
+        label_loss = _label_loss(loss, data.classes, settings)
+    if data.tokenizer is not None:
+        caption_loss = build_caption_loss(settings.caption_loss, settings.caption_loss_options)
+    if settings.memory is not None:
+        memory = EmbeddingMemory(settings.memory, settings.dim)
+    return Objective(
+        label_loss,
+        caption_loss,
+        caption_weight=settings.caption_weight,
+        memory=memory,
+        memory_weight=settings.memory_weight,
+        # While the rate rises, embeddings move too fast for old ones to serve.
+        memory_from=settings.warmup,
+    )
+
+
+def _label_loss(loss: str | LabelLoss | None, classes: int, settings: TrainSettings) -> LabelLoss:
+    name = settings.loss or "triplet"
+    if loss is None or isinstance(loss, str):
+        loss = build_loss(name, classes=classes, dim=settings.dim, options=settings.loss_options)
+    if settings.memory is not None:
+        check_takes_memory(loss, name)
+    if settings.loss_learning_rate is not None:
+        _set_learning_rate(loss, settings.loss_learning_rate / settings.learning_rate, name)
+    return loss
+
+
+def _set_learning_rate(loss: LabelLoss, multiple: float, name: str) -> None:
+    """The loss's own weights learn so much faster than the encoder, whatever the loss says."""
+    parts: list[Any] = list(loss.modules()) if isinstance(loss, nn.Module) else []
+    if not weight_groups(loss) and not any(hasattr(part, "step_sampled") for part in parts):
+        raise InvalidInput(f"loss '{name}' has no weights that learn: leave loss_learning_rate out")
+    for part in parts:
+        part.learning_rate_multiple = multiple

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 from tokenizers import Tokenizer
 
+from nearkin.data.augment import augmentation
 from nearkin.data.cache import PixelCache
 from nearkin.data.captions import train_tokenizer
 from nearkin.data.images import Preprocessing, decode
@@ -93,6 +94,7 @@ def prepare(items: Items, settings: TrainSettings, *, progress: Progress | None 
 
 def _check_settings(items: Items, settings: TrainSettings, *, labels: bool, captions: bool) -> None:
     """Refuses settings that the data or the losses do not allow, before a picture is decoded."""
+    augmentation(settings.augmentation, settings.augmentation_options)
     if not labels:
         for name, given in (
             ("batch_by", settings.batch_by is not None),

@@ -20,7 +20,6 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import RichProgressBar
-from torch import nn
 
 from nearkin.data.items import Items
 from nearkin.data.sources import read_items
@@ -28,15 +27,14 @@ from nearkin.encoders.card import model_card
 from nearkin.encoders.encoder import Encoder
 from nearkin.errors import ArtefactError, InvalidInput, TrainingError
 from nearkin.evaluation.judge import raw_pixels
-from nearkin.losses import LabelLoss, build_caption_loss, build_loss, weight_groups
+from nearkin.losses import LabelLoss
 from nearkin.progress import Progress
 from nearkin.training.batches import InOrder
 from nearkin.training.callbacks import Checkpoints, EpochSummary, Record, Stop, ValidateEvery, read_metrics
 from nearkin.training.curves import draw_curves
 from nearkin.training.keepsakes import calibrate_held_out, sketch_trained, write_reliability
-from nearkin.training.memory import EmbeddingMemory, check_takes_memory
 from nearkin.training.module import EmbeddingModule, judge_side
-from nearkin.training.objective import Objective
+from nearkin.training.objective import build_objective
 from nearkin.training.prepare import Prepared, prepare
 from nearkin.training.settings import TrainSettings, read_settings
 from nearkin.training.sides import write_sides
@@ -100,7 +98,8 @@ def train(
     with torch.random.fork_rng(), _quiet():
         torch.manual_seed(checked.seed)
         prepared = prepare(items, checked, progress=progress)
-        module = _module(prepared, checked, loss)
+        objective = build_objective(prepared.train, checked, loss)
+        module = EmbeddingModule(prepared.encoder, objective, checked, prepared.train, prepared.val)
         write_sides(prepared, out, check=resume)
         checked.write(out / "settings.yaml")
         note = fault = None
@@ -128,45 +127,6 @@ def _settings_to_resume(out: Path, given: dict[str, Any]) -> TrainSettings:
             f"'{out}' is resumed by its own settings.yaml; {', '.join(changed)} cannot be changed: leave them out"
         )
     return stored
-
-
-def _module(prepared: Prepared, settings: TrainSettings, loss: str | LabelLoss | None) -> EmbeddingModule:
-    label_loss = caption_loss = memory = None
-    if prepared.train.label_ids is not None:
-        label_loss = _label_loss(loss, prepared.train.classes, settings)
-    if prepared.train.tokenizer is not None:
-        caption_loss = build_caption_loss(settings.caption_loss, settings.caption_loss_options)
-    if settings.memory is not None:
-        memory = EmbeddingMemory(settings.memory, settings.dim)
-    objective = Objective(
-        label_loss,
-        caption_loss,
-        caption_weight=settings.caption_weight,
-        memory=memory,
-        memory_weight=settings.memory_weight,
-        memory_from=settings.warmup,
-    )
-    return EmbeddingModule(prepared.encoder, objective, settings, prepared.train, prepared.val)
-
-
-def _label_loss(loss: str | LabelLoss | None, classes: int, settings: TrainSettings) -> LabelLoss:
-    name = settings.loss or "triplet"
-    if loss is None or isinstance(loss, str):
-        loss = build_loss(name, classes=classes, dim=settings.dim, options=settings.loss_options)
-    if settings.memory is not None:
-        check_takes_memory(loss, name)
-    if settings.loss_learning_rate is not None:
-        _set_learning_rate(loss, settings.loss_learning_rate / settings.learning_rate, name)
-    return loss
-
-
-def _set_learning_rate(loss: LabelLoss, multiple: float, name: str) -> None:
-    """The loss's own weights learn so much faster than the encoder, whatever the loss says."""
-    parts: list[Any] = list(loss.modules()) if isinstance(loss, nn.Module) else []
-    if not weight_groups(loss) and not any(hasattr(part, "step_sampled") for part in parts):
-        raise InvalidInput(f"loss '{name}' has no weights that learn: leave loss_learning_rate out")
-    for part in parts:
-        part.learning_rate_multiple = multiple
 
 
 def _fit(
