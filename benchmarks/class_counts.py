@@ -4,8 +4,8 @@
 
 Each row is a process of its own that trains a small encoder (two linear layers) on random numbers: forward, backward,
 and a step of the encoder and of the class weights. Peak memory is all that the process ever held, Python and torch
-included (Linux). With a sample rate of 1 the class weights are an ordinary parameter, trained by the encoder's AdamW, as
-other libraries do it. Prints a Markdown table; exits with 1 if a million classes at rate 0.01 need more than 2 GB.
+included (Linux). With a sample rate of 1 the class weights are an ordinary parameter, trained by the encoder's AdamW,
+as other libraries do it. Prints a Markdown table; exits with 1 if a million classes at rate 0.01 need more than 2 GB.
 """
 
 import argparse

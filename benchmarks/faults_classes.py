@@ -1,18 +1,9 @@
-"""Faults of the losses with class weights, for `mutants_losses.py`."""
+"""Faults for the losses with class weights and for sums of losses: what `mutants_losses.py` puts in.
 
-# file -> tests that must see its faults, and its faults: what stands there, what stands there instead
+file -> the tests that must see its faults, and its faults: what stands there, what stands there instead.
+"""
+
 FAULTS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
-    "softmax.py": (
-        ("test_softmax.py",),
-        (
-            ("F.cross_entropy(logits", "F.cross_entropy(-logits"),
-            ("max(1, len(labels))", "max(2, len(labels))"),
-            ("max(1, len(labels))", "1"),
-            ("None if bias is None else bias.to(dtype)", "None"),
-            ("torch.randn(classes, dim, ", "10 * torch.randn(classes, dim, "),
-        ),
-    ),
-    # Losses with class weights.
     "closed_form.py": (
         ("test_normalised_softmax.py",),
         (
@@ -164,6 +155,16 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
             ("total + weight * loss(", "total + loss("),
             ("any(takes_references", "all(takes_references"),
             ("ref_embeddings is not None and takes", "ref_embeddings is None and takes"),
+        ),
+    ),
+    "softmax.py": (
+        ("test_softmax.py",),
+        (
+            ("F.cross_entropy(logits", "F.cross_entropy(-logits"),
+            ("max(1, len(labels))", "max(2, len(labels))"),
+            ("max(1, len(labels))", "1"),
+            ("None if bias is None else bias.to(embeddings.dtype)", "None"),
+            ("torch.randn(classes, dim, ", "10 * torch.randn(classes, dim, "),
         ),
     ),
 }

@@ -59,7 +59,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", default=[""], help="mutate only files whose name starts so")
     only = tuple(parser.parse_args().only)
     chosen = {file: faults for file, faults in every_fault().items() if file.startswith(only)}
-    for package in ("torch._dynamo", "pytorch_metric_learning.losses"):
+    for package in ("torch._dynamo", "pytorch_metric_learning.losses", "sklearn.metrics"):
         importlib.import_module(package)
     started, survivors = time.monotonic(), []
     print("| file | mutants | killed |\n|---|---|---|")

@@ -1,13 +1,11 @@
 """Batch-hard triplets against a loop over anchors."""
 
-import pytest
 import torch
 from pytorch_metric_learning.distances import LpDistance
 from pytorch_metric_learning.losses import TripletMarginLoss
 from pytorch_metric_learning.miners import BatchHardMiner
 from torch import Tensor
 
-from nearkin.errors import UnknownName
 from nearkin.losses import batch_hard_triplet_loss
 from tests.losses.cases import assert_same, reduced, value_and_gradient, value_of
 from tests.losses.pair_loss_checks import PairLossChecks, others
@@ -84,8 +82,3 @@ def test_negatives_a_hair_apart_are_told_apart() -> None:
     assert value > 0
     assert gradient[3, 1] != 0
     assert gradient[2, 1] == 0
-
-
-def test_an_unknown_reduction_names_those_known() -> None:
-    with pytest.raises(UnknownName, match="mean_all"):
-        batch_hard_triplet_loss.__wrapped__(torch.zeros(2, 2), torch.arange(2), reduction="mean")
