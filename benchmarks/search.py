@@ -234,7 +234,9 @@ def chromadb(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
         table.add(ids=[str(start + i) for i in range(len(part))], embeddings=part)
     yield (
         "ef_search 128",
-        lambda queries, k: np.array(table.query(query_embeddings=queries, n_results=k, include=[])["ids"], dtype=np.int64),
+        lambda queries, k: np.array(
+            table.query(query_embeddings=queries, n_results=k, include=[])["ids"], dtype=np.int64
+        ),
     )
 
 
