@@ -471,7 +471,7 @@ def main() -> None:
             print(f"{options.engines}: left out ({error})", flush=True)
     else:
         count = str(options.threads)
-        limit = {name: count for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+        limit = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), count)
         for engine in options.engines.split(","):
             same = ["--size", options.size, "--data", options.data, "--rounds", str(options.rounds), "--here"]
             subprocess.run([sys.executable, __file__, *same, "--engines", engine], env=os.environ | limit, check=False)
