@@ -29,14 +29,25 @@ def judge_retrieval(encoder: Encoder, test: Items, data: Path, *, metric: str = 
     return model, raw
 
 
-def judge_pairs(encoder: Encoder, test: Items, data: Path, *, pairs: str) -> tuple[float, float]:
-    """Accuracy on pairs in LFW's format, fold by fold, with the threshold that is best on the other folds."""
-    first, second, same, fold = _read_pairs(data / pairs, test)
+def judge_pairs(encoder: Encoder, test: Items, data: Path, *, pairs: str, fold: int) -> tuple[float, float]:
+    """Share of a fold of LFW's pairs told right, at the threshold that is best for the held-out people of the training.
+
+    Raw pixels get the threshold that is best for these very pairs.
+    """
+    first, second, same = _rows_of_pairs(read_fold(data / pairs, fold), test)
     model, raw = (
-        _accuracy(np.einsum("pd,pd->p", *(_unit(vectors)[side] for side in (first, second))), same, fold)
-        for vectors in _vectors(encoder, test)
+        np.einsum("pd,pd->p", vectors[first], vectors[second]) for vectors in map(_unit, _vectors(encoder, test))
     )
-    return model, raw
+    curve = encoder.checked_calibration().curve
+    threshold = curve.scores[int(np.argmax(np.array(curve.tar) - np.array(curve.far)))]
+    return float(((model >= threshold) == same).mean()), max(float(((raw >= limit) == same).mean()) for limit in raw)
+
+
+def read_fold(path: Path, fold: int) -> list[list[str]]:
+    """Words of the lines of a fold, from 1: `name number number`, or `name number name number`."""
+    header, *lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    size = 2 * int(header[1])
+    return lines[(fold - 1) * size : fold * size]
 
 
 JUDGES: dict[str, Callable[..., tuple[float, float]]] = {
@@ -60,24 +71,10 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
-def _read_pairs(path: Path, items: Items) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Rows of both pictures, whether they show the same person, and the fold of each pair."""
+def _rows_of_pairs(lines: list[list[str]], items: Items) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of both pictures of each pair, and whether they show the same person."""
     row_of = {Path(uri).stem: row for row, uri in enumerate(items.uris)}
-    header, *lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
-    of_fold = 2 * int(header[1])
-    pairs = [(words[0], words[1], words[-2 if len(words) == 4 else 0], words[-1]) for words in lines]
-    first, second = (np.array([row_of[f"{pair[side]}_{int(pair[side + 1]):04d}"] for pair in pairs]) for side in (0, 2))
-    same = np.array([len(words) == 3 for words in lines])
-    return first, second, same, np.arange(len(lines)) // of_fold
-
-
-def _accuracy(scores: np.ndarray, same: np.ndarray, fold: np.ndarray) -> float:
-    """Mean over folds of the share of pairs told right."""
-    right = []
-    for number in np.unique(fold):
-        other, here = fold != number, fold == number
-        candidates = np.unique(scores[other])
-        rates = [np.mean((scores[other] >= threshold) == same[other]) for threshold in candidates]
-        threshold = candidates[int(np.argmax(rates))]
-        right.append(np.mean((scores[here] >= threshold) == same[here]))
-    return float(np.mean(right))
+    pairs = [(words[0], words[1], words[0] if len(words) == 3 else words[2], words[-1]) for words in lines]
+    first = np.array([row_of[f"{name}_{int(number):04d}"] for name, number, _, _ in pairs])
+    second = np.array([row_of[f"{name}_{int(number):04d}"] for _, _, name, number in pairs])
+    return first, second, np.array([len(words) == 3 for words in lines])

@@ -8,12 +8,13 @@ if a figure lies outside of its band.
 
 import argparse
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
-from judges import JUDGES
+from judges import JUDGES, read_fold
 from lite0_weights import write_weights
 from tables import ROWS, write_table
 
@@ -83,13 +84,17 @@ def read(recipe: dict[str, Any], data: Path, out: Path) -> Items:
 def with_splits(items: Items, recipe: dict[str, Any], data: Path) -> Items:
     """Some classes to learn from, some to choose the epoch by, some to judge by.
 
-    `folds` of the classes, of which the first judges and the second chooses; or `pairs`, a file whose people judge.
+    `folds` of the classes, of which the first judges and the second chooses; or `pairs`, a file of which one fold's
+    people judge; those with one picture teach nothing and are left out.
     """
     split = recipe["split"]
     if "folds" in split:
         return hold_out(items, class_folds(items, split["folds"], by=split.get("by")), 0)
-    words = {word for line in (data / split["pairs"]).read_text().splitlines() for word in line.split()}
-    return replace(items, splits=tuple("test" if label in words else None for label in items.labels))
+    people = {word for words in read_fold(data / split["pairs"], split["fold"]) for word in words}
+    pictures = Counter(items.labels)
+    rows = [row for row, label in enumerate(items.labels) if label in people or pictures[label] > 1]
+    items = items.select(rows)
+    return replace(items, splits=tuple("test" if label in people else None for label in items.labels))
 
 
 if __name__ == "__main__":

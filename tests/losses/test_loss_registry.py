@@ -98,6 +98,7 @@ def test_options_of_a_term() -> None:
     loss = build(f"triplet+{THEIRS}CircleLoss", **{"CircleLoss.gamma": 20, "margin": 0.4})
     wanted = triplet_loss(EMBEDDINGS, LABELS, margin=0.4) + CircleLoss(gamma=20)(EMBEDDINGS, LABELS)
     torch.testing.assert_close(loss(EMBEDDINGS, LABELS), wanted)
+    assert build("proxy_anchor", **{"proxy_anchor.margin": 0.2}).margin == 0.2
     loss = build(f"triplet+{THEIRS}CircleLoss", **{f"{THEIRS}CircleLoss.miner": {"name": MINER}})
     assert loss.modules_of_terms[0].miner.epsilon == 0.1
 
@@ -156,6 +157,9 @@ def test_options_of_a_term() -> None:
             InvalidInput,
             r"takes no miner: it has no argument indices_tuple",
         ),
+        ("torch.dot", {}, InvalidInput, r"loss 'torch\.dot' does not tell what arguments it takes"),
+        ("torch.nn.TripletMarginLoss", {}, InvalidInput, "with embeddings and labels alone: missing .*'negative'"),
+        ("nearkin.losses.cosface.cosface_loss", {}, InvalidInput, "with embeddings and labels alone: .*'weight'"),
     ],
 )
 def test_what_cannot_be_built_is_refused(name: str, options: dict, error: type, message: str) -> None:

@@ -1,7 +1,7 @@
 """Recipes: settings that training takes, protocols that exist, figures on small data, and weights in order."""
 
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -48,26 +48,27 @@ def test_there_are_four() -> None:
 
 def noise_items(folder: Path, names: list[str]) -> Items:
     """One picture each, of noise that follows from the name."""
-    paths = [draw_noise(folder / name, [number])[0] for number, name in enumerate(names)]
+    paths = [draw_noise(folder / f"{number}", [number])[0] for number in range(len(names))]
     return Items.build([Picture(str(path)) for path in paths], labels=names)
 
 
-def test_pairs_are_judged_fold_by_fold(tmp_path: Path, scripts: dict[str, ModuleType]) -> None:
-    """Two people of two pictures each: the same noise for one person, so that every pair is told right."""
+def test_pairs_of_one_fold_are_judged(tmp_path: Path, scripts: dict[str, ModuleType]) -> None:
+    """Two people of two pictures each; a person's pictures are the same noise but for Bo's second, which is Ann's."""
     pictures = []
-    for person, number in (("Ann_Lee", 1), ("Bo_Ek", 2)):
-        for shot in (1, 2):
-            [drawn] = draw_noise(tmp_path / f"{person}{shot}", [number])
-            pictures.append(Picture(str(drawn.rename(drawn.with_name(f"{person}_{shot:04d}.png")))))
+    for name, number in (("Ann_Lee_0001", 1), ("Ann_Lee_0002", 1), ("Bo_Ek_0001", 2), ("Bo_Ek_0002", 1)):
+        [drawn] = draw_noise(tmp_path / name, [number])
+        pictures.append(Picture(str(drawn.rename(drawn.with_name(f"{name}.png")))))
     test = Items.build(pictures, labels=["Ann_Lee"] * 2 + ["Bo_Ek"] * 2)
-    fold = "Ann_Lee\t1\t2\nAnn_Lee\t1\tBo_Ek\t1\n"
-    (tmp_path / "pairs.txt").write_text(f"2\t1\n{fold}{fold}")
-    right, _ = scripts["judges"].judge_pairs(FakeEncoder(), test, tmp_path, pairs="pairs.txt")
-    assert right == 1.0
-    # A person in two pictures that look apart is told wrong: the fold with that pair is half right.
-    (tmp_path / "pairs.txt").write_text("2\t1\n" + fold + fold.replace("Ann_Lee\t1\tBo_Ek\t1", "Bo_Ek\t1\tBo_Ek\t2"))
-    mixed, _ = scripts["judges"].judge_pairs(FakeEncoder(), test, tmp_path, pairs="pairs.txt")
-    assert mixed == 0.75
+    encoder = FakeEncoder()
+    encoder.checked_calibration = lambda: SimpleNamespace(  # type: ignore[attr-defined]
+        curve=SimpleNamespace(scores=[0.5, 0.999, 1.1], tar=[1.0, 0.9, 0.0], far=[0.8, 0.1, 0.0])
+    )
+    (tmp_path / "pairs.txt").write_text(
+        "2 1\nAnn_Lee 1 2\nAnn_Lee 1 Bo_Ek 1\nBo_Ek 1 2\nAnn_Lee 2 Bo_Ek 1\n".replace(" ", "\t")
+    )
+    for fold, right in ((1, 1.0), (2, 0.5)):
+        found, _ = scripts["judges"].judge_pairs(encoder, test, tmp_path, pairs="pairs.txt", fold=fold)
+        assert found == right
 
 
 def test_a_figure_outside_of_its_band_is_told(
@@ -91,11 +92,18 @@ def test_a_figure_outside_of_its_band_is_told(
     assert "OUTSIDE" in line
 
 
-def test_people_of_pairs_are_set_apart(tmp_path: Path, scripts: dict[str, ModuleType]) -> None:
-    items = noise_items(tmp_path, ["Ann", "Bo", "Cy"])
-    (tmp_path / "pairs.txt").write_text("1\t1\nAnn\t1\t2\nAnn\t1\tCy\t1\n")
-    found = scripts["run"].with_splits(items, {"split": {"pairs": "pairs.txt"}}, tmp_path)
-    assert found.splits == ("test", None, "test")
+def test_people_of_a_fold_are_set_apart(tmp_path: Path, scripts: dict[str, ModuleType]) -> None:
+    """Dee has one picture and is in no pair of the fold: it teaches nothing."""
+    items = noise_items(tmp_path, ["Ann", "Ann", "Bo", "Bo", "Cy", "Dee"])
+    (tmp_path / "pairs.txt").write_text("2\t1\nBo\t1\t2\nBo\t1\tCy\t1\nAnn\t1\t2\nAnn\t1\tCy\t1\n")
+    found = scripts["run"].with_splits(items, {"split": {"pairs": "pairs.txt", "fold": 2}}, tmp_path)
+    assert list(zip(found.labels, found.splits, strict=True)) == [
+        ("Ann", "test"),
+        ("Ann", "test"),
+        ("Bo", None),
+        ("Bo", None),
+        ("Cy", "test"),
+    ]
 
 
 def test_weights_go_by_order_and_shape(scripts: dict[str, ModuleType]) -> None:

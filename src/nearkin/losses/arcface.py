@@ -17,7 +17,7 @@ def arcface_loss(
     weight: Float[Tensor, "classes *sub_centers dim"],
     *,
     scale: float = 30.0,
-    margin: float = 0.5,
+    margin: float = 0.2,
     easy_margin: bool = False,
 ) -> Float[Tensor, ""]:
     """Mean of L = -log(e^{s cos(theta_y + m)} / (e^{s cos(theta_y + m)} + sum_{j != y} e^{s cos theta_j})).
@@ -29,7 +29,7 @@ def arcface_loss(
         labels: class ids, 0 <= id < classes.
         weight: a row per class, or several, its sub-centers, of which the nearest counts.
         scale: s > 0.
-        margin: m, in radians, 0 to pi; 0 is normalised softmax.
+        margin: m, in radians, 0 to pi, 0.5 in the paper; 0 is normalised softmax.
         easy_margin: ask for the margin only where theta_y is below a right angle.
 
     Returns:
@@ -80,7 +80,7 @@ class ArcFaceLoss(nn.Module):
         dim: int,
         *,
         scale: float = 30.0,
-        margin: float = 0.5,
+        margin: float = 0.2,
         easy_margin: bool = False,
         sub_centers: int = 1,
         sample_rate: float = 1.0,

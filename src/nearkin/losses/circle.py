@@ -14,7 +14,7 @@ def circle_loss(
     labels: Int[Tensor, " batch"],
     *,
     m: float = 0.4,
-    gamma: float = 80.0,
+    gamma: float = 8.0,
     ref_embeddings: Float[Tensor, "refs dim"] | None = None,
     ref_labels: Int[Tensor, " refs"] | None = None,
 ) -> Float[Tensor, ""]:
@@ -31,7 +31,8 @@ def circle_loss(
         labels: class ids, any whole numbers; equal ids are positives.
         m: relaxation; positives are to reach 1 - m, negatives m. The paper has 0.25 for faces and persons, 0.4 for
             fine-grained images.
-        gamma: scale, > 0. The paper has 256 for faces, 128 for persons, 80 for fine-grained images.
+        gamma: scale, > 0. The paper has 256 for faces, 128 for persons, 80 for fine-grained images;
+            networks from scratch collapse at such.
         ref_embeddings: where positives and negatives come from instead of the batch.
         ref_labels: class ids of the reference set.
 

@@ -100,7 +100,31 @@ def call(make: Callable[..., Any], keywords: Mapping[str, Any], what: str) -> An
         raise InvalidInput(f"{what} cannot be built: {error}") from error
 
 
-def has_signature_of_theirs(loss: Any) -> bool:
-    """Whether a loss is called as those of pytorch-metric-learning are."""
-    forward = loss.forward if isinstance(loss, nn.Module) else loss
-    return {"indices_tuple", "ref_emb", "ref_labels"} <= set(inspect.signature(forward).parameters)
+def signature(make: Callable[..., Any], what: str) -> inspect.Signature:
+    """What a function, class or module is called with.
+
+    Raises:
+        InvalidInput: it does not tell, as functions written in C do not.
+    """
+    try:
+        return inspect.signature(make.forward if isinstance(make, nn.Module) else make)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"{what} does not tell what arguments it takes: wrap it in a function") from error
+
+
+def as_label_loss(loss: Callable[..., Any], miner: Callable[..., Any] | None, what: str) -> Callable[..., Tensor]:
+    """A foreign loss as `(embeddings, labels) -> scalar`, with its miner.
+
+    Raises:
+        InvalidInput: it wants other arguments, or takes no miner.
+    """
+    called_with = signature(loss, what)
+    if {"indices_tuple", "ref_emb", "ref_labels"} <= set(called_with.parameters):
+        return MinedLoss(loss, miner)
+    if miner is not None:
+        raise InvalidInput(f"{what} takes no miner: it has no argument indices_tuple")
+    try:
+        called_with.bind(None, None)
+    except TypeError as error:
+        raise InvalidInput(f"{what} cannot be called with embeddings and labels alone: {error}") from error
+    return loss

@@ -14,7 +14,7 @@ def multi_similarity_loss(
     labels: Int[Tensor, " batch"],
     *,
     alpha: float = 2.0,
-    beta: float = 50.0,
+    beta: float = 5.0,
     base: float = 0.5,
     ref_embeddings: Float[Tensor, "refs dim"] | None = None,
     ref_labels: Int[Tensor, " refs"] | None = None,
@@ -30,7 +30,7 @@ def multi_similarity_loss(
         embeddings: one row per image, of unit length as a rule.
         labels: class ids, any whole numbers; equal ids are positives.
         alpha: sharpness over positives, > 0.
-        beta: sharpness over negatives, > 0.
+        beta: sharpness over negatives, > 0. The paper has 50, for pretrained networks; from scratch that collapses.
         base: lambda, the similarity that parts positives from negatives.
         ref_embeddings: where positives and negatives come from instead of the batch.
         ref_labels: class ids of the reference set.

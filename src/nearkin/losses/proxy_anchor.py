@@ -17,7 +17,7 @@ def proxy_anchor_loss(
     labels: Int[Tensor, " batch"],
     proxies: Float[Tensor, "classes dim"],
     *,
-    alpha: float = 32.0,
+    alpha: float = 16.0,
     margin: float = 0.1,
 ) -> Float[Tensor, ""]:
     """A soft maximum over the hard positives and the hard negatives of each proxy.
@@ -31,7 +31,7 @@ def proxy_anchor_loss(
         embeddings: one row per image, of any length.
         labels: class ids, 0 <= id < classes.
         proxies: one row per class, of any length.
-        alpha: > 0; the higher, the more the hardest images count.
+        alpha: > 0, 32 in the paper; the higher, the more the hardest images count.
         margin: delta, 0 to 1: positives are wanted above it, negatives below its negative.
 
     Returns:
@@ -113,7 +113,7 @@ class ProxyAnchorLoss(nn.Module):
         classes: int,
         dim: int,
         *,
-        alpha: float = 32.0,
+        alpha: float = 16.0,
         margin: float = 0.1,
         sample_rate: float = 1.0,
         learning_rate_multiple: float = 10.0,

@@ -17,7 +17,7 @@ from nearkin.losses.center import CenterLoss
 from nearkin.losses.circle import circle_loss
 from nearkin.losses.contrastive import contrastive_loss
 from nearkin.losses.cosface import CosFaceLoss
-from nearkin.losses.foreign import MinedLoss, built, call, has_signature_of_theirs, imported
+from nearkin.losses.foreign import as_label_loss, built, call, imported, signature
 from nearkin.losses.lifted_structure import lifted_structure_loss
 from nearkin.losses.multi_similarity import multi_similarity_loss
 from nearkin.losses.normalised_softmax import NormalisedSoftmaxLoss
@@ -128,7 +128,7 @@ class _Term:
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
-        return inspect.signature(self.make).parameters
+        return signature(self.make, f"loss '{self.name}'").parameters
 
     @property
     def known(self) -> list[str]:
@@ -173,7 +173,7 @@ def _term_of(option: str, terms: list[_Term]) -> tuple[_Term, str]:
     """The term that an option is for, and the option's name there."""
     prefix, dot, short = option.rpartition(".")
     if dot:
-        named = [term for term in terms if prefix in (term.name, term.short)]
+        named = [term for term in terms if prefix in (term.name, term.short, term.name.replace("-", "_"))]
         if not named:
             raise UnknownName(f"loss in option '{option}',", prefix, [term.short for term in terms])
         if short not in named[0].known and not named[0].takes_any:
@@ -218,8 +218,4 @@ def _build_foreign(term: _Term, sizes: Mapping[str, Any]) -> LabelLoss:
         loss = call(term.make, {**sizes, **options}, f"loss '{term.name}'")
     else:
         loss = partial(term.make, **options)
-    if has_signature_of_theirs(loss):
-        return MinedLoss(loss, miner)
-    if miner is not None:
-        raise InvalidInput(f"loss '{term.name}' takes no miner: it has no argument indices_tuple")
-    return loss
+    return as_label_loss(loss, miner, f"loss '{term.name}'")

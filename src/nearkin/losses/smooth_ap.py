@@ -12,7 +12,7 @@ def smooth_ap_loss(
     embeddings: Float[Tensor, "batch dim"],
     labels: Int[Tensor, " batch"],
     *,
-    temperature: float = 0.01,
+    temperature: float = 0.04,
     ref_embeddings: Float[Tensor, "refs dim"] | None = None,
     ref_labels: Int[Tensor, " refs"] | None = None,
 ) -> Float[Tensor, ""]:
@@ -28,7 +28,8 @@ def smooth_ap_loss(
     Args:
         embeddings: one row per image, of unit length as a rule.
         labels: class ids, any whole numbers; equal ids are positives.
-        temperature: T > 0; as it falls to 0 the loss becomes 1 - average precision, and its gradient 0.
+        temperature: T > 0, 0.01 in the paper; as it falls to 0 the loss becomes 1 - average precision, and its
+            gradient 0.
         ref_embeddings: where positives and negatives come from instead of the batch.
         ref_labels: class ids of the reference set.
 
