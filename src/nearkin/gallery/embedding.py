@@ -45,7 +45,8 @@ def embed_queries(
         if places:
             vectors[places] = embedded([values[place] for place in places])
     if len(values) == len(queries):
-        return np.sign([[terms[0].weight] for terms in parts]).astype(np.float32) * vectors
+        weights = np.array([terms[0].weight for terms in parts], dtype=np.float32)
+        return np.sign(weights)[:, None] * vectors
     return _mixed(vectors, [[term.weight for term in terms] for terms in parts])
 
 
