@@ -114,7 +114,10 @@ def _lfw(classes, noise, seed, folds=10):
         for _ in range(60):
             one, two = generator.choice(own, 2, replace=False)
             people += [(one, one), (one, two)]
-            pictures += [4 * one + generator.choice(4, 2, replace=False), 4 * np.array([one, two]) + generator.integers(4, size=2)]
+            pictures += [
+                4 * one + generator.choice(4, 2, replace=False),
+                4 * np.array([one, two]) + generator.integers(4, size=2),
+            ]
             fold += [number, number]
     pictures, people = np.array(pictures), np.array(people)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
