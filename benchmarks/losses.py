@@ -160,10 +160,13 @@ PAIRS: dict[str, Sides] = {
         always(pml.ContrastiveLoss(pos_margin=0.0, neg_margin=1.4, distance=euclidean(power=1))),
         reason="a",
     ),
-    "multi-similarity": Sides(always(losses.multi_similarity_loss), always(pml.MultiSimilarityLoss(distance=dot()))),
+    "multi-similarity": Sides(
+        always(partial(losses.multi_similarity_loss, beta=50.0)), always(pml.MultiSimilarityLoss(distance=dot()))
+    ),
     # Theirs makes unit rows itself, which changes nothing here but the gradient along the row.
     "circle": Sides(
-        always(lambda x, labels: losses.circle_loss(F.normalize(x), labels)), always(pml.CircleLoss(m=0.4, gamma=80))
+        always(lambda x, labels: losses.circle_loss(F.normalize(x), labels, gamma=80.0)),
+        always(pml.CircleLoss(m=0.4, gamma=80)),
     ),
     "nt-xent": Sides(
         always(partial(losses.nt_xent_loss, temperature=0.1)),
@@ -177,7 +180,10 @@ PAIRS: dict[str, Sides] = {
         always(losses.lifted_structure_loss), always(pml.GeneralizedLiftedStructureLoss(distance=euclidean(power=1)))
     ),
     "smooth-ap": Sides(
-        always(losses.smooth_ap_loss), always(pml.SmoothAPLoss()), lambda rows, _: 28.0 * rows**3, reason="c"
+        always(partial(losses.smooth_ap_loss, temperature=0.01)),
+        always(pml.SmoothAPLoss()),
+        lambda rows, _: 28.0 * rows**3,
+        reason="c",
     ),
     "info-nce": Sides(
         always(two_towers(losses.info_nce_loss)), always(two_towers(info_nce_plainly)), lambda rows, _: 15 * rows**2

@@ -8,7 +8,7 @@ from nearkin.losses import smooth_ap_loss
 from tests.losses.pair_loss_checks import PairLossChecks, mean_of, others
 
 
-def loop(x: Tensor, labels: Tensor, y: Tensor, ref_labels: Tensor, within: bool, temperature: float = 0.01) -> Tensor:
+def loop(x: Tensor, labels: Tensor, y: Tensor, ref_labels: Tensor, within: bool, temperature: float = 0.04) -> Tensor:
     """1 - 1/|P| sum_p (rank among positives / rank among all), with sigmoids for comparisons."""
     terms = []
     for a in range(len(x)):
