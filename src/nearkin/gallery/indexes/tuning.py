@@ -1,6 +1,7 @@
 """Building an index: it is tuned until it finds the wanted share of the true neighbours of vectors held out."""
 
 import time
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -114,7 +115,7 @@ def _chosen(vectors: Vectors, recall: float, metric: Metric, queries: np.ndarray
     sample, asked = (vectors[np.sort(rows)] for rows in (drawn[:_TRIAL], drawn[_TRIAL:][:_HELD_OUT]))
     # How the time of a search grows from the sample to all: in proportion, as the cells, as the layers of the graph.
     growth = n / len(sample)
-    grows = {IvfIndex: growth**0.5, HnswIndex: float(np.log(n) / np.log(len(sample)))}
+    grows: dict[Any, float] = {IvfIndex: growth**0.5, HnswIndex: float(np.log(n) / np.log(len(sample)))}
     best, fewest = None, _search_seconds(ExactIndex(sample, metric), asked) * growth / _WORTH_IT
     for kind, factor in grows.items():
         trial = _tuned(kind, sample, recall, metric, queries, seed)
