@@ -1,10 +1,10 @@
 """How often do the 95 % intervals of nearkin.evaluation hold the truth?
 
 Simulated data with known truth. `values`: classes of unequal size whose success rates differ; the bootstrap alone,
-against the percentile interval and one that draws queries instead of classes. `runs`: several trainings, on the same or
-other classes. The others draw whole data sets anew, embedded around class centres, and judge them by a protocol; the truth is
-the mean over all data sets. Classes there stand in each other's way, so that an outcome also hangs on which other
-classes were drawn.
+against the percentile interval and one that draws queries instead of classes. `runs`: several trainings, on the same
+or other classes. The others draw whole data sets anew, embedded around class centres, and judge them by a protocol;
+the truth is the mean over all data sets. Classes there stand in each other's way, so that an outcome also hangs on
+which other classes were drawn.
 
     python benchmarks/coverage.py [--runs 300] [--only retrieval verification few_shot clustering cross_modal ...]
 """
