@@ -1,18 +1,12 @@
 """How often do the 95 % intervals of nearkin.evaluation hold the truth?
 
-Two kinds of simulated data with known truth:
+Simulated data with known truth. `values`: classes of unequal size whose success rates differ; the bootstrap alone,
+against the percentile interval and one that draws queries instead of classes. `runs`: several trainings, on the same
+or other classes. The others draw whole data sets anew, embedded around class centres, and judge them by a protocol;
+the truth is the mean over all data sets. Classes there stand in each other's way, so that an outcome also hangs on
+which other classes were drawn.
 
-- `values`: classes of unequal size whose success rates differ (beta distributed), queries that succeed at that rate;
-  tests the bootstrap alone, against the percentile interval and one that draws queries instead of classes.
-- `vectors`: whole data sets of classes drawn anew, embedded around class centres, judged by `retrieval` or
-  `cross_modal`; the truth is the mean over all data sets. Classes here stand in each other's way, so that a query's
-  outcome also hangs on which other classes were drawn, which a bootstrap over query classes cannot see.
-
-    python benchmarks/coverage.py [--runs 1000]
-
-Measured with 300 runs (so +-2.5): `values` 93 to 97 % for success rates of 0.5 (10 to 100 classes) and 0.9 (10 and 30),
-98 to 100 % for 0.98 with 10 and 30 classes (too wide rather than too narrow); drawing queries instead of classes 73 to
-99 %. `vectors` 94 to 96 % from 100 classes or pictures on, 91 to 92 % for 20 classes among themselves (too narrow).
+    python benchmarks/coverage.py [--runs 300] [--only retrieval verification few_shot clustering cross_modal ...]
 """
 
 import argparse
@@ -20,7 +14,10 @@ from collections import Counter
 
 import numpy as np
 
-from nearkin.evaluation import bootstrap_mean, cross_modal, retrieval
+from nearkin.evaluation import bootstrap_mean, bootstrap_runs, cross_modal, few_shot, retrieval, verification
+from nearkin.evaluation.all_pairs import verification_all_pairs
+from nearkin.evaluation.clustering import clustering
+from nearkin.evaluation.partition import agglomerate, k_means
 
 
 def values(runs: int) -> None:
@@ -60,22 +57,109 @@ def _percentile(right, groups, seed):
     return np.quantile(sums[drawn].sum(1) / counts[drawn].sum(1), [0.025, 0.975])
 
 
-def vectors(runs: int) -> None:
-    print(
-        f"\nvectors, {runs} runs: value (mean), share of intervals that hold it, in %; spread of the value over runs,"
-    )
-    print("and that which the intervals tell (a quarter of their mean width)")
-    print("| data | metric | value | held | spread | told |")
-    print("|---|---|---|---|---|---|")
+def runs_(runs: int) -> None:
+    print(f"\nruns, {runs} trials: trainings that differ, judged on 30 classes that differ; share held, in %")
+    print("| trainings | the same classes | other classes each |\n|---|---|---|")
+    for trainings in (2, 3, 5):
+        shares = []
+        for own in (False, True):
+            generator = np.random.default_rng(0)
+            held = 0
+            for trial in range(runs):
+                classes = generator.normal(size=(trainings if own else 1, 30))
+                level = 0.2 * generator.normal(size=(trainings, 1)) + classes
+                values = level + 0.3 * generator.normal(size=(trainings, 30))
+                groups = np.arange(trainings * 30).reshape(-1, 30) if own else np.arange(30)
+                figure = bootstrap_runs(list(values), groups=groups, seed=trial)
+                held += figure.low <= 0 <= figure.high
+            shares.append(f"{100 * held / runs:.1f}")
+        print(f"| {trainings} | {' | '.join(shares)} |", flush=True)
+
+
+def retrieval_(runs: int) -> None:
     for classes in (20, 100):
         for noise in (0.8, 1.6):
             for separate in (False, True):
                 figures = [_retrieval(classes, noise, separate, run) for run in range(runs)]
                 name = f"{classes} classes of 5, noise {noise}, {'gallery fixed' if separate else 'leave one out'}"
-                _show(name, figures, ("recall@1", "map@r"))
+                _show(name, figures, ("recall@1", "map@r", "ndcg@10"))
+
+
+def cross_modal_(runs: int) -> None:
+    metrics = ("text_to_image/recall@5", "image_to_text/recall@5", "text_to_image/median_rank")
     for pictures in (100, 500):
-        figures = [_cross_modal(pictures, run) for run in range(runs)]
-        _show(f"{pictures} pictures, 5 texts each", figures, ("text_to_image/recall@5", "image_to_text/recall@5"))
+        _show(f"{pictures} pictures, 5 texts each", [_cross_modal(pictures, run) for run in range(runs)], metrics)
+
+
+def verification_(runs: int) -> None:
+    for classes, far in ((40, "1e-1"), (200, "1e-3")):
+        for noise in (0.5, 1.0):
+            figures = []
+            for run in range(runs):
+                vectors, labels = _sets(classes, 4, noise, run)
+                figures.append(verification_all_pairs(vectors, labels))
+            name = f"all pairs of {classes} classes of 4, noise {noise}"
+            _show(name, figures, ("auc", "eer", "tar@far=1e-1", *([f"tar@far={far}"] if far != "1e-1" else [])))
+    for noise in (0.5, 1.0):
+        figures = [_lfw(300, noise, run) for run in range(runs)]
+        _show(f"list of 1,200 pairs of 300 classes, noise {noise}", figures, ("auc", "eer", "tar@far=1e-1", "accuracy"))
+
+
+def _lfw(classes, noise, seed, folds=10):
+    """As many same as different pairs, ten folds of classes of their own."""
+    generator = np.random.default_rng(seed + 10**6)
+    vectors, _ = _sets(classes, 4, noise, seed)
+    people, pictures, fold = [], [], []
+    for number, own in enumerate(np.array_split(np.arange(classes), folds)):
+        for _ in range(60):
+            one, two = generator.choice(own, 2, replace=False)
+            people += [(one, one), (one, two)]
+            pictures += [
+                4 * one + generator.choice(4, 2, replace=False),
+                4 * np.array([one, two]) + generator.integers(4, size=2),
+            ]
+            fold += [number, number]
+    pictures, people = np.array(pictures), np.array(people)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    scores = np.einsum("pd,pd->p", vectors[pictures[:, 0]], vectors[pictures[:, 1]])
+    return verification(scores, people[:, 0] == people[:, 1], people=people, folds=np.array(fold))
+
+
+def few_shot_(runs: int) -> None:
+    metrics = ("prototype", "neighbour")
+    for classes in (20, 60):
+        figures = []
+        for run in range(runs):
+            vectors, labels = _sets(classes, 20, 2.0, run)
+            figures.append(few_shot(vectors, labels, shots=5, episodes=200, seed=run))
+        _show(f"{classes} classes of 20, 5-way 5-shot, over classes", figures, metrics)
+    vectors, labels = _sets(20, 20, 2.0, 0)
+    figures = [
+        few_shot(vectors, labels, shots=5, episodes=200, unit_of_interval="episodes", seed=run) for run in range(runs)
+    ]
+    _show("the same 20 classes each time, over episodes", figures, metrics)
+
+
+def clustering_(runs: int) -> None:
+    metrics = ("nmi", "ami", "ari", "bcubed_f", "pairwise_f")
+    for classes in (20, 60):
+        for name, make in (
+            ("k-means", lambda v, k: k_means(v, k)),
+            ("agglomerative", lambda v, k: agglomerate(v, clusters=k)),
+        ):
+            figures = []
+            for run in range(runs):
+                vectors, labels = _sets(classes, 10, 0.8, run)
+                figures.append(clustering(make(vectors, classes), labels))
+            _show(f"{classes} classes of 10, {name}", figures, metrics)
+
+
+def _sets(classes, each, noise, seed, dim=16):
+    """Classes around centres, some wider than others."""
+    generator = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(classes), each)
+    width = generator.uniform(0.5, 1.5, size=classes)[labels, None] * noise
+    return generator.normal(size=(classes, dim))[labels] + width * generator.normal(size=(len(labels), dim)), labels
 
 
 def _show(name, figures, metrics):
@@ -117,9 +201,30 @@ def _cross_modal(pictures, seed, texts=5, dim=16):
     return cross_modal(images, images[owners] + hardness * generator.normal(size=(len(owners), dim)), owners, seed=seed)
 
 
+PROTOCOLS = {
+    "retrieval": retrieval_,
+    "verification": verification_,
+    "few_shot": few_shot_,
+    "clustering": clustering_,
+    "cross_modal": cross_modal_,
+}
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=1000)
-    runs = parser.parse_args().runs
-    vectors(runs)
-    values(runs)
+    parser.add_argument("--only", nargs="+", choices=[*PROTOCOLS, "values", "runs"])
+    options = parser.parse_args()
+    wanted = options.only or [*PROTOCOLS, "values", "runs"]
+    if any(name in PROTOCOLS for name in wanted):
+        print(
+            f"\n{options.runs} runs: value (mean), share of intervals that hold it, in %; spread of the value over "
+            "runs,\nand that which the intervals tell (a quarter of their mean width)\n"
+            "| data | metric | value | held | spread | told |\n|---|---|---|---|---|---|"
+        )
+    for name, show in PROTOCOLS.items():
+        if name in wanted:
+            show(options.runs)
+    if "values" in wanted:
+        values(options.runs)
+    if "runs" in wanted:
+        runs_(options.runs)

@@ -118,7 +118,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
             ("alpha / len(p) / sums", "alpha / sums"),
             ("return total / len(p)", "return total"),
             ("alpha * (margin - ", "alpha * (margin + "),
-            ("scores.new_zeros(len(classes))", "scores.new_ones(len(classes))"),
+            ("(-top).exp().index_add_", "torch.ones_like(top).index_add_"),
             ("(-alpha / max(1", "(alpha / max(1"),
             ("sums.log()).sum() / max(1, len(classes))", "sums.log()).mean()"),
         ),

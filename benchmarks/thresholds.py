@@ -106,7 +106,8 @@ def thresholds(vectors: np.ndarray, ids: np.ndarray) -> None:
         held, tar_held, ratio, low, high, tar = np.array(found, dtype=float).T
         print(
             f"| {far:g} | {held.sum():.0f} of {len(found)} | {low.mean():.2g} to {high.mean():.2g} | "
-            f"{ratio.min():.2f} to {ratio.max():.2f} | {100 * tar.mean():.1f} % | {tar_held.sum():.0f} of {len(found)} |"
+            f"{ratio.min():.2f} to {ratio.max():.2f} | {100 * tar.mean():.1f} % | "
+            f"{tar_held.sum():.0f} of {len(found)} |"
         )  # fmt: skip
 
 

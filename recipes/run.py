@@ -26,6 +26,7 @@ from nearkin.training.callbacks import read_metrics
 
 FOLDER = Path(__file__).parent
 LITE0 = "lite0"
+HELD_OUT = "held out"
 
 
 def main() -> None:
@@ -60,7 +61,10 @@ def run(name: str, recipe: dict[str, Any], data: Path, out: Path) -> tuple[str, 
         on_epoch=lambda summary: print(epoch_line(summary), file=sys.stderr, flush=True),
         **({} if begun else settings),
     )
-    test = items.select([row for row, split in enumerate(items.splits) if split == "test"])
+    if recipe["split"] == HELD_OUT:
+        test = nearkin.read_items(folder / "validation.csv")
+    else:
+        test = items.select([row for row, split in enumerate(items.splits) if split == "test"])
     protocol = dict(recipe["judge"])
     figure, baseline = JUDGES[protocol.pop("protocol")](encoder, test, data, **protocol)
     low, high = recipe["band"]
@@ -85,9 +89,12 @@ def with_splits(items: Items, recipe: dict[str, Any], data: Path) -> Items:
     """Some classes to learn from, some to choose the epoch by, some to judge by.
 
     `folds` of the classes, of which the first judges and the second chooses; or `pairs`, a file of which one fold's
-    people judge; those with one picture teach nothing and are left out.
+    people judge; those with one picture teach nothing and are left out; or "held out": what the training holds out
+    judges, which is fair where `validate_every` leaves only the last epoch to choose.
     """
     split = recipe["split"]
+    if split == HELD_OUT:
+        return items
     if "folds" in split:
         return hold_out(items, class_folds(items, split["folds"], by=split.get("by")), 0)
     people = {word for words in read_fold(data / split["pairs"], split["fold"]) for word in words}

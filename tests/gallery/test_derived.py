@@ -1,5 +1,6 @@
 """Files of an index: used when they fit the items, made anew when they do not, never trusted."""
 
+import json
 import os
 import shutil
 import time
@@ -158,3 +159,14 @@ def test_what_a_killed_process_left_is_removed_in_time(tmp_path):
     os.utime(tmp_path / ".new-old", (long_ago, long_ago))
     build_index(tmp_path, Items("v1", 0))
     assert {path.name for path in tmp_path.glob(".new-*")} == {".new-fresh"}
+
+
+def test_files_that_another_process_removes_meanwhile(tmp_path):
+    build_index(tmp_path, Items("v1", 0))
+    (folder,) = tmp_path.iterdir()
+    stamp = json.loads((folder / "stamp.json").read_text())
+    del stamp["files"]["marks.npy"]
+    (folder / "stamp.json").write_text(json.dumps(stamp))
+    # Whole when it was looked at, and gone when it is read.
+    (folder / "marks.npy").unlink()
+    finds_all(open_index(tmp_path, Items("v1", 0)), Items("v1", 0))

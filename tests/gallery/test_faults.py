@@ -30,12 +30,6 @@ def test_killed_while_adding_deleting_and_building(tmp_path: Path) -> None:
     assert result["faults found by check"] == []
 
 
-def test_readers_beside_a_writer(tmp_path: Path) -> None:
-    result = faults.readers(tmp_path / "gallery", writes=12, count=1)
-    assert result["readers that failed"] == 0
-    assert result["searches"][0] > 0
-
-
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 4 MB. Mounting is for root alone."""

@@ -1,5 +1,4 @@
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,7 +6,9 @@ from PIL import Image
 
 from nearkin.arrays import unit
 from nearkin.data.items import Items, Picture
+from nearkin.encoders.calibration import Calibration
 from nearkin.errors import InvalidInput, PictureError
+from nearkin.evaluation.calibration import fit_calibration
 from nearkin.gallery.gallery import Gallery
 from nearkin.gallery.hits import Hits
 from tests.fakes import FakeEncoder, draw_noise
@@ -107,22 +108,31 @@ def test_equal_scores_come_by_id_even_after_rows_have_moved(tmp_path: Path) -> N
 
 
 class Calibrated(FakeEncoder):
-    """An encoder whose threshold is 0.9 for a rate of 0.001, 0.5 for 0.1."""
+    """An encoder with a calibration on vectors of 30 people."""
 
-    calibration = SimpleNamespace(threshold=lambda far: SimpleNamespace(score={None: 0.9, 0.1: 0.5}[far]))
+    def checked_calibration(self) -> Calibration:
+        generator = np.random.default_rng(0)
+        people = 1 + np.repeat(generator.normal(scale=0.33, size=(30, 16)), 4, axis=0)
+        vectors = people + 0.05 * generator.normal(size=people.shape)
+        return fit_calibration(vectors, np.repeat(np.arange(30), 4), fingerprint=self.fingerprint)
 
 
 def test_honest_finds_nothing_where_nothing_is_alike_enough(gallery: Gallery, folder: Path) -> None:
     calibrated = Gallery.open(gallery.path, Calibrated())
     stranger = draw_noise(folder / "strangers", [500])[0]
     scores = gallery.search(stranger, k=22).scores
-    assert len(calibrated.search(stranger, k=22, honest=True)) == (scores >= 0.9).sum() == 0
-    assert len(calibrated.search(stranger, k=22, honest=0.1)) == (scores >= 0.5).sum()
+    calibration = Calibrated().checked_calibration()
+    strict, lenient = calibration.threshold().score, calibration.threshold(0.3).score
+    assert len(calibrated.search(stranger, k=22, honest=True)) == (scores >= strict).sum() == 0
+    assert len(calibrated.search(stranger, k=22, honest=0.3)) == (scores >= lenient).sum()
+    assert lenient < strict
     assert calibrated.search(3, honest=True)[0].id == 3
-    assert len(calibrated.search(3, honest=0.1, threshold=0.9999)) == 1
+    assert len(calibrated.search(3, honest=0.3, threshold=0.9999)) == 1
+    with pytest.raises(InvalidInput, match="far 1e-07 needs at least"):
+        calibrated.search(3, honest=1e-7)
     with pytest.raises(InvalidInput, match="honest: the calibration is of pairs of pictures"):
         calibrated.search('#3 + "red"', honest=True)
-    with pytest.raises(InvalidInput, match="honest: encoder fake-16 has no calibration"):
+    with pytest.raises(InvalidInput, match="honest: encoder fake-16 cannot have a calibration"):
         gallery.search(3, honest=True)
 
 

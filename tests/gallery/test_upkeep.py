@@ -52,6 +52,13 @@ def test_the_choice_stays_and_follows_the_items(gallery: Gallery, kind: str) -> 
     assert all(hits[0].id >= 20 for hits in gallery.search_many(some(0, COUNT)[:20], k=1))
     assert (gallery.index.kind, gallery.index.items) == (kind, COUNT)
     assert gallery.index.changed == pytest.approx(21 / COUNT)
+    if kind == "lsh":
+        buckets = gallery.buckets(5)
+        assert sorted(id for ids in buckets.values() for id in ids) == [*range(20, COUNT), COUNT]
+        assert all(gallery.hashes(ids)[0].startswith(prefix) for prefix, ids in buckets.items())
+        assert [len(ids) for ids in buckets.values()] == sorted(map(len, buckets.values()), reverse=True)
+        with pytest.raises(InvalidInput, match="0 bits, wanted 1 to 256"):
+            gallery.buckets(0)
     assert gallery.build("exact").recall is None
     assert other.index.kind == "exact"
 
@@ -88,3 +95,5 @@ def test_what_cannot_be_built(gallery: Gallery) -> None:
     with pytest.raises(InvalidInput, match="recall is 1, wanted"):
         gallery.build("lsh", recall=1.0)
     assert gallery.index.kind == "exact"
+    with pytest.raises(InvalidInput, match="is of kind exact and has no hashes"):
+        gallery.hashes([0])

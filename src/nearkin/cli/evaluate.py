@@ -1,7 +1,7 @@
 """`nearkin evaluate`: figures with intervals, beside raw pixels and chance."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -69,7 +69,7 @@ def evaluate(
         frozen=frozen,
     )
     encoders = {model: Encoder.from_pretrained(model) for model in models}
-    options = {
+    options: dict[str, Any] = {
         "label": label,
         "captions": caption_column,
         "split": split,

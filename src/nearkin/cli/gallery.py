@@ -51,6 +51,36 @@ def get(place: Place, ids: Annotated[list[int], typer.Argument(metavar="ID...", 
 
 
 @gallery.command()
+def hashes(
+    place: Place,
+    ids: Annotated[list[int], typer.Argument(metavar="ID...", help="Ids of items.")],
+    as_json: Json = False,
+) -> None:
+    """Show the hashes of items, if the index is of kind lsh: items whose hashes differ in few bits are alike."""
+    found = _open(place).hashes(ids)
+    if as_json:
+        _print_json(dict(zip(map(str, ids), found, strict=True)))
+        return
+    for id, bits in zip(ids, found, strict=True):
+        print(f"{id}  Hash: {bits}")
+
+
+@gallery.command()
+def buckets(
+    place: Place,
+    bits: Annotated[int, typer.Option(help="First bits that are compared.")] = 16,
+    as_json: Json = False,
+) -> None:
+    """List the items whose hashes begin alike, if the index is of kind lsh; the fullest bucket first."""
+    found = _open(place).buckets(bits)
+    if as_json:
+        _print_json(found)
+        return
+    for prefix, ids in found.items():
+        print(f"{prefix}  {len(ids):,}: {' '.join(map(str, ids[:20]))}{' ...' if len(ids) > 20 else ''}")
+
+
+@gallery.command()
 def delete(place: Place, ids: Ids = None, where: Where = None, as_json: Json = False) -> None:
     """Delete items. Their pictures stay where they are."""
     opened = _open(place)

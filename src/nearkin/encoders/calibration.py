@@ -226,16 +226,22 @@ class Calibration:
             raise InvalidInput(f"score {np.flatnonzero(~np.isfinite(several))[0]} is not a finite number")
         threshold = self.threshold(far)
         prior = self.prior if prior is None else prior
-        rates = self.false_accept_rate(several)
+        columns = (several, self.probability(several, prior), *self.false_accept_rate(several))
         return [
             Verdict(
-                _decide(score, threshold), score, float(np.sqrt(max(0.0, 2 - 2 * score))), 1 - score, probability,
-                prior, *rate, threshold,
+                decision=_decide(score, threshold),
+                score=score,
+                euclidean=float(np.sqrt(max(0.0, 2 - 2 * score))),
+                cosine_distance=1 - score,
+                probability=probability,
+                prior=prior,
+                far=far_here,
+                far_low=low,
+                far_high=high,
+                threshold=threshold,
             )
-            for score, probability, rate in zip(
-                several.tolist(), self.probability(several, prior).tolist(), rates.T.tolist(), strict=True
-            )
-        ]  # fmt: skip
+            for score, probability, far_here, low, high in zip(*(column.tolist() for column in columns), strict=True)
+        ]
 
     def check(self, fingerprint: str) -> None:
         """Refuses an encoder that it does not belong to.
@@ -267,16 +273,16 @@ class Calibration:
         try:
             if values["format"] > FORMAT:
                 raise ArtefactError(f"calibration of format {values['format']}, this nearkin reads up to {FORMAT}")
-            curve, probability = (
+            parts: list[dict[str, Any]] = [
                 {name: tuple(value) if isinstance(value, list) else value for name, value in values[part].items()}
                 for part in ("curve", "map")
-            )
+            ]
             return Calibration(
                 fingerprint=values["fingerprint"],
                 source=values["source"],
                 counts=dict(values["counts"]),
-                curve=Curve(**curve),
-                map=ProbabilityMap(**probability),
+                curve=Curve(**parts[0]),
+                map=ProbabilityMap(**parts[1]),
                 prior=values["prior"],
                 notes=tuple(values["notes"]),
             )

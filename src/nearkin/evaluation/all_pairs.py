@@ -266,8 +266,8 @@ class _Part(NamedTuple):
             return _Part(lowest, _TABLE, 0.0, (float(one.of_same[-1]),) * 2)
         if one.place == 0:
             return _Part(lowest, 1, 0.0, (float(one.of_same[0]),) * 2)
-        rest = float(one.of_different[-1]) - lowest
-        return _Part(lowest, int(steps[one.place]), rest, (float(one.of_same[0]), float(one.of_same[-1])))
+        above = float(one.of_different[-1]) - lowest
+        return _Part(lowest, int(steps[one.place]), above, (float(one.of_same[0]), float(one.of_same[-1])))
 
     def sum_different(self, block: _Block, steps: np.ndarray) -> Float[np.ndarray, "classes later"]:
         """The rest, summed over the different pairs of each pair of classes."""
@@ -302,7 +302,7 @@ def _sum_parts(
     for block in _blocks(vectors, people):
         last = block.first + len(block.rows)
         pairs = np.multiply.outer(block.rows, sizes[block.first :]).astype(np.float64)
-        pairs[np.tri(*pairs.shape, dtype=bool)] = 0
+        pairs[np.tril(np.ones(pairs.shape, dtype=bool))] = 0
         for name, several in parts.items():
             cells = np.stack(
                 [

@@ -14,12 +14,12 @@ from nearkin.evaluation.measured import LeftOut
 # Less what chance gives, and so below 0 where chance does better.
 ADJUSTED = ("ami", "ari")
 
-# Leaving out more groups of classes than that, one at a time, tells no more of how classes differ.
+# Leaving out more groups of classes than that, one at a time, tells no more of how they differ.
 _GROUPS = 200
 
 
 def clustering(clusters: npt.ArrayLike, labels: npt.ArrayLike, *, seed: int = 0) -> dict[str, Figure]:
-    """How well clusters agree with classes; intervals over classes, for clusters made as these were.
+    """How well clusters agree with classes; intervals over classes, those that share a cluster drawn together.
 
     Args:
         clusters: cluster ids `[n]`, whole numbers, each picture's own number where it is in no cluster.
@@ -81,11 +81,19 @@ class _Table(NamedTuple):
         return _Table(cells // width, cells % width, counts)
 
     def groups(self, seed: int) -> Int[np.ndarray, " cells"]:
-        """A group of classes for each cell: each class alone, or at random where there are many."""
-        total = int(self.classes.max()) + 1
-        if total <= _GROUPS:
-            return self.classes
-        return (np.random.default_rng(seed).permutation(total) % _GROUPS)[self.classes]
+        """A group of classes for each cell, to be left out together.
+
+        Classes that have most of their pictures in one cluster: they stand in each other's way there, and left out one
+        by one would count that twice. Where there are many groups, some are put together at random.
+        """
+        # The last of the cells of a class, in order of their counts, is the largest.
+        order = np.lexsort([self.counts, self.classes])
+        largest = order[np.append(np.diff(self.classes[order]) > 0, True)]
+        groups = np.unique(self.clusters[largest], return_inverse=True)[1]
+        total = int(groups.max()) + 1
+        if total > _GROUPS:
+            groups = (np.random.default_rng(seed).permutation(total) % _GROUPS)[groups]
+        return groups[self.classes]
 
     def without(self, left_out: np.ndarray) -> "_Table":
         return _Table(self.clusters[~left_out], self.classes[~left_out], self.counts[~left_out])

@@ -237,7 +237,7 @@ def _false_rejects(vectors: np.ndarray, ids: np.ndarray) -> tuple[Mistake, ...]:
 def _distinct(mistakes: Sequence[Mistake]) -> tuple[Mistake, ...]:
     """The first mistakes in which no picture comes twice."""
     shown: set[int] = set()
-    chosen = []
+    chosen: list[Mistake] = []
     for mistake in mistakes:
         if not shown & {mistake.row, mistake.other} and len(chosen) < MISTAKES:
             chosen.append(mistake)

@@ -55,7 +55,7 @@ class Overlapping:
 
 
 def variance(parts: Float[np.ndarray, " m"], units: Int[np.ndarray, "m k"]) -> tuple[float, float]:
-    """The variance of the sum of the parts, and how many units about it rests on (its degrees of freedom)."""
+    """The variance of the sum of the parts, and its degrees of freedom: units less one."""
     numbers = np.sort(np.unique(units, return_inverse=True)[1].reshape(units.shape), axis=1)
     numbers[:, 1:][numbers[:, 1:] == numbers[:, :-1]] = -1  # stands there already
     # Measurements of the same units are one.
@@ -74,11 +74,7 @@ def combined(by_unit: Float[np.ndarray, " units"], *, twice: float, alone: float
         twice: squares of the parts that several units count, once for each unit but one.
         alone: the variance if measurements of different units were independent; the least that is believed.
     """
-    squares = by_unit**2
-    total = float(squares.sum())
-    if total == 0:
-        return 0.0, float(len(by_unit))
-    return max(total - twice, alone), max(total**2 / float((squares**2).sum()) - 1, 1.0)
+    return max(float((by_unit**2).sum()) - twice, alone), float(len(by_unit) - 1)
 
 
 def share_figure(value: float, variance: float, freedom: float, *, independent: float | int, n: int) -> Figure:

@@ -115,7 +115,7 @@ def render_page(report: Report, content: PageContent) -> str:
 
 def _headlines(report: Report) -> list[Headline]:
     rows = {row[0]: row for row in report.table()}
-    found = []
+    found: list[Headline] = []
     for name in _HEADLINES:
         if name in rows and len(found) < 4:
             value, _, interval = rows[name][1].partition(" [")

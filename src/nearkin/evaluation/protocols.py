@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -149,24 +149,25 @@ def run_retrieval(contestants: Sequence[Contestant], subject: Subject, seed: int
         notes.append("All answers are of one class, so that every order is right: retrieval measures nothing here.")
     elif classes < FEW_CLASSES:
         notes.append(f"Queries come from few classes ({classes}): the intervals say little about other classes.")
-    measured = [
+    measured: list[dict[str, Any]] = [
         score_queries(one.images[chosen], labels, is_query=asks, is_gallery=answers).measured() for one in contestants
     ]
     chance = partial(retrieval_by_chance, labels, is_query=asks, is_gallery=answers)
-    return Part(list(measured), chance, counts, tuple(notes))
+    return Part(measured, chance, counts, tuple(notes))
 
 
 def run_verification(contestants: Sequence[Contestant], subject: Subject, seed: int) -> Part:
     """Verification on the given pairs, or on all pairs of labelled pictures."""
+    measured: list[dict[str, Any]]
     if subject.pairs is None:
         chosen, labels = _labelled(subject)
-        measured = score_all_pairs([one.images[chosen] for one in contestants], labels)
+        measured = [dict(one) for one in score_all_pairs([one.images[chosen] for one in contestants], labels)]
         classes = len(np.unique(labels))
         different, accuracy = classes * (classes - 1) // 2, None
     else:
         pairs = subject.pairs
         measured = [
-            score_pairs(_score(one.images, pairs.rows), pairs.same, people=pairs.people, folds=pairs.folds)
+            dict(score_pairs(_score(one.images, pairs.rows), pairs.same, people=pairs.people, folds=pairs.folds))
             for one in contestants
         ]
         people = np.sort(pairs.people[~pairs.same], axis=1)
@@ -177,7 +178,7 @@ def run_verification(contestants: Sequence[Contestant], subject: Subject, seed: 
     chance = {name: Figure(float(value), None, None, n) for name, value in known.items()}
     if accuracy is not None and "accuracy" in measured[0]:
         chance["accuracy"] = Figure(float(accuracy), None, None, n)
-    return Part(list(measured), lambda: chance, {"pairs": n}, _about(refused))
+    return Part(measured, lambda: chance, {"pairs": n}, _about(refused))
 
 
 def run_few_shot(contestants: Sequence[Contestant], subject: Subject, seed: int) -> Part:

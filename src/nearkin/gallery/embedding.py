@@ -1,16 +1,24 @@
 """Queries to unit vectors: all pictures of a batch at once, all words at once."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
 from nearkin.arrays import as_vectors, unit
+from nearkin.encoders.calibration import Calibration
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import InvalidInput
 from nearkin.gallery.query import Kind, Query, kind_of, terms_of
 from nearkin.gallery.view import View
+
+
+@runtime_checkable
+class Calibrated(Protocol):
+    """An encoder that may have a calibration; `nearkin.Encoder` is one."""
+
+    def checked_calibration(self) -> Calibration: ...
 
 
 def embed_queries(
@@ -45,7 +53,8 @@ def embed_queries(
         if places:
             vectors[places] = embedded([values[place] for place in places])
     if len(values) == len(queries):
-        return np.sign([[terms[0].weight] for terms in parts]).astype(np.float32) * vectors
+        weights = np.array([terms[0].weight for terms in parts], dtype=np.float32)
+        return np.sign(weights)[:, None] * vectors
     return _mixed(vectors, [[term.weight for term in terms] for terms in parts])
 
 
@@ -59,18 +68,15 @@ def honest_threshold(queries: Sequence[Query] | np.ndarray, encoder: Embedder, f
 
     Raises:
         InvalidInput: no calibration; words, whose scores it says nothing of; a rate that it does not support.
+        EncoderMismatch: the calibration is of other weights.
     """
-    calibration = getattr(encoder, "calibration", None)
-    if calibration is None:
-        raise InvalidInput(
-            f"honest: encoder {encoder.fingerprint} has no calibration: make one with `nearkin calibrate`, or give a "
-            "threshold yourself"
-        )
     if not isinstance(queries, np.ndarray) and any(_has_words(query) for query in queries):
         raise InvalidInput(
             "honest: the calibration is of pairs of pictures, and says nothing of words: give a threshold"
         )
-    return calibration.threshold(None if far is True else far).score
+    if not isinstance(encoder, Calibrated):
+        raise InvalidInput(f"honest: encoder {encoder.fingerprint} cannot have a calibration: give a threshold")
+    return encoder.checked_calibration().threshold(None if far is True else far).score
 
 
 def _has_words(query: Query) -> bool:

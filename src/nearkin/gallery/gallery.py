@@ -482,6 +482,36 @@ class Gallery:
         view = self._newest()
         return IndexInfo.of(view.index, view.recall)
 
+    def hashes(self, ids: Ids) -> list[str]:
+        """Hashes of items, as strings of 0 and 1: on which side of random hyperplanes their vectors lie.
+
+        Args:
+            ids: of the items.
+
+        Raises:
+            InvalidInput: an unknown id, or the index is of another kind than "lsh".
+
+        Example:
+            >>> Gallery.open("flowers").hashes([3])[0][:8]  # doctest: +SKIP
+            '10110100'
+        """
+        return self._newest().hashes(_numbers(ids))
+
+    def buckets(self, bits: int) -> dict[str, list[int]]:
+        """Ids of the items whose hashes begin alike, the fullest bucket first.
+
+        Args:
+            bits: how many first bits are compared, 1 to 256.
+
+        Raises:
+            InvalidInput: bits out of range, or the index is of another kind than "lsh".
+
+        Example:
+            >>> Gallery.open("flowers").buckets(2)  # doctest: +SKIP
+            {'01': [0, 3, 5], '11': [1, 4], '00': [2]}
+        """
+        return self._newest().buckets(bits)
+
     def check(self, *, read_pictures: bool = False, progress: Progress | None = None) -> CheckReport:
         """Look whether the gallery is sound, and repair what can be made again from the items.
 

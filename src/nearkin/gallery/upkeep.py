@@ -72,7 +72,7 @@ class IndexInfo:
     def of(live: LiveIndex, recall: Figure | None) -> "IndexInfo":
         index = live.index
         return IndexInfo(
-            index.kind, recall, len(index), live.changed, index.bytes_per_vector, round(index.build_seconds, 3)
+            index.kind, recall, len(index), float(live.changed), index.bytes_per_vector, round(index.build_seconds, 3)
         )
 
 

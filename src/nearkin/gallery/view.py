@@ -13,6 +13,7 @@ from nearkin.evaluation.intervals import Figure
 from nearkin.gallery.columns import THUMBNAIL
 from nearkin.gallery.derived import damaged
 from nearkin.gallery.hits import Hits, Item
+from nearkin.gallery.indexes.lsh import LshIndex
 from nearkin.gallery.live import LiveIndex
 from nearkin.gallery.records import Records
 from nearkin.gallery.store import Snapshot
@@ -107,6 +108,40 @@ class View:
             InvalidInput: no item has one of the ids.
         """
         return self.index.vectors(self.rows_of(ids))
+
+    def hashes(self, ids: Sequence[int] | Int[np.ndarray, " m"]) -> list[str]:
+        """Hashes of items as strings of 0 and 1.
+
+        Raises:
+            InvalidInput: no item has one of the ids, or the index has no hashes.
+        """
+        return self._lsh.hashes(self.vectors(ids))
+
+    def buckets(self, length: int) -> dict[str, list[int]]:
+        """Ids of the items whose hashes begin alike, by the first bits; the fullest bucket first.
+
+        Raises:
+            InvalidInput: the index has no hashes, or not so many bits.
+        """
+        bits = len(self.hashes(self.ids[:1])[0])
+        if not 1 <= length <= bits:
+            raise InvalidInput(f"{length} bits, wanted 1 to {bits}")
+        now = {prefix: self.index.rows[rows] for prefix, rows in self._lsh.buckets(length).items()}
+        members = {prefix: self.ids[rows[rows >= 0]].tolist() for prefix, rows in now.items()}
+        for row, bits_of in zip(self.index.new_rows, self._lsh.hashes(self.index.new.vectors), strict=True):
+            members.setdefault(bits_of[:length], []).append(int(self.ids[row]))
+        full = {prefix: ids for prefix, ids in members.items() if ids}
+        return dict(sorted(full.items(), key=lambda bucket: (-len(bucket[1]), bucket[0])))
+
+    @property
+    def _lsh(self) -> LshIndex:
+        index = self.index.index
+        if not isinstance(index, LshIndex):
+            raise InvalidInput(
+                f"the index is of kind {index.kind} and has no hashes: build one with `nearkin gallery build --kind "
+                "lsh` (fewer than 256 items are always searched exactly)"
+            )
+        return index
 
     def thumbnail(self, id: int) -> bytes | None:
         """The small picture of an item, encoded; None if there is none."""

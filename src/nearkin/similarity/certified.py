@@ -22,6 +22,8 @@ GROUP = 32
 # Whole-number scores of a block: 16 MiB, so that they are still in the cache when the best are looked for.
 _BLOCK_SCORES = 1 << 22
 _QUERIES = 256
+# Groups whose greatest errors are known without looking at each.
+_CHUNK = 128
 # Up to so many queries, one product after the other is faster than one product of all.
 _FEW_QUERIES = 3
 # What excludes a row; below any true score, and far from the end of int32 up to 30,000 numbers a vector.
@@ -110,6 +112,8 @@ class CertifiedSearch:
         self._measures = np.stack(
             [self.codes.residual, length + self.codes.residual, length + middle, length**2, np.ones_like(length)]
         )
+        ends = np.arange(0, len(length), _CHUNK)
+        self._chunks = np.maximum.reduceat(self._measures, ends, axis=1) if len(ends) else self._measures
         half_square = self.codes.half_square.reshape(-1, GROUP)
         self._nearest, self._farthest = half_square.min(axis=1), half_square.max(axis=1)
 
@@ -140,30 +144,44 @@ class CertifiedSearch:
         best = np.full((len(queries), k), -np.inf)
         found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         for groups, scores in self._blocks(queries, allowed):
-            error = queries.measures @ self._measures[:, groups]
-            scale = queries.step[:, None] * self.codes.step[groups]
-            middle = scores.amax(dim=2).numpy() * scale
-            low, high = middle - error, middle + error
+            step, measures = self.codes.step[groups], self._measures[:, groups]
+            # In steps of the query; the greatest error among the groups serves for all of them.
+            most = scores.amax(dim=2).numpy() * step
+            error = queries.measures @ self._greatest(groups)
+            low = high = most
             if self.metric == "euclidean":
-                low -= self._farthest[groups]
-                high -= self._nearest[groups]
-            best = _highest(np.concatenate([best, low], axis=1), k)
+                low = most - self._farthest[groups] / queries.step[:, None]
+                high = most - self._nearest[groups] / queries.step[:, None]
+            reached = _highest(low, k) * queries.step[:, None] - error[:, None]
+            best = reached if not found and reached.shape[1] == k else _highest(np.append(best, reached, axis=1), k)
             threshold = queries.threshold(best.min(axis=1))
-            query, group = np.nonzero(high >= threshold[:, None])
-            products = scores.numpy()[query, group]
-            upper = products * scale[query, group, None] + error[query, group, None]
+            query, group = np.nonzero(high >= ((threshold - error) / queries.step)[:, None])
+            # Now row by row, each with the error of its group.
             rows = (group + groups.start)[:, None] * GROUP + np.arange(GROUP)
+            scale = queries.step[query] * step[group]
+            error = (queries.measures[query] * measures.T[group]).sum(axis=1)
+            offset = self.codes.half_square[rows] if self.metric == "euclidean" else 0.0
+            # A row stays if product * scale + error - offset >= threshold.
+            least = (offset + (threshold[query] - error)[:, None]) / scale[:, None]
+            products = scores.numpy()[query, group]
+            pair, member = np.nonzero(products >= np.maximum(least, _NEVER / 2))
+            upper = products[pair, member] * scale[pair] + error[pair]
             if self.metric == "euclidean":
-                upper -= self.codes.half_square[rows]
-            place, member = np.nonzero((upper >= threshold[query, None]) & (products > _NEVER // 2))
-            found.append((query[place], rows[place, member], upper[place, member]))
+                upper -= self.codes.half_square[rows[pair, member]]
+            found.append((query[pair], rows[pair, member], upper))
         if not found:
             return [np.empty(0, dtype=np.int64)] * len(queries)
         query, row, upper = (np.concatenate(column) for column in zip(*found, strict=True))
+        if len(queries) == 1 == len(found):
+            return [row]
         still = upper >= queries.threshold(best.min(axis=1))[query]
         query, row = query[still], row[still]
         order = np.argsort(query, kind="stable")
-        return np.split(row[order], np.cumsum(np.bincount(query, minlength=len(queries)))[:-1])
+        ends = np.bincount(query, minlength=len(queries)).cumsum()
+        return [row[order[end - size : end]] for size, end in zip(np.diff(ends, prepend=0), ends, strict=True)]
+
+    def _greatest(self, groups: slice) -> Float[np.ndarray, " 5"]:
+        return self._chunks[:, groups.start // _CHUNK : -(-groups.stop // _CHUNK)].max(axis=1)
 
     def _blocks(self, queries: "_Rounded", allowed: np.ndarray | None) -> Iterator[tuple[slice, torch.Tensor]]:
         """Whole-number scores `[q, groups, GROUP]` of some groups at a time, in a buffer that the next overwrites."""
@@ -201,20 +219,20 @@ class _Rounded:
         exact, center = queries.astype(np.float64), search.codes.center.astype(np.float64)
         cosine = search.metric == "cosine"
         # score = factor * (what is bounded) + base
-        base = exact @ center if cosine else -((exact - center) ** 2).sum(axis=1)
+        base, factor = (exact @ center, 1) if cosine else (-((exact - center) ** 2).sum(axis=1), 2)
         exact = exact if cosine else exact - center
-        most = np.abs(exact).max(axis=1, initial=0)
-        step = np.where(most > 0, most / 127, 1)
+        step = np.abs(exact).max(axis=1, initial=0) / 127
+        step[step == 0] = 1
         whole = np.rint(exact / step[:, None])
-        length = np.linalg.norm(exact, axis=1)
-        rest = np.linalg.norm(exact - whole * step[:, None], axis=1)
-        noise = _ROUNDING * length
-        if cosine:
-            extra = [noise, np.zeros_like(noise), np.full_like(noise, _LEAST)]
-        else:  # (length of x + length of q)^2
-            extra = [2 * noise, np.full_like(noise, _ROUNDING), noise * length + _LEAST]
-        measures = np.stack([length, rest, *extra], axis=1)
-        return _Rounded(torch.from_numpy(whole.astype(np.int8)), step, measures, base, 1 if cosine else 2)
+        length = np.sqrt((exact * exact).sum(axis=1))
+        measures = np.empty((len(queries), 5))
+        measures[:, 0] = length
+        measures[:, 1] = np.sqrt(((exact - whole * step[:, None]) ** 2).sum(axis=1))
+        # Rounding is noise in proportion to the lengths of x and q, or to the square of their sum.
+        measures[:, 2] = factor * _ROUNDING * length
+        measures[:, 3] = 0 if cosine else _ROUNDING
+        measures[:, 4] = _LEAST if cosine else _ROUNDING * length**2 + _LEAST
+        return _Rounded(torch.from_numpy(whole.astype(np.int8)), step, measures, base, factor)
 
     def __len__(self) -> int:
         return len(self.step)
@@ -222,9 +240,11 @@ class _Rounded:
     def threshold(self, low: Float[np.ndarray, " q"]) -> Float[np.ndarray, " q"]:
         """What the k best reach, if so many rows reach `low`. Beyond the range of float32 all scores are equal."""
         score = self.factor * low + self.base
+        if np.abs(score).max(initial=0) <= _MOST:
+            return low
         low = np.where(score > _MOST, (_MOST - self.base) / self.factor, low)
         return np.where(score < -_MOST, -np.inf, low)
 
 
 def _highest(values: Float[np.ndarray, "q n"], k: int) -> Float[np.ndarray, "q k"]:
-    return torch.from_numpy(values).topk(k, dim=1, sorted=False).values.numpy()
+    return torch.from_numpy(values).topk(min(k, values.shape[1]), dim=1, sorted=False).values.numpy()

@@ -54,8 +54,12 @@ def test_auto_is_exact_where_that_is_fast():
     assert build(VECTORS, "auto").kind == "exact"
 
 
-def test_auto_chooses_the_fastest_that_reaches_the_recall(monkeypatch):
+@pytest.mark.parametrize(("worth", "kinds"), [(1e-9, {"exact"}), (1e9, {"ivf", "hnsw"})])
+def test_auto_takes_an_approximate_kind_only_where_it_gains(worth, kinds, monkeypatch):
     monkeypatch.setattr(tuning, "_EXACT_UP_TO", 1000)
+    monkeypatch.setattr(tuning, "_TRIAL", 800)
+    monkeypatch.setattr(tuning, "_WORTH_IT", 1 / worth)
     index = build(VECTORS, "auto", recall=0.9)
-    assert index.kind in ("exact", "hnsw", "ivf")
+    assert index.kind in kinds
+    assert len(index) == 2000
     assert index.recall is None or index.recall.value > 0.88
