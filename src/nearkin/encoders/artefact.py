@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
@@ -106,6 +104,10 @@ def locate(path: str | Path) -> Path:
         raise ArtefactError(f"'{folder}' holds no model: wanted a folder with {CONFIG}, or a run folder with model/")
     if folder.exists() or str(path).count("/") != 1 or folder.is_absolute() or str(path).startswith("."):
         raise ArtefactError(f"no model at '{folder}': wanted the folder of a model or of a training run")
+    # Half a second to import, and most models lie in a folder.
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
     try:
         return Path(snapshot_download(str(path)))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
