@@ -1,12 +1,12 @@
 """How often do the 95 % intervals of nearkin.evaluation hold the truth?
 
-Simulated data with known truth. `values`: classes of unequal size whose success rates differ; the bootstrap alone, against
-the percentile interval and one that draws queries instead of classes. `runs`: several trainings, on the same or other
-classes. The others draw whole data sets anew, embedded around class centres, and judge them by a protocol; the truth is
-the mean over all data sets. Classes there stand in each other's way, so that an outcome also hangs on which other
-classes were drawn.
+Simulated data with known truth. `values`: classes of unequal size whose success rates differ; the bootstrap alone,
+against the percentile interval and one that draws queries instead of classes. `runs`: several trainings, on the same
+or other classes. The others draw whole data sets anew, embedded around class centres, and judge them by a protocol; the
+truth is the mean over all data sets. Classes there stand in each other's way, so that an outcome also hangs on which
+other classes were drawn.
 
-    python benchmarks/coverage.py [--runs 300] [--only retrieval verification few_shot clustering cross_modal values runs]
+    python benchmarks/coverage.py [--runs 300] [--only retrieval verification few_shot ...]
 """
 
 import argparse
@@ -108,13 +108,14 @@ def verification_(runs: int) -> None:
 def _lfw(classes, noise, seed, folds=10):
     """As many same as different pairs, ten folds of classes of their own."""
     generator = np.random.default_rng(seed + 10**6)
-    vectors, labels = _sets(classes, 4, noise, seed)
+    vectors, _ = _sets(classes, 4, noise, seed)
     people, pictures, fold = [], [], []
     for number, own in enumerate(np.array_split(np.arange(classes), folds)):
         for _ in range(60):
             one, two = generator.choice(own, 2, replace=False)
             people += [(one, one), (one, two)]
-            pictures += [4 * one + generator.choice(4, 2, replace=False), 4 * np.array([one, two]) + generator.integers(4, size=2)]
+            pictures.append(4 * one + generator.choice(4, 2, replace=False))
+            pictures.append(4 * np.array([one, two]) + generator.integers(4, size=2))
             fold += [number, number]
     pictures, people = np.array(pictures), np.array(people)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -214,8 +215,8 @@ if __name__ == "__main__":
     wanted = options.only or [*PROTOCOLS, "values", "runs"]
     if any(name in PROTOCOLS for name in wanted):
         print(
-            f"\n{options.runs} runs: value (mean), share of intervals that hold it, in %; spread of the value over runs, "
-            "\nand that which the intervals tell (a quarter of their mean width)\n"
+            f"\n{options.runs} runs: value (mean), share of intervals that hold it, in %; spread of the value over "
+            "runs,\nand that which the intervals tell (a quarter of their mean width)\n"
             "| data | metric | value | held | spread | told |\n|---|---|---|---|---|---|"
         )
     for name, show in PROTOCOLS.items():

@@ -14,12 +14,16 @@ from nearkin.evaluation.verification import verification
 
 __all__ = [
     "Checks",
+    "Episode",
+    "FewShot",
     "Figure",
     "Report",
+    "SideBySide",
     "bootstrap_mean",
     "bootstrap_median",
     "bootstrap_runs",
     "check_data",
+    "clustering",
     "cross_modal",
     "cross_modal_by_chance",
     "few_shot",
@@ -28,4 +32,6 @@ __all__ = [
     "retrieval",
     "retrieval_by_chance",
     "score_queries",
+    "verification",
+    "verification_all_pairs",
 ]

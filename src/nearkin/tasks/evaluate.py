@@ -62,8 +62,8 @@ def evaluate(
         Figures with 95 % intervals, what was counted, and what the reader must know to judge them.
 
     Raises:
-        SourceError: the source cannot be read, the split is empty, no picture can be decoded, or a file of pairs or runs
-            is at fault.
+        SourceError: the source cannot be read, the split is empty, no picture can be decoded, or a file of pairs or
+            runs is at fault.
         PictureError: strict, and a picture is broken.
         UnknownName: no such split, column or protocol.
         InvalidInput: neither labels nor captions that this encoder can be judged on.
@@ -129,7 +129,7 @@ class _Data(NamedTuple):
         self, encoders: Mapping[str, Embedder], seed: int, progress: Progress | None
     ) -> tuple[Embedded, SideBySide]:
         """What the first encoder made of the pictures, and what was found."""
-        first, *others = encoders.values()
+        first = next(iter(encoders.values()))
         use_texts = self.items.has_captions and all(one.has_text for one in encoders.values())
         if not self.items.has_labels and not use_texts and self.plan.pairs is None and self.plan.runs is None:
             raise InvalidInput(f"{self.items.source} has {self._what_is_there()}")

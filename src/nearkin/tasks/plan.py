@@ -25,7 +25,8 @@ class Plan:
     """What to judge by.
 
     Args:
-        protocols: "retrieval", "verification", "few_shot", "clustering", "cross_modal"; all that the data allow if None.
+        protocols: "retrieval", "verification", "few_shot", "clustering", "cross_modal"; None for all that the data
+            allow.
         pairs: a file of pairs for verification (see `nearkin.data.pairs`); all pairs of labelled pictures if None.
         few_shot: the kinds of episodes.
         within: column of groups that the classes of an episode share, such as alphabets.
