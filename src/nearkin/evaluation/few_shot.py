@@ -5,16 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from nearkin.arrays import as_ids, as_vectors, unit
 from nearkin.errors import InvalidInput, UnknownName
 from nearkin.evaluation.intervals import Figure
 from nearkin.evaluation.measured import Mean, Measured
-from nearkin.evaluation.overlapping import Overlapping
+from nearkin.evaluation.over_classes import OverClasses
 from nearkin.evaluation.ranking import ROUNDING
 
 UNITS = ("classes", "episodes")
+WAYS = ("prototype", "neighbour")
 
 
 @dataclass(frozen=True)
@@ -139,15 +140,16 @@ def score_episodes(
     if not len(episodes):
         raise InvalidInput("no episodes: wanted at least one")
     vectors = unit(as_vectors(embeddings, "embeddings"))
-    scores = np.array([_score(vectors, episode) for episode in episodes])
-    result: dict[str, Measured] = {}
-    for column, name in enumerate(("prototype", "neighbour")):
-        result[name] = (
-            Mean(scores[:, column])
-            if unit_of_interval == "episodes"
-            else _over_classes(scores[:, column], [np.unique(episode.asked_classes) for episode in episodes])
-        )
-    return result
+    right = [_score(vectors, episode) for episode in episodes]
+    if unit_of_interval == "episodes":
+        return {way: Mean(np.array([one[place].mean() for one in right])) for place, way in enumerate(WAYS)}
+    classes = np.concatenate([episode.asked_classes for episode in episodes])
+    members = np.repeat(np.arange(len(episodes)), [len(episode.asked) for episode in episodes])
+    kinds, cells = np.unique(np.stack([members, classes]), axis=1, return_inverse=True)
+    numbers = np.unique(kinds[1], return_inverse=True)[1]
+    shares = (np.bincount(cells.ravel(), np.concatenate([one[place] for one in right])) for place in range(len(WAYS)))
+    asked = np.bincount(cells.ravel())
+    return {way: OverClasses(share / asked, numbers, kinds[0]) for way, share in zip(WAYS, shares, strict=True)}
 
 
 def draw_episodes(
@@ -174,15 +176,6 @@ def draw_episodes(
         shown, asked = rows[:, :shots].ravel(), rows[:, shots:].ravel()
         episodes.append(Episode(shown, ids[shown], asked, ids[asked]))
     return episodes
-
-
-def _over_classes(scores: Float[np.ndarray, " episodes"], classes: list[np.ndarray]) -> Overlapping:
-    """The mean over episodes, each of which has its classes."""
-    most = max(map(len, classes))
-    # A class that stands there twice counts once.
-    units = np.stack([np.pad(some, (0, most - len(some)), mode="edge") for some in classes])
-    mean, different = float(scores.mean()), len(np.unique(units))
-    return Overlapping(mean, (scores - mean) / len(scores), units, independent=different, n=len(scores))
 
 
 def _pools(
@@ -220,8 +213,10 @@ def _draw(
     return np.stack([generator.choice(pool[number], size=pictures, replace=False) for number in chosen])
 
 
-def _score(vectors: Float[np.ndarray, "n dim"], episode: Episode) -> tuple[float, float]:
-    """Shares of right answers by prototype and by neighbour."""
+def _score(
+    vectors: Float[np.ndarray, "n dim"], episode: Episode
+) -> tuple[Bool[np.ndarray, " q"], Bool[np.ndarray, " q"]]:
+    """Which answers are right, by prototype and by neighbour."""
     classes, members = np.unique(episode.shown_classes, return_inverse=True)
     own = np.searchsorted(classes, episode.asked_classes).clip(max=len(classes) - 1)
     if (classes[own] != episode.asked_classes).any():
@@ -233,12 +228,14 @@ def _score(vectors: Float[np.ndarray, "n dim"], episode: Episode) -> tuple[float
     # Squared Euclidean distance, as prototypes are shorter than 1; |query|^2 is the same for all.
     by_prototype = 2 * asked @ prototypes.T - (prototypes**2).sum(axis=1)
     by_neighbour = np.maximum.reduceat(asked @ shown.T, starts, axis=1)
-    return _share_right(by_prototype, own), _share_right(by_neighbour, own)
+    return _right(by_prototype, own), _right(by_neighbour, own)
 
 
-def _share_right(scores: Float[np.ndarray, "queries classes"], own: Int[np.ndarray, " queries"]) -> float:
-    """How many queries score their own class above every other."""
+def _right(
+    scores: Float[np.ndarray, "queries classes"], own: Int[np.ndarray, " queries"]
+) -> Bool[np.ndarray, " queries"]:
+    """Which queries score their own class above every other."""
     queries = np.arange(len(scores))
     right, others = scores[queries, own], scores.copy()
     others[queries, own] = -np.inf
-    return float((right - ROUNDING > others.max(axis=1)).mean())
+    return right - ROUNDING > others.max(axis=1)

@@ -12,12 +12,12 @@ from nearkin.errors import InvalidInput
 from nearkin.evaluation.all_pairs import score_all_pairs
 from nearkin.evaluation.clustering import score_clustering
 from nearkin.evaluation.cross_modal import cross_modal_by_chance, score_cross_modal
-from nearkin.evaluation.few_shot import Episode, FewShot, draw_episodes, score_episodes
+from nearkin.evaluation.few_shot import WAYS, Episode, FewShot, draw_episodes, score_episodes
 from nearkin.evaluation.intervals import Figure
 from nearkin.evaluation.measured import Measured
 from nearkin.evaluation.partition import MOST_AGGLOMERATED, agglomerate, k_means
 from nearkin.evaluation.ranking import ROUNDING
-from nearkin.evaluation.retrieval import retrieval_by_chance, roles, score_queries
+from nearkin.evaluation.retrieval import measure_retrieval, retrieval_by_chance, roles
 from nearkin.evaluation.verification import score_pairs, supported_fars
 
 # Below, an interval says little: chance decides which classes one happened to have.
@@ -71,6 +71,7 @@ class Subject:
         few_shot: the random episodes wanted.
         within: a group for each picture, which the classes of an episode share.
         episodes: fixed episodes, with rows of `Contestant.shown`, in place of random ones.
+        quick: see `measure_retrieval`.
     """
 
     label_ids: Int[np.ndarray, " n"] | None = None
@@ -81,6 +82,7 @@ class Subject:
     few_shot: Sequence[FewShot] = (FewShot(shots=1), FewShot(shots=5))
     within: np.ndarray | None = None
     episodes: Sequence[Episode] = ()
+    quick: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +152,8 @@ def run_retrieval(contestants: Sequence[Contestant], subject: Subject, seed: int
     elif classes < FEW_CLASSES:
         notes.append(f"Queries come from few classes ({classes}): the intervals say little about other classes.")
     measured: list[dict[str, Any]] = [
-        score_queries(one.images[chosen], labels, is_query=asks, is_gallery=answers).measured() for one in contestants
+        measure_retrieval(one.images[chosen], labels, is_query=asks, is_gallery=answers, quick=subject.quick)
+        for one in contestants
     ]
     chance = partial(retrieval_by_chance, labels, is_query=asks, is_gallery=answers)
     return Part(measured, chance, counts, tuple(notes))
@@ -211,9 +214,6 @@ def run_few_shot(contestants: Sequence[Contestant], subject: Subject, seed: int)
     if not chance:
         raise InvalidInput(" ".join(notes))
     return Part(measured, lambda: chance, {"episodes": max(figure.n for figure in chance.values())}, tuple(notes))
-
-
-WAYS = ("prototype", "neighbour")
 
 
 def run_clustering(contestants: Sequence[Contestant], subject: Subject, seed: int) -> Part:

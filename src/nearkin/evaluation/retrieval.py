@@ -10,10 +10,15 @@ from jaxtyping import Bool, Float, Int
 
 from nearkin.arrays import as_ids, as_vectors, unit
 from nearkin.errors import InvalidInput
+from nearkin.evaluation.interference import measure_interference
 from nearkin.evaluation.intervals import Figure
-from nearkin.evaluation.measured import Mean
+from nearkin.evaluation.measured import Mean, Measured
 from nearkin.evaluation.ranking import Ranking, rank_right_answers
 from nearkin.progress import Progress
+
+# With so few classes each is left out in turn, for the intervals, if that takes seconds: classes x queries x pictures.
+FEW_CLASSES = 60
+MOST_WITHOUT = 500_000_000
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,8 @@ def retrieval(
         is_query: flags `[n]`, which pictures ask; all by default.
         is_gallery: flags `[n]`, which pictures may be answers; all by default.
         ks: cut-offs of recall@k.
-        seed: of the bootstrap, which draws classes with all their queries.
+        seed: of the bootstrap, which draws classes with all their queries. Sixty classes or fewer are left out one by
+            one instead, unless that takes long (see `interference`).
         progress: called with queries done and queries in all.
 
     Returns:
@@ -98,8 +104,50 @@ def retrieval(
     Source: Musgrave et al. 2020, A Metric Learning Reality Check, arXiv:2003.08505, section 3.2; Järvelin & Kekäläinen
     2002, Cumulated gain-based evaluation of IR techniques (NDCG).
     """
-    scores = score_queries(embeddings, labels, is_query=is_query, is_gallery=is_gallery, ks=ks, progress=progress)
-    return {metric: measured.figure(seed=seed) for metric, measured in scores.measured().items()}
+    measured = measure_retrieval(embeddings, labels, is_query=is_query, is_gallery=is_gallery, ks=ks, progress=progress)
+    return {metric: one.figure(seed=seed) for metric, one in measured.items()}
+
+
+def measure_retrieval(
+    embeddings: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    *,
+    is_query: npt.ArrayLike | None = None,
+    is_gallery: npt.ArrayLike | None = None,
+    ks: Sequence[int] = (1, 5, 10),
+    quick: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Measured]:
+    """What `retrieval` makes figures of, for paired comparison.
+
+    Args:
+        quick: do not leave out each class in turn where classes are few: the intervals are then too narrow for fewer
+            than about 50 classes.
+        the others: as in `retrieval`.
+    """
+    options = {"is_query": is_query, "is_gallery": is_gallery, "ks": ks}
+    scores = score_queries(embeddings, labels, **options, progress=progress)
+    names, classes = np.unique(scores.labels, return_inverse=True)
+    cost = len(names) * len(classes) * np.size(labels)
+    if quick or not 2 <= len(names) <= FEW_CLASSES or cost > MOST_WITHOUT:
+        return dict(scores.measured())
+    without: dict[str, list[np.ndarray]] = {metric: [] for metric in scores.values}
+    ids = np.asarray(labels)
+    chosen = {
+        name: np.ones(len(ids), dtype=bool) if flags is None else np.asarray(flags)
+        for name, flags in (("is_query", is_query), ("is_gallery", is_gallery))
+    }
+    for place, name in enumerate(names):
+        others = ids != name
+        left = score_queries(embeddings, ids, **{role: flags & others for role, flags in chosen.items()}, ks=ks)
+        for metric, values in scores.values.items():
+            known = values.copy()
+            known[classes != place] = left.values[metric]
+            without[metric].append(known)
+    return {
+        metric: measure_interference(values, classes, np.stack(without[metric]))
+        for metric, values in scores.values.items()
+    }
 
 
 def score_queries(
