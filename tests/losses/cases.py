@@ -75,7 +75,7 @@ def value_and_gradient(loss: Callable[[Tensor], Tensor], embeddings: Tensor) -> 
     return value.detach(), gradient
 
 
-def assert_same(got: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor], tolerance: float) -> None:
+def assert_same(got: tuple[Tensor, ...], wanted: tuple[Tensor, ...], tolerance: float) -> None:
     """Value and gradient agree, to the tolerance or to that share of the wanted numbers."""
     for one, other in zip(got, wanted, strict=True):
         torch.testing.assert_close(one.double(), other.double(), rtol=tolerance, atol=tolerance)

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from nearkin.losses import circle_loss
-from tests.losses.cases import CASES, assert_same, value_and_gradient
+from tests.losses.cases import assert_same, value_and_gradient
 from tests.losses.pair_loss_checks import PairLossChecks, mean_of, others
 
 
@@ -70,8 +70,10 @@ def test_equals_pytorch_metric_learning(per_class: int) -> None:
     assert_same(got, value_and_gradient(lambda x: CircleLoss()(x, labels), embeddings), 1e-6)
 
 
-def test_a_negative_beyond_the_optimum_weighs_nothing() -> None:
-    embeddings = torch.tensor([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]])
-    gradient = value_and_gradient(lambda x: circle_loss(x, torch.tensor([0, 0, 1]), m=0.25), embeddings)[1]
-    assert not gradient[2].any()
-    assert CASES
+def test_pairs_beyond_their_optimum_weigh_nothing() -> None:
+    # The positive's score is 4, the negatives' -2: both beyond 1 + m and -m.
+    embeddings = torch.tensor([[2.0, 0.0], [2.0, 0.0], [-1.0, 0.0]])
+    labels = torch.tensor([0, 0, 1])
+    value, gradient = value_and_gradient(lambda x: circle_loss(x, labels, m=0.25), embeddings)
+    torch.testing.assert_close(value, torch.tensor(2.0).log())
+    assert not gradient.any()

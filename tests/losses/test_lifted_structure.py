@@ -44,3 +44,10 @@ def test_equals_pytorch_metric_learning(per_class: int) -> None:
     theirs = GeneralizedLiftedStructureLoss(distance=LpDistance(normalize_embeddings=False))
     got = value_and_gradient(lambda x: lifted_structure_loss(x, labels), embeddings)
     assert_same(got, value_and_gradient(lambda x: theirs(x, labels), embeddings), 1e-5)
+
+
+def test_classes_far_apart_cost_nothing() -> None:
+    embeddings = torch.tensor([[0.0], [0.1], [50.0], [50.2]])
+    value, gradient = value_and_gradient(lambda x: lifted_structure_loss(x, torch.tensor([0, 0, 1, 1])), embeddings)
+    assert value == 0
+    assert not gradient.any()

@@ -167,7 +167,7 @@ def check_batch(
     )
 
 
-def reduce(total: Tensor, *, nonzero: Tensor | float, count: float | int, reduction: str) -> Tensor:
+def reduce(total: Tensor, *, nonzero: Tensor | float | int, count: float | int, reduction: str) -> Tensor:
     """One number from the sum of all terms: the sum itself, or its mean; 0 where there is nothing to average.
 
     Args:

@@ -53,9 +53,9 @@ def batch_hard_triplet_loss(
     margin = check_margin(margin)
     anchors, positives, negatives = hardest(batch)
     x, y = batch.anchors, batch.references
-    gap = vector_norm(x[anchors] - y[positives], dim=1) - vector_norm(x[anchors] - y[negatives], dim=1)
-    loss, slope = violation(gap, margin)
-    return reduce(loss.sum(), nonzero=slope.count_nonzero(), count=len(gap), reduction=reduction)
+    to_positive, to_negative = vector_norm(x[anchors] - y[torch.stack([positives, negatives])], dim=2)
+    loss, slope = violation(to_positive - to_negative, margin)
+    return reduce(loss.sum(), nonzero=slope.count_nonzero(), count=len(loss), reduction=reduction)
 
 
 @torch.no_grad()

@@ -2,8 +2,9 @@
 
 A loss over pairs or triplets is a function of the scores between anchors and references. Here these are made for some
 anchors at a time, in the cache; the loss returns its value and its slope, the derivative by each score, and the slopes
-become a gradient by one product. So no pair and no triplet is ever listed: the largest thing in memory is the matrix
-of slopes, kept where a batch is compared with itself, since there one product with G + G' serves both sides of it.
+become a gradient by one product. So no pair and no triplet is ever listed. The largest thing in memory is the matrix
+of scores, which becomes that of slopes; it is whole where a batch is compared with itself, since there half of the
+products make all scores, and one product with S + S' serves both sides.
 
 The batch is ordered by class, small classes first. Then the references of an anchor's class stand side by side, and a
 block holds anchors with equally many positives: nothing is masked, nothing is filled up.
@@ -30,6 +31,9 @@ Score = Literal["dot", "squared_distance", "distance", "distance_of_negatives"]
 _CPU_BLOCK = 1 << 17
 _GPU_BLOCK = 1 << 24
 
+# Rows of a square whose transpose is taken.
+_CPU_TILE = 512
+
 # Squared distances below this share of the longest row's square are too inexact in float32 to take a root of.
 _NEAR = 2.0**-10
 
@@ -48,7 +52,8 @@ class Anchors(NamedTuple):
     negatives: int
 
 
-class Terms(NamedTuple):
+@dataclass(frozen=True)
+class Terms:
     """What a loss finds for some anchors.
 
     Args:
@@ -70,7 +75,7 @@ class Terms(NamedTuple):
 Loss = Callable[[Anchors], Terms | None]
 
 
-def sum_by_anchor(batch: Comparison, loss: Loss, score: Score = "dot") -> tuple[Float[Tensor, ""], Tensor, int]:
+def sum_by_anchor(batch: Comparison, loss: Loss, score: Score = "dot") -> tuple[Float[Tensor, ""], Tensor | int, int]:
     """The sum of a loss's terms over all anchors, differentiable once.
 
     Args:
@@ -84,7 +89,8 @@ def sum_by_anchor(batch: Comparison, loss: Loss, score: Score = "dot") -> tuple[
         The sum (a scalar of the anchors' type), how many terms are above 0, and how many there are.
     """
     inputs = (batch.anchors,) if batch.within else (batch.anchors, batch.references)
-    nonzero, count = torch.zeros((), device=batch.anchors.device), 0
+    nonzero: Tensor | int = 0
+    count = 0
 
     def formula(needed: Sequence[bool]) -> tuple[Tensor, list[Tensor | None]]:
         nonlocal nonzero, count
@@ -106,15 +112,19 @@ def sum_by_anchor(batch: Comparison, loss: Loss, score: Score = "dot") -> tuple[
 
 def _sum(
     x: Tensor, y: Tensor, layout: "ClassLayout", loss: Loss, score: Score, needed: Sequence[bool]
-) -> tuple[Tensor, Tensor, int, list[Tensor | None]] | None:
+) -> tuple[Tensor, Tensor | int, int, list[Tensor | None]] | None:
     """Sum, terms above 0, terms, and the gradient by each side; None if the scores are wanted more exactly."""
-    total = torch.zeros((), dtype=widest(x), device=x.device)
-    nonzero, count = total.clone(), 0
-    by_x = torch.zeros_like(x) if needed[0] else None
-    by_y = torch.zeros_like(y) if not layout.within and needed[1] else None
     x, y = centred(x, y, score)
-    slopes = x.new_empty(len(x), len(y)) if layout.within and by_x is not None else None
     limit = too_near(x, y, score)
+    keep = layout.within and needed[0]
+    slopes = symmetric_scores(*_as_product(x, y, score)) if keep else None
+    totals: list[Tensor] = []
+    nonzero: Tensor | int = 0
+    count = 0
+    # The products of the slopes with the other side, which is longer by a 1: that adds up the slopes themselves.
+    x_, y_ = (side if score == "dot" else F.pad(side, (0, 1), value=1.0) for side in (x, y))
+    by_x = torch.zeros_like(x_) if needed[0] and not keep else None
+    by_y = torch.zeros_like(y_) if needed[-1] and not layout.within else None
     for rows, positives, anchors in anchors_by_block(x, y, layout, score, slopes):
         if limit is not None and highest(anchors, score) > limit:
             return None
@@ -123,20 +133,21 @@ def _sum(
             if slopes is not None:
                 slopes[rows] = 0
             continue
-        total += terms.total
-        nonzero += terms.nonzero
+        totals.append(terms.total)
+        nonzero = nonzero + terms.nonzero
         count += terms.count
         slope = terms.by_scores.scatter_(1, positives, terms.by_positives)
         if slopes is not None:
             slopes[rows] = slope
-            continue
         if by_x is not None:
-            by_x[rows] = _gradient(slope, x[rows], y, score)
+            torch.mm(slope, y_, out=by_x[rows])
         if by_y is not None:
-            by_y += _gradient(slope.T, y, x[rows], score)
+            by_y.addmm_(slope.T, x_[rows])
     if slopes is not None:
-        by_x = _gradient(add_transpose_(slopes), x, x, score)
-    return total, nonzero, count, [by_x] if layout.within else [by_x, by_y]
+        by_x = symmetric_product_(slopes, x_)
+    total = torch.stack(totals).sum(dtype=widest(x)) if totals else x.new_zeros(())
+    sides = ((by_x, x),) if layout.within else ((by_x, x), (by_y, y))
+    return total, nonzero, count, [None if by is None else _gradient(by, side, score) for by, side in sides]
 
 
 @dataclass(frozen=True)
@@ -160,49 +171,59 @@ class ClassLayout:
 
 def class_layout(batch: Comparison) -> ClassLayout:
     """The order of a batch by class."""
-    values, class_of, sizes = torch.unique(batch.ref_labels, return_inverse=True, return_counts=True)
-    by_size = sizes.argsort(stable=True)
-    rank = torch.empty_like(by_size).index_copy_(0, by_size, torch.arange(len(by_size), device=by_size.device))
-    begins = (sizes[by_size].cumsum(0) - sizes[by_size])[rank]
-    references = rank[class_of].argsort(stable=True)
+    by_label = batch.ref_labels.sort()
+    values, sizes = torch.unique_consecutive(by_label.values, return_counts=True)
+    # Stable, so that the members of a class stay side by side.
+    references = by_label.indices[sizes.repeat_interleave(sizes).argsort(stable=True)]
+    by_size = sizes.sort(stable=True)
+    begins = by_size.values.cumsum(0) - by_size.values
     if batch.within:
-        anchors, of_anchors = references, class_of[references]
-        alike = sizes[of_anchors]
+        anchors, first = references, begins.repeat_interleave(by_size.values)
+        counted, classes = torch.unique_consecutive(by_size.values, return_counts=True)
+        members = counted * classes
+    elif not len(values):
+        anchors = first = torch.arange(len(batch.labels), device=references.device)
+        counted = members = references
     else:
-        # A value that no label has stands behind the last: classes of anchors may lack references.
-        of_anchors = torch.searchsorted(values, batch.labels).clamp_(max=max(0, len(values) - 1))
-        alike = sizes[of_anchors] * (values[of_anchors] == batch.labels) if len(values) else of_anchors
-        anchors = alike.argsort(stable=True)
-        of_anchors, alike = of_anchors[anchors], alike[anchors]
-    counted, members = torch.unique_consecutive(alike, return_counts=True)
+        # Classes of anchors may lack references.
+        found = torch.searchsorted(values, batch.labels).clamp_(max=len(values) - 1)
+        alike, anchors = (sizes[found] * (values[found] == batch.labels)).sort(stable=True)
+        first = begins.new_empty(len(begins)).index_copy_(0, by_size.indices, begins)[found[anchors]]
+        counted, members = torch.unique_consecutive(alike, return_counts=True)
     groups = list(zip(members.tolist(), counted.tolist(), strict=True))
-    return ClassLayout(anchors, references, begins[of_anchors] if len(values) else of_anchors, groups, batch.within)
+    return ClassLayout(anchors, references, first, groups, batch.within)
 
 
 def anchors_by_block(
-    x: Float[Tensor, "a dim"], y: Float[Tensor, "r dim"], layout: ClassLayout, score: Score, out: Tensor | None = None
+    x: Float[Tensor, "a dim"],
+    y: Float[Tensor, "r dim"],
+    layout: ClassLayout,
+    score: Score,
+    all_scores: Tensor | None = None,
 ) -> Iterator[tuple[slice, Int[Tensor, "block p"], Anchors]]:
     """Some anchors, which references are their positives, and their scores.
 
-    The scores lie in their rows of `out`, or else in a buffer that the next block overwrites.
+    The scores are the rows of `all_scores`, to be overwritten, or else lie in a buffer that the next block overwrites.
     """
     if not len(x) or not len(y):
         return
-    left, right = (x, y) if score == "dot" else _as_product(x, y)
+    left, right = _as_product(x, y, score) if all_scores is None else (x, y)
     # What is left of equal rows: rows nearer to each other than that count as equal.
     rounding = 0.0
     if x.dtype == torch.float64 and score not in ("dot", "squared_distance"):
         longest = max(float(side.square().sum(1).max()) for side in (x, y))
         rounding = (16 + x.shape[1] ** 0.5) * torch.finfo(x.dtype).eps * longest
     height = max(1, (_CPU_BLOCK if x.device.type == "cpu" else _GPU_BLOCK) // len(y))
-    buffer = x.new_empty(min(height, len(x)), len(y)) if out is None else None
+    buffer = x.new_empty(min(height, len(x)) if all_scores is None else 0, len(y))
     start = 0
     for members, alike in layout.groups:
         slots = torch.arange(alike, device=x.device)
         for begin in range(start, start + members, height):
             rows = slice(begin, min(begin + height, start + members))
-            scores = out[rows] if buffer is None else buffer[: rows.stop - begin]
-            torch.mm(left[rows], right.T, out=scores)
+            if all_scores is None:
+                scores = torch.mm(left[rows], right.T, out=buffer[: rows.stop - begin])
+            else:
+                scores = all_scores[rows]
             if rounding:
                 scores.copy_(F.hardshrink(scores, rounding))
             first = layout.first[rows, None]
@@ -216,29 +237,48 @@ def anchors_by_block(
         start += members
 
 
-def _as_product(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Longer rows whose dot product is 2 x.y - |x|^2 - |y|^2, which is -|x-y|^2."""
+def _as_product(x: Tensor, y: Tensor, score: Score) -> tuple[Tensor, Tensor]:
+    """Rows whose dot products are the scores: for -|x-y|^2, which is 2 x.y - |x|^2 - |y|^2, longer ones."""
+    if score == "dot":
+        return x, y
     x_squared, y_squared = x.square().sum(1, keepdim=True), y.square().sum(1, keepdim=True)
     one = torch.ones_like(x_squared), torch.ones_like(y_squared)
     return torch.cat([2 * x, -x_squared, -one[0]], 1), torch.cat([y, one[1], y_squared], 1)
 
 
-def add_transpose_(matrix: Float[Tensor, "n n"]) -> Float[Tensor, "n n"]:
-    """M + M', in place, tile by tile: a transpose that stays in the cache is many times faster."""
-    tiles = [slice(start, start + 512) for start in range(0, len(matrix), 512)]
-    for row, upper in enumerate(tiles):
-        for right in tiles[row:]:
-            tile, mirror = matrix[upper, right], matrix[right, upper]
-            tile += mirror.T.contiguous()
-            if tile.data_ptr() != mirror.data_ptr():
-                mirror.copy_(tile.T)
-    return matrix
+def symmetric_scores(left: Float[Tensor, "n dim"], right: Float[Tensor, "n dim"]) -> Float[Tensor, "n n"]:
+    """All left_i . right_j, known to be right_i . left_j as well: half of the products is enough."""
+    scores = left.new_empty(len(left), len(right))
+    tiles = _tiles(left)
+    for number, here in enumerate(tiles):
+        torch.mm(left[here], right[here.start :].T, out=scores[here, here.start :])
+        for below in tiles[number + 1 :]:
+            scores[below, here].copy_(scores[here, below].T)
+    return scores
 
 
-def _gradient(slope: Tensor, at: Tensor, other: Tensor, score: Score) -> Tensor:
-    """dL/d(at) by the slope dL/dS: S other, or 2 (S other - sum(S) at) for S = -|at - other|^2."""
-    gradient = slope @ other
-    return gradient if score == "dot" else gradient.sub_(slope.sum(1, keepdim=True) * at).mul_(2)
+def symmetric_product_(matrix: Float[Tensor, "n n"], x: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
+    """(M + M') x, by half of the sum; overwrites M."""
+    product = torch.zeros_like(x)
+    tiles = _tiles(x)
+    for number, here in enumerate(tiles):
+        for right in tiles[number:]:
+            matrix[here, right] += matrix[right, here].T.contiguous()
+        beyond = slice(here.stop, len(x))
+        product[here].addmm_(matrix[here, here.start :], x[here.start :])
+        product[beyond].addmm_(matrix[here, beyond].T, x[here])
+    return product
+
+
+def _tiles(rows: Tensor) -> list[slice]:
+    """Rows in groups so small that a CPU transposes a square of them within its cache; on a GPU all together."""
+    height = _CPU_TILE if rows.device.type == "cpu" else max(1, len(rows))
+    return [slice(start, min(start + height, len(rows))) for start in range(0, len(rows), height)]
+
+
+def _gradient(product: Tensor, at: Tensor, score: Score) -> Tensor:
+    """dL/d(at) by the product of the slopes S with the other side: that itself, or 2 (S other - sum(S) at)."""
+    return product if score == "dot" else (product[:, :-1] - product[:, -1:] * at).mul_(2)
 
 
 def centred(x: Tensor, y: Tensor, score: Score) -> tuple[Tensor, Tensor]:

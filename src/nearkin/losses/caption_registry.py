@@ -52,7 +52,8 @@ def build_caption_loss(name: str, options: Mapping[str, Any] | None = None) -> C
     for option in options:
         if option not in known:
             raise UnknownName(f"option of caption loss '{name}',", option, known)
-    loss: CaptionLoss = make(**options) if inspect.isclass(make) else partial(make, **options)
+    is_class = inspect.isclass(make)
+    loss: CaptionLoss = make(**options) if is_class else partial(make, **options)
     # An empty batch costs nothing, and shows now what an option's value would break at the first step.
     with torch.no_grad():
         loss(torch.zeros(0, 1), torch.zeros(0, 1))
