@@ -30,6 +30,7 @@ def judge(
     is_gallery: Bool[np.ndarray, " n"] | None = None,
     raw: Float[np.ndarray, "n raw"] | None = None,
     chance: bool = True,
+    quick: bool = False,
     notes: Sequence[str] = (),
     seed: int = 0,
 ) -> Report:
@@ -43,6 +44,7 @@ def judge(
         is_query, is_gallery: roles in retrieval; every picture has both by default.
         raw: the pictures as `raw_pixels`, judged beside the embeddings.
         chance: whether to give what a random order would reach.
+        quick: for the values alone; see `measure_retrieval`.
         notes: what else the reader must know; they come first.
         seed: of the bootstrap.
 
@@ -54,7 +56,7 @@ def judge(
         >>> report.figures["retrieval"]["recall@1"].value, report.counts["classes"]
         (1.0, 2)
     """
-    subject = Subject(label_ids, is_query, is_gallery, image_of_text, quick=True)
+    subject = Subject(label_ids, is_query, is_gallery, image_of_text, quick=quick)
     baselines = {} if raw is None else {"raw pixels": Contestant(raw)}
     found = judge_several(
         {title: Contestant(images, texts)}, subject, baselines, QUICK, chance=chance, notes=notes, seed=seed

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -125,7 +126,7 @@ def measure_retrieval(
             than about 50 classes.
         the others: as in `retrieval`.
     """
-    options = {"is_query": is_query, "is_gallery": is_gallery, "ks": ks}
+    options: dict[str, Any] = {"is_query": is_query, "is_gallery": is_gallery, "ks": ks}
     scores = score_queries(embeddings, labels, **options, progress=progress)
     names, classes = np.unique(scores.labels, return_inverse=True)
     cost = len(names) * len(classes) * np.size(labels)

@@ -47,8 +47,9 @@ class LshIndex(ApproximateIndex):
         Example:
             >>> index = LshIndex.empty(np.eye(2, dtype=np.float32), "cosine", seed=0)
             >>> index.add(np.arange(2))
-            >>> {prefix: rows.tolist() for prefix, rows in index.buckets(1).items()}
-            {'0': [0], '1': [1]}
+            >>> buckets = index.buckets(256)
+            >>> sorted(np.concatenate(list(buckets.values())).tolist()), {len(prefix) for prefix in buckets}
+            ([0, 1], {256})
         """
         codes = faiss().vector_to_array(self._core.xb).reshape(len(self._order), -1)
         bits = np.unpackbits(codes, axis=1, count=length)
