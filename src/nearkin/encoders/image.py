@@ -71,7 +71,11 @@ class ImageTower(nn.Module):
         self.projection = nn.Linear(self._count_features(), config.dim)
 
     def forward(self, pictures: Float[Tensor, "n channels height width"]) -> Float[Tensor, "n dim"]:
-        return self.projection(self.pooling(self._positions(pictures)))
+        return self.projection(self.features(pictures))
+
+    def features(self, pictures: Float[Tensor, "n channels height width"]) -> Float[Tensor, "n features"]:
+        """What the backbone makes of pictures, pooled, before the projection."""
+        return self.pooling(self._positions(pictures))
 
     def _positions(self, pictures: Tensor) -> Tensor:
         """Features at each position, `[n, features, positions]`: of a map, or of a transformer's tokens."""

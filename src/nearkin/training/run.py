@@ -32,6 +32,7 @@ from nearkin.progress import Progress
 from nearkin.training.batches import InOrder
 from nearkin.training.callbacks import Checkpoints, EpochSummary, Record, Stop, ValidateEvery, read_metrics
 from nearkin.training.curves import draw_curves
+from nearkin.training.head_start import start_from_features
 from nearkin.training.keepsakes import calibrate_held_out, sketch_trained, write_reliability
 from nearkin.training.module import EmbeddingModule, judge_side
 from nearkin.training.objective import build_objective
@@ -98,6 +99,8 @@ def train(
     with torch.random.fork_rng(), _quiet():
         torch.manual_seed(checked.seed)
         prepared = prepare(items, checked, progress=progress)
+        if checked.weights is not None:
+            start_from_features(prepared.encoder, prepared.train, seed=checked.seed)
         objective = build_objective(prepared.train, checked, loss)
         module = EmbeddingModule(prepared.encoder, objective, checked, prepared.train, prepared.val)
         write_sides(prepared, out, check=resume)
