@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
+import nearkin
 from nearkin.data.sources import read_items
 from nearkin.encoders.encoder import as_pictures
 from nearkin.training.head_start import start_from_features
@@ -48,3 +50,34 @@ def test_more_numbers_than_pictures_stay_finite(shapes: Path) -> None:
     embeddings = features_and_embeddings(run)[1]
     assert torch.isfinite(embeddings).all()
     assert 0.5 < float(embeddings.square().sum(1).mean()) < 5
+
+
+@pytest.mark.parametrize(("batch_norm", "moves"), [("frozen", False), ("trained", True), (None, True)])
+def test_frozen_batch_norms_keep_their_statistics(
+    shapes: Path, tmp_path: Path, batch_norm: str | None, moves: bool
+) -> None:
+    encoder = nearkin.train(
+        shapes / "tree", out=tmp_path / "run", backbone="conv4", size=32, epochs=1, batch_norm=batch_norm
+    )
+    statistics = [buffer for name, buffer in encoder.image.named_buffers() if name.endswith("running_mean")]
+    assert len(statistics) == 4
+    assert all(bool(buffer.any()) == moves for buffer in statistics)
+
+
+def test_weights_from_elsewhere_freeze_batch_norms_and_start_from_their_features(shapes: Path, tmp_path: Path) -> None:
+    first = nearkin.train(shapes / "tree", out=tmp_path / "first", backbone="conv4", size=32, epochs=1)
+    weights = {name: tensor.clone() for name, tensor in first.image.backbone.state_dict().items()}
+    torch.save(weights, tmp_path / "conv4.pth")
+    second = nearkin.train(
+        shapes / "tree",
+        out=tmp_path / "second",
+        backbone="conv4",
+        size=32,
+        epochs=1,
+        weights=str(tmp_path / "conv4.pth"),
+        learning_rate=1e-9,
+    )
+    for name, tensor in second.image.backbone.state_dict().items():
+        assert torch.allclose(tensor, weights[name], atol=1e-5), name
+    report = nearkin.Report.read(tmp_path / "second" / "report.json")
+    assert report.figures["retrieval"]["recall@1"].value > 0.5

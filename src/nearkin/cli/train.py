@@ -28,6 +28,7 @@ def train(
     caption_loss: Annotated[str | None, typer.Option(help="info_nce, siglip or vse [info_nce].")] = None,
     caption_loss_option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE of it, such as margin=0.2.")] = None,
     dim: Annotated[int | None, typer.Option(help="Numbers of an embedding [128].")] = None,
+    batch_norm: Annotated[str | None, typer.Option(help="trained, or frozen [frozen if it has weights].")] = None,
     pooling: Annotated[str | None, typer.Option(help="avg, max, gem or flatten [by the backbone].")] = None,
     size: Annotated[int | None, typer.Option(help="Side of a picture in pixels [by the data].")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training pictures [20].")] = None,

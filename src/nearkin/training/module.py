@@ -9,7 +9,8 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from nearkin.data.augment import augmentation
 from nearkin.encoders.encoder import Encoder, as_pictures
@@ -63,6 +64,14 @@ class EmbeddingModule(L.LightningModule):
     def judged(self) -> Encoder:
         """The encoder that is validated and kept: the average of weights if there is one, else the one in training."""
         return self.encoder if self.average is None else self.average
+
+    @property
+    def _frozen_norms(self) -> list[nn.Module]:
+        """Batch norms that go by the statistics they came with: those of a few small classes would be worse."""
+        frozen = self.settings.batch_norm or ("trained" if self.settings.weights is None else "frozen")
+        if frozen == "trained":
+            return []
+        return [part for part in self.encoder.image.modules() if isinstance(part, _BatchNorm)]
 
     @property
     def seconds(self) -> float:
@@ -134,6 +143,9 @@ class EmbeddingModule(L.LightningModule):
         return self.settings.learning_rate * factor
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        # Here and not once: whatever sets the module to training sets these too.
+        for norm in self._frozen_norms:
+            norm.eval()
         optimizer = self.optimizers()
         assert not isinstance(optimizer, list)
         for group in optimizer.param_groups:

@@ -22,6 +22,9 @@ class TrainSettings(BaseModel):
     backbone: str = Field("resnet18", description="conv4, resnet12, or any network of timm by name")
     backbone_options: dict[str, Any] = Field(default_factory=dict, description="keywords of the backbone: width, ...")
     weights: str | None = Field(None, description="'pretrained', or a file of weights; None is random")
+    batch_norm: Literal["trained", "frozen"] | None = Field(
+        None, description="'frozen': the image tower keeps the statistics of its weights; None: if it has weights"
+    )
     dim: int = Field(128, ge=1, description="numbers of an embedding")
     pooling: str | None = Field(None, description="avg, max, gem or flatten; by the backbone if None")
     size: int | None = Field(None, ge=8, le=2048, description="side of a picture in pixels; by the data if None")
