@@ -46,8 +46,9 @@ def test_equals_pytorch_metric_learning(per_class: int) -> None:
     assert_same(got, value_and_gradient(lambda x: theirs(x, labels), embeddings), 1e-5)
 
 
-def test_classes_far_apart_cost_nothing() -> None:
-    embeddings = torch.tensor([[0.0], [0.1], [50.0], [50.2]])
+@pytest.mark.parametrize("gap", [3.0, 50.0])
+def test_classes_far_apart_cost_nothing(gap: float) -> None:
+    embeddings = torch.tensor([[0.0], [0.1], [gap], [gap + 0.2]])
     value, gradient = value_and_gradient(lambda x: lifted_structure_loss(x, torch.tensor([0, 0, 1, 1])), embeddings)
     assert value == 0
     assert not gradient.any()
