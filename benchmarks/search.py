@@ -413,7 +413,9 @@ def plot(results: list[dict[str, Any]], path: str) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    panels = sorted({(row["data"], row["size"]) for row in results if row["threads"] == 1})
+    found = [(row["data"], row["size"]) for row in results if row["threads"] == 1]
+    # A panel of one engine compares nothing.
+    panels = sorted({panel for panel in found if found.count(panel) > 1})
     figure, axes = plt.subplots(1, len(panels), figsize=(5 * len(panels), 4.5), squeeze=False)
     names = list(ENGINES)
     for axis, (data, size) in zip(axes[0], panels, strict=True):
@@ -438,8 +440,9 @@ def plot(results: list[dict[str, Any]], path: str) -> None:
         axis.axvline(0.01, color="grey", linewidth=0.5)
         axis.set_xticks([0.3, 0.1, 0.03, 0.01, 0.001, 1e-4], ["0.7", "0.9", "0.97", "0.99", "0.999", "1"])
         axis.minorticks_off()
-    axes[0, 0].set_ylabel("queries per second of processor time, batch of 256")
-    axes[0, -1].legend(fontsize=7)
+    axes[0, 0].set_ylabel("queries a second of processor time, batches of 256")
+    for axis in axes[0]:
+        axis.legend(fontsize=7, loc="lower left")
     figure.tight_layout()
     figure.savefig(path, dpi=110)
 
