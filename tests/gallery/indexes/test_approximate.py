@@ -1,5 +1,8 @@
 """Every approximate kind, by what it promises."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -106,3 +109,20 @@ def test_distance_of_vectors_that_are_not_unit(kind):
     truth = np.argsort(distance, axis=1)[:, :10]
     assert np.mean([len(set(a) & set(b)) / 10 for a, b in zip(rows.tolist(), truth.tolist(), strict=True)]) > 0.93
     np.testing.assert_allclose(scores, -np.take_along_axis(distance, rows, axis=1), rtol=1e-3)
+
+
+def test_searches_beside_what_puts_another_search_into_faiss() -> None:
+    """In a process of its own, for it cannot be undone."""
+    program = """
+import faiss.contrib.torch_utils
+import subprocess
+import sys
+
+import numpy as np
+from nearkin.arrays import unit
+from nearkin.gallery.indexes import build
+vectors = unit(np.random.default_rng(0).standard_normal((1000, 16), dtype=np.float32))
+for kind in ("exact", "lsh", "hnsw", "ivf"):
+    assert build(vectors, kind, recall=0.9).search(vectors[:5], 1)[1].ravel().tolist() == [0, 1, 2, 3, 4], kind
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

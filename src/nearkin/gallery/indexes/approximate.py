@@ -26,6 +26,16 @@ def faiss() -> Any:
     return import_module("faiss")
 
 
+def search_core(core: Any, queries: np.ndarray, depth: int, parameters: Any) -> Int[np.ndarray, "q depth"]:
+    """What a faiss index finds with its search parameters.
+
+    `faiss.contrib.torch_utils`, which pytorch-metric-learning loads, puts another `search` in place that takes tensors
+    and no parameters; the one that takes them is then `search_numpy`.
+    """
+    search = getattr(core, "search_numpy", core.search)
+    return search(queries, depth, params=parameters)[1]
+
+
 class ApproximateIndex(Index):
     """Candidates from a faiss index, scored exactly.
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 
-from nearkin.gallery.indexes.approximate import ApproximateIndex, faiss
+from nearkin.gallery.indexes.approximate import ApproximateIndex, faiss, search_core
 from nearkin.gallery.indexes.encodings import WholeNumbers
 from nearkin.gallery.indexes.index import Vectors
 from nearkin.similarity import Metric
@@ -32,7 +32,7 @@ class HnswIndex(ApproximateIndex):
 
     def _nearest(self, queries: Float[np.ndarray, "q dim"], depth: int, effort: int) -> Int[np.ndarray, "q depth"]:
         parameters = faiss().SearchParametersHNSW(efSearch=max(effort, depth))
-        return self._core.search(queries, depth, params=parameters)[1]
+        return search_core(self._core, queries, depth, parameters)
 
     def _core_bytes(self) -> int:
         graph = self._core.hnsw

@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 
-from nearkin.gallery.indexes.approximate import ApproximateIndex, faiss
+from nearkin.gallery.indexes.approximate import ApproximateIndex, faiss, search_core
 from nearkin.gallery.indexes.encodings import WholeNumbers
 from nearkin.gallery.indexes.index import Vectors
 from nearkin.similarity import Metric
@@ -39,7 +39,7 @@ class IvfIndex(ApproximateIndex):
 
     def _nearest(self, queries: Float[np.ndarray, "q dim"], depth: int, effort: int) -> Int[np.ndarray, "q depth"]:
         parameters = faiss().SearchParametersIVF(nprobe=min(effort, self._core.nlist))
-        return self._core.search(queries, depth, params=parameters)[1]
+        return search_core(self._core, queries, depth, parameters)
 
     def _core_bytes(self) -> int:
         # Each code has its place beside it.
