@@ -36,9 +36,8 @@ def main() -> None:
     environment = os.environ | {name: str(options.threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     for side in ("nearkin", PEERS[options.protocol], "data only"):
         if side == "scikit-learn" and options.pictures**2 / 2 > MOST_PAIRS:
-            print(
-                f"scikit-learn: left out, {options.pictures**2 / 2:.3g} pairs need {40 * options.pictures**2 / 2e9:.0f} GB"
-            )
+            pairs = options.pictures**2 / 2
+            print(f"scikit-learn: left out, {pairs:.3g} pairs need {40 * pairs / 1e9:.0f} GB")
             continue
         subprocess.run([sys.executable, __file__, *sys.argv[1:], "--side", side], env=environment, check=True)
 
