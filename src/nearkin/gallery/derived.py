@@ -134,7 +134,7 @@ def _opened(path: Path, truth: Truth) -> LiveIndex:
         raise ArtefactError(f"'{path}' is not what was written")
     ids, marks, rows = (np.load(path / f"{name}.npy") for name in ("ids", "marks", "rows"))
     # "c": torch wants arrays that it might write to.
-    index = load(path, np.load(path / VECTORS, mmap_mode="c"))
+    index = load(path, np.asarray(np.load(path / VECTORS, mmap_mode="c")))
     if _stamp(path)["identity"] == truth.identity:
         by_row = np.empty_like(ids)
         by_row[rows] = ids

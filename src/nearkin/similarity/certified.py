@@ -155,7 +155,7 @@ class CertifiedSearch:
             reached = _highest(low, k) * queries.step[:, None] - error[:, None]
             best = reached if not found and reached.shape[1] == k else _highest(np.append(best, reached, axis=1), k)
             threshold = queries.threshold(best.min(axis=1))
-            query, group = np.nonzero(high >= ((threshold - error) / queries.step)[:, None])
+            query, group = _true(high >= ((threshold - error) / queries.step)[:, None])
             # Now row by row, each with the error of its group.
             rows = (group + groups.start)[:, None] * GROUP + np.arange(GROUP)
             scale = queries.step[query] * step[group]
@@ -164,7 +164,7 @@ class CertifiedSearch:
             # A row stays if product * scale + error - offset >= threshold.
             least = (offset + (threshold[query] - error)[:, None]) / scale[:, None]
             products = scores.numpy()[query, group]
-            pair, member = np.nonzero(products >= np.maximum(least, _NEVER / 2))
+            pair, member = _true(products >= np.maximum(least, _NEVER / 2))
             upper = products[pair, member] * scale[pair] + error[pair]
             if self.metric == "euclidean":
                 upper -= self.codes.half_square[rows[pair, member]]
@@ -248,3 +248,8 @@ class _Rounded:
 
 def _highest(values: Float[np.ndarray, "q n"], k: int) -> Float[np.ndarray, "q k"]:
     return torch.from_numpy(values).topk(min(k, values.shape[1]), dim=1, sorted=False).values.numpy()
+
+
+def _true(flags: Bool[np.ndarray, "q n"]) -> tuple[Int[np.ndarray, " m"], Int[np.ndarray, " m"]]:
+    """Where flags are set, as `np.nonzero`, several times as fast."""
+    return np.divmod(np.flatnonzero(flags), flags.shape[1])

@@ -10,6 +10,8 @@ Metric = Literal["cosine", "euclidean"]
 
 # Rows whose exact scores are taken at once: 64 MiB of double precision at 128 numbers a vector.
 _ROWS = 1 << 16
+# For several queries together less, so that they stay in the cache.
+_TOGETHER = 1 << 13
 
 
 def exact_scores(
@@ -49,7 +51,7 @@ def best_of(
         parts = [best_of(query, vectors, rows[i : i + _ROWS], k, metric) for i in range(0, len(rows), _ROWS)]
         scores, rows = (np.concatenate(column) for column in zip(*parts, strict=True))
     else:
-        scores = exact_scores(query, vectors[rows], metric)
+        scores = exact_scores(query, vectors.take(rows, axis=0), metric)
     best = np.lexsort((rows, -scores))[:k]
     return scores[best], rows[best]
 
@@ -57,7 +59,7 @@ def best_of(
 def rerank(
     queries: Float[np.ndarray, "q dim"],
     vectors: Float[np.ndarray, "n dim"],
-    candidates: Sequence[Int[np.ndarray, " _"]],
+    candidates: Sequence[Int[np.ndarray, " _"]] | Int[np.ndarray, "q m"],
     k: int,
     metric: Metric = "cosine",
 ) -> tuple[Float[np.ndarray, "q k"], Int[np.ndarray, "q k"]]:
@@ -65,7 +67,7 @@ def rerank(
 
     Args:
         queries, vectors: float32.
-        candidates: for each query some rows of the vectors, each once.
+        candidates: for each query some rows of the vectors, each once. In an array, -1 stands for none.
         k: answers wanted.
         metric: see `exact_scores`.
 
@@ -80,8 +82,34 @@ def rerank(
     """
     scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
     rows = np.full((len(queries), k), -1, dtype=np.int64)
+    together = _TOGETHER // max(1, candidates.shape[1]) if isinstance(candidates, np.ndarray) else 0
     with np.errstate(over="ignore"):  # a score beyond float32 is infinite
-        for q, (query, some) in enumerate(zip(queries, candidates, strict=True)):
-            found, where = best_of(query, vectors, some, k, metric)
-            scores[q, : len(found)], rows[q, : len(found)] = found, where
+        if together > 1 < len(queries):
+            for start in range(0, len(queries), together):
+                part = slice(start, start + together)
+                found, where = _best_of_each(queries[part], vectors, candidates[part], k, metric)
+                scores[part, : found.shape[1]], rows[part, : found.shape[1]] = found, where
+        else:
+            for q, (query, some) in enumerate(zip(queries, candidates, strict=True)):
+                found, where = best_of(query, vectors, some[some >= 0], k, metric)
+                scores[q, : len(found)], rows[q, : len(found)] = found, where
     return scores, rows
+
+
+def _best_of_each(
+    queries: Float[np.ndarray, "q dim"],
+    vectors: Float[np.ndarray, "n dim"],
+    rows: Int[np.ndarray, "q m"],
+    k: int,
+    metric: Metric,
+) -> tuple[Float[np.ndarray, "q kept"], Int[np.ndarray, "q kept"]]:
+    """As `best_of`, for several queries that have as many candidates each."""
+    exact, asked = vectors.take(rows, axis=0).astype(np.float64), queries.astype(np.float64)
+    if metric == "euclidean":
+        exact -= asked[:, None]
+        scores = 0 - np.einsum("qmd,qmd->qm", exact, exact)
+    else:
+        scores = np.einsum("qmd,qd->qm", exact, asked)
+    scores = np.where(rows >= 0, scores, -np.inf).astype(np.float32)
+    best = np.lexsort((rows, -scores))[:, :k]
+    return np.take_along_axis(scores, best, axis=1), np.take_along_axis(rows, best, axis=1)

@@ -15,7 +15,7 @@ def index():
 def test_a_bit_tells_the_side_of_a_plane(index):
     planes = index._encoding
     (shown,) = index.hashes(VECTORS[:1])
-    sides = [(VECTORS[0] - planes.center) @ planes.normals[:, bit] > 0 for bit in range(256)]
+    sides = [(VECTORS[0] - planes.center) @ planes.normals[:, bit] > 0 for bit in range(len(shown))]
     assert shown == "".join("1" if side else "0" for side in sides)
 
 
@@ -23,7 +23,7 @@ def test_bits_differ_as_the_angle_does():
     """Charikar's law: a share angle / pi of the bits; 256 bits tell it to about 0.03."""
     generator = np.random.default_rng(1)
     both = np.concatenate([VECTORS, -VECTORS])  # its middle is the origin
-    index = LshIndex.empty(both, "cosine", seed=3)
+    index = LshIndex.empty(both, "cosine", 256, seed=3)
     for a, b in generator.integers(0, 600, (50, 2)):
         angle = np.arccos(np.clip(VECTORS[a] @ VECTORS[b], -1, 1))
         one, other = index.hashes(VECTORS[[a, b]])

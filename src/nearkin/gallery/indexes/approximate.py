@@ -50,7 +50,8 @@ class ApproximateIndex(Index):
         effort: for 10 answers.
     """
 
-    efforts: ClassVar[tuple[int, ...]]  # to be tried, ascending
+    settings: ClassVar[tuple[int, ...]] = (0,)  # to be tried; the fastest is taken
+    efforts: ClassVar[tuple[int, ...]]  # to be tried with each, ascending
     encodings: ClassVar[type]
     binary: ClassVar[bool] = False
 
@@ -66,14 +67,27 @@ class ApproximateIndex(Index):
         super().__init__(vectors, metric)
         self._core = core
         self._encoding = encoding
-        self._order = np.empty(0, dtype=np.int64) if order is None else order
+        # The last, -1, stands for a place of -1: no vector.
+        self._order = np.array([-1]) if order is None else order
         self.effort = effort or self.efforts[0]
         self.exact = ExactIndex(vectors, metric)
 
     @classmethod
     @abstractmethod
-    def empty(cls, vectors: Vectors, metric: Metric, *, seed: int) -> "ApproximateIndex":
-        """An index that has learned what it needs from the vectors, and holds none of them yet."""
+    def empty(cls, vectors: Vectors, metric: Metric, setting: int, *, seed: int) -> "ApproximateIndex":
+        """An index that has learned what it needs from the vectors, and holds none of them yet.
+
+        Args:
+            vectors, metric: see `Index`.
+            setting: one of `settings`; what it counts depends on the kind.
+            seed: of all that is drawn.
+        """
+
+    @property
+    @abstractmethod
+    def work(self) -> float:
+        """How long a search takes, in proportion: what settings are compared by. An estimate, so that it is the same
+        on every machine and in every run."""
 
     @abstractmethod
     def _nearest(self, queries: np.ndarray, depth: int, effort: int) -> Int[np.ndarray, "q depth"]:
@@ -87,7 +101,7 @@ class ApproximateIndex(Index):
         """Take these rows of the vectors into the faiss index."""
         for start in range(0, len(rows), 1 << 16):
             self._core.add(self._encoding(self.vectors[rows[start : start + (1 << 16)]]))
-        self._order = np.concatenate([self._order, rows])
+        self._order = np.concatenate([self._order[:-1], rows, self._order[-1:]])
 
     def search(
         self, queries: Float[np.ndarray, "q dim"], k: int, allowed: Bool[np.ndarray, " n"] | None = None
@@ -95,7 +109,7 @@ class ApproximateIndex(Index):
         effort = -(-self.effort * max(k, ANSWERS) // ANSWERS)
         if allowed is None:
             rows = self._rows(queries, self._depth(k, effort), effort)
-            return rerank(queries, self.vectors, [row[row >= 0] for row in rows], k, self.metric)
+            return rerank(queries, self.vectors, rows, k, self.metric)
         return self._search_allowed(queries, k, effort, allowed)
 
     def _search_allowed(self, queries: np.ndarray, k: int, effort: int, allowed: np.ndarray) -> Found:
@@ -108,17 +122,16 @@ class ApproximateIndex(Index):
         wanted = k + 2 * k**0.5 + 2
         depth, effort = round(self._depth(round(wanted), effort) / share), round(effort * wanted / k / share)
         rows = self._rows(queries, depth, effort)
-        kept = [row[allowed[row] & (row >= 0)] for row in rows]
-        scores, found = rerank(queries, self.vectors, kept, k, self.metric)
+        rows = np.where(allowed[rows], rows, -1)  # where there is none, it stays so, whatever is said of the last row
+        scores, found = rerank(queries, self.vectors, rows, k, self.metric)
         # Too few: what is allowed lies away from this query, more than by chance.
-        short = np.array([len(row) < k for row in kept])
+        short = found[:, -1] < 0
         if short.any():
             scores[short], found[short] = self.exact.search(queries[short], k, allowed)
         return scores, found
 
     def _rows(self, queries: np.ndarray, depth: int, effort: int) -> Int[np.ndarray, "q m"]:
-        places = self._nearest(self._encoding(queries), min(depth, len(self._order)), effort)
-        return np.where(places >= 0, self._order[places], -1)
+        return self._order[self._nearest(self._encoding(queries), min(depth, self._core.ntotal), effort)]
 
     @property
     def bytes_per_vector(self) -> float:

@@ -25,7 +25,8 @@ class WholeNumbers:
 
     def __call__(self, vectors: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, "n dim"]:
         whole = (vectors - self.center) * self.scale
-        return np.rint(whole, out=whole).clip(-128, 127, out=whole)
+        np.rint(whole, out=whole)
+        return np.minimum(np.maximum(whole, -128, out=whole), 127, out=whole)
 
 
 @dataclass(frozen=True, eq=False)

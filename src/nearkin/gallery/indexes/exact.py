@@ -52,5 +52,5 @@ class ExactIndex(Index):
     @classmethod
     def _read(cls, path: Path, vectors: Vectors, header: dict[str, Any]) -> "ExactIndex":
         # The numbers stay in their file until they are read; "c": torch wants arrays that it might write to.
-        codes = {name: np.load(path / f"{name}.npy", mmap_mode="c") for name in Codes.__dataclass_fields__}
+        codes = {name: np.asarray(np.load(path / f"{name}.npy", mmap_mode="c")) for name in Codes.__dataclass_fields__}
         return cls(vectors, header["metric"], Codes(**codes))

@@ -1,6 +1,7 @@
 """HNSW: a graph of near neighbours in layers, walked towards the query."""
 
-from typing import ClassVar
+from functools import lru_cache
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -10,29 +11,35 @@ from nearkin.gallery.indexes.encodings import WholeNumbers
 from nearkin.gallery.indexes.index import Vectors
 from nearkin.similarity import Metric
 
-_LINKS, _CONSTRUCTION = 16, 100
+_CONSTRUCTION = 100
 
 
 class HnswIndex(ApproximateIndex):
     """A graph over 8-bit codes. Effort: how many of the nearest nodes a walk keeps (efSearch).
 
+    Setting: links of a node.
+
     Source: Malkov & Yashunin 2016, arXiv:1603.09320.
     """
 
     kind: ClassVar[str] = "hnsw"
+    settings: ClassVar[tuple[int, ...]] = (16,)
     efforts: ClassVar[tuple[int, ...]] = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048)
     encodings: ClassVar[type] = WholeNumbers
 
     @classmethod
-    def empty(cls, vectors: Vectors, metric: Metric, *, seed: int) -> "HnswIndex":
-        core = faiss().IndexHNSWSQ(vectors.shape[1], faiss().ScalarQuantizer.QT_8bit_direct_signed, _LINKS)
+    def empty(cls, vectors: Vectors, metric: Metric, setting: int, *, seed: int) -> "HnswIndex":
+        core = faiss().IndexHNSWSQ(vectors.shape[1], faiss().ScalarQuantizer.QT_8bit_direct_signed, setting)
         core.hnsw.efConstruction = _CONSTRUCTION
         core.hnsw.rng = faiss().RandomGenerator(seed)
         return cls(vectors, metric, core, WholeNumbers.of(vectors))
 
+    @property
+    def work(self) -> float:
+        return float(self.effort)
+
     def _nearest(self, queries: Float[np.ndarray, "q dim"], depth: int, effort: int) -> Int[np.ndarray, "q depth"]:
-        parameters = faiss().SearchParametersHNSW(efSearch=max(effort, depth))
-        return search_core(self._core, queries, depth, parameters)
+        return search_core(self._core, queries, depth, _parameters(max(effort, depth)))
 
     def _core_bytes(self) -> int:
         graph = self._core.hnsw
@@ -41,3 +48,8 @@ class HnswIndex(ApproximateIndex):
             + 4 * graph.neighbors.size()
             + 8 * graph.offsets.size()
         )
+
+
+@lru_cache
+def _parameters(effort: int) -> Any:
+    return faiss().SearchParametersHNSW(efSearch=effort)

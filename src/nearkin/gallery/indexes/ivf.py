@@ -1,6 +1,7 @@
 """IVF: vectors in cells around learned centres; a search looks into the cells nearest to the query."""
 
-from typing import ClassVar
+from functools import lru_cache
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -17,17 +18,21 @@ _TRAINED_ON = 64
 class IvfIndex(ApproximateIndex):
     """Cells that hold 8-bit codes. Effort: how many cells are looked into (nprobe).
 
+    Setting: cells for each root of n. Clusters want few cells, of which a search looks into one or two; where there are
+    none, many small cells are better.
+
     Source: Jégou et al. 2011, Product quantization for nearest neighbor search.
     """
 
     kind: ClassVar[str] = "ivf"
+    settings: ClassVar[tuple[int, ...]] = (1, 2, 4)
     efforts: ClassVar[tuple[int, ...]] = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
     encodings: ClassVar[type] = WholeNumbers
 
     @classmethod
-    def empty(cls, vectors: Vectors, metric: Metric, *, seed: int) -> "IvfIndex":
+    def empty(cls, vectors: Vectors, metric: Metric, setting: int, *, seed: int) -> "IvfIndex":
         n, dim = vectors.shape
-        cells = max(1, round(4 * n**0.5))
+        cells = max(1, round(setting * n**0.5))
         encoding = WholeNumbers.of(vectors)
         code = faiss().ScalarQuantizer.QT_8bit_direct_signed
         core = faiss().IndexIVFScalarQuantizer(faiss().IndexFlatL2(dim), dim, cells, code, faiss().METRIC_L2, False)
@@ -37,10 +42,19 @@ class IvfIndex(ApproximateIndex):
         core.train(encoding(vectors[np.sort(sample)]))
         return cls(vectors, metric, core, encoding)
 
+    @property
+    def work(self) -> float:
+        # A code takes three times as long as a centre.
+        return self._core.nlist + 3 * self.effort * self._core.ntotal / self._core.nlist
+
     def _nearest(self, queries: Float[np.ndarray, "q dim"], depth: int, effort: int) -> Int[np.ndarray, "q depth"]:
-        parameters = faiss().SearchParametersIVF(nprobe=min(effort, self._core.nlist))
-        return search_core(self._core, queries, depth, parameters)
+        return search_core(self._core, queries, depth, _parameters(min(effort, self._core.nlist)))
 
     def _core_bytes(self) -> int:
         # Each code has its place beside it.
         return self._core.ntotal * (self._core.code_size + 8) + self._core.nlist * self._core.d * 4
+
+
+@lru_cache
+def _parameters(effort: int) -> Any:
+    return faiss().SearchParametersIVF(nprobe=effort)

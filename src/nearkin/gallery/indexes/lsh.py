@@ -13,29 +13,30 @@ from nearkin.gallery.indexes.encodings import Hyperplanes
 from nearkin.gallery.indexes.index import Vectors
 from nearkin.similarity import Metric
 
-BITS = 256
-
 
 class LshIndex(ApproximateIndex):
     """Hashes by random hyperplanes, all compared. Effort: how many of the nearest hashes are scored exactly.
+
+    Setting: bits of a hash.
 
     Source: Charikar 2002, Similarity estimation techniques from rounding algorithms.
     """
 
     kind: ClassVar[str] = "lsh"
+    settings: ClassVar[tuple[int, ...]] = (128, 256, 512)
     efforts: ClassVar[tuple[int, ...]] = (20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000)
     encodings: ClassVar[type] = Hyperplanes
     binary: ClassVar[bool] = True
 
     @classmethod
-    def empty(cls, vectors: Vectors, metric: Metric, *, seed: int) -> "LshIndex":
-        return cls(vectors, metric, faiss().IndexBinaryFlat(BITS), Hyperplanes.of(vectors, BITS, seed))
+    def empty(cls, vectors: Vectors, metric: Metric, setting: int, *, seed: int) -> "LshIndex":
+        return cls(vectors, metric, faiss().IndexBinaryFlat(setting), Hyperplanes.of(vectors, setting, seed))
 
     def hashes(self, vectors: Float[np.ndarray, "n dim"]) -> list[str]:
         """The hash of each vector as a string of 0 and 1.
 
         Example:
-            >>> index = LshIndex.empty(np.eye(2, dtype=np.float32), "cosine", seed=0)
+            >>> index = LshIndex.empty(np.eye(2, dtype=np.float32), "cosine", 256, seed=0)
             >>> len(index.hashes(index.vectors)[0])
             256
         """
@@ -45,19 +46,24 @@ class LshIndex(ApproximateIndex):
         """The rows whose hashes begin alike, by the first `length` bits; the fullest bucket first.
 
         Example:
-            >>> index = LshIndex.empty(np.eye(2, dtype=np.float32), "cosine", seed=0)
+            >>> index = LshIndex.empty(np.eye(2, dtype=np.float32), "cosine", 256, seed=0)
             >>> index.add(np.arange(2))
             >>> buckets = index.buckets(256)
             >>> sorted(np.concatenate(list(buckets.values())).tolist()), {len(prefix) for prefix in buckets}
             ([0, 1], {256})
         """
-        codes = faiss().vector_to_array(self._core.xb).reshape(len(self._order), -1)
+        codes = faiss().vector_to_array(self._core.xb).reshape(self._core.ntotal, -1)
         bits = np.unpackbits(codes, axis=1, count=length)
         prefixes, bucket = np.unique(bits, axis=0, return_inverse=True)
         members = np.argsort(bucket, kind="stable")
         parts = np.split(self._order[members], np.cumsum(np.bincount(bucket, minlength=len(prefixes)))[:-1])
         named = zip(("".join(map(str, prefix)) for prefix in prefixes.tolist()), map(np.sort, parts), strict=True)
         return dict(sorted(named, key=lambda item: -len(item[1])))
+
+    @property
+    def work(self) -> float:
+        # An exact score takes as long as 8,000 bits.
+        return self._core.ntotal * self._core.d + 8e3 * self.effort
 
     def _nearest(self, queries: UInt8[np.ndarray, "q bytes"], depth: int, effort: int) -> Int[np.ndarray, "q depth"]:
         return self._core.search(queries, depth)[1]
