@@ -236,60 +236,118 @@ def scann(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
             yield f"leaves {effort} reorder {depth}", search
 
 
+def padded(rows: list[list[int]], k: int) -> np.ndarray:
+    """Ids as a matrix; -1 where an engine found fewer than k."""
+    return np.array([[*row, *[-1] * (k - len(row))] for row in rows], dtype=np.int64)
+
+
+def bytes_of(files: Iterator[Path]) -> int:
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
 def lancedb(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
+    """IVF_FLAT: in batches cheaper than its HNSW, and than its quantised kinds, which read the vectors to refine."""
     import lancedb as library
     import pyarrow as pa
+    from lancedb.index import IvfFlat
 
+    cells = round(4 * len(vectors) ** 0.5)
     column = pa.FixedSizeListArray.from_arrays(vectors.ravel(), vectors.shape[1])
-    table = library.connect(tempfile.mkdtemp()).create_table(
-        "t", pa.table({"id": np.arange(len(vectors)), "vector": column})
-    )
-    table.create_index(metric="dot", vector_column_name="vector", index_type="IVF_HNSW_SQ")
-    for effort in (8, 32, 128):
+    with tempfile.TemporaryDirectory() as folder:
+        table = library.connect(folder).create_table("t", pa.table({"id": np.arange(len(vectors)), "vector": column}))
+        table.create_index("vector", config=IvfFlat(distance_type="dot", num_partitions=cells, sample_rate=64))
+        lancedb.bytes = bytes_of(Path(folder, "t.lance", "_indices").rglob("*")) / len(vectors)
+        for effort in (4, 8, 16, 32, 64, 128, 256, 512):
 
-        def search(queries: np.ndarray, k: int, effort: int = effort) -> np.ndarray:
-            found = [
-                table.search(query).distance_type("dot").nprobes(effort).ef(4 * k).refine_factor(2).limit(k)
-                for query in queries
-            ]
-            return np.array([one.select(["id"]).to_arrow()["id"].to_numpy() for one in found])
+            def search(queries: np.ndarray, k: int, effort: int = effort) -> np.ndarray:
+                asked = table.search([*queries], vector_column_name="vector").distance_type("dot").nprobes(effort)
+                found = asked.limit(k).select(["id", "_distance"]).to_arrow()
+                if len(queries) == 1:
+                    return padded([found["id"].to_pylist()], k)
+                found = found.sort_by([("query_index", "ascending"), ("_distance", "ascending")])
+                starts = np.searchsorted(found["query_index"].to_numpy(), np.arange(1, len(queries)))
+                return padded([ids.tolist() for ids in np.split(found["id"].to_numpy(), starts)], k)
 
-        yield f"IVF_HNSW_SQ nprobes {effort}", search
+            yield f"IVF_FLAT nprobes {effort}", search
 
 
 def chromadb(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
     import chromadb as library
 
-    table = library.EphemeralClient().create_collection("t", configuration={"hnsw": {"space": "ip", "ef_search": 128}})
-    for start in range(0, len(vectors), 5000):
-        part = vectors[start : start + 5000]
-        table.add(ids=[str(start + i) for i in range(len(part))], embeddings=part)
-    yield (
-        "ef_search 128",
-        lambda queries, k: np.array(
-            table.query(query_embeddings=queries, n_results=k, include=[])["ids"], dtype=np.int64
-        ),
-    )
+    settings = {"space": "ip", "max_neighbors": 16, "ef_construction": 100, "num_threads": threads()}
+    with tempfile.TemporaryDirectory() as folder:
+        client = library.PersistentClient(folder)
+        table = client.create_collection("vectors", configuration={"hnsw": settings})
+        for start in range(0, len(vectors), 5000):
+            part = vectors[start : start + 5000]
+            table.add(ids=[str(start + i) for i in range(len(part))], embeddings=part)
+        chromadb.bytes = bytes_of(Path(folder).rglob("*.bin")) / len(vectors)
+        for effort in (16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024):
+            # A graph that is open keeps the effort it was opened with.
+            table.modify(configuration={"hnsw": {"ef_search": effort}})
+            client.close()
+            client = library.PersistentClient(folder)
+            table = client.get_collection("vectors")
+
+            def search(queries: np.ndarray, k: int, table: Any = table) -> np.ndarray:
+                found = table.query(query_embeddings=queries, n_results=k, include=[])
+                return padded([[*map(int, ids)] for ids in found["ids"]], k)
+
+            yield f"ef_search {effort}", search
 
 
 def qdrant_edge(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
-    raise ImportError("no recipe for qdrant-edge-py yet")
+    import qdrant_edge as library
+
+    with tempfile.TemporaryDirectory() as folder:
+        config = library.EdgeConfig(
+            vectors=library.EdgeVectorParams(vectors.shape[1], library.Distance.Dot),
+            hnsw_config=library.HnswIndexConfig(16, 100, full_scan_threshold=1, max_indexing_threads=threads()),
+            quantization_config=library.ScalarQuantizationConfig(library.ScalarType.Int8, memory=library.Memory.Pinned),
+            # Kilobytes: all vectors in one graph.
+            optimizers=library.EdgeOptimizersConfig(
+                default_segment_number=1, indexing_threshold=1000, max_segment_size=10**8
+            ),
+            max_search_threads=threads(),
+        )
+        shard = library.EdgeShard.create(folder, config)
+        for start in range(0, len(vectors), 5000):
+            points = [
+                library.Point(start + i, vector) for i, vector in enumerate(vectors[start : start + 5000].tolist())
+            ]
+            shard.update(library.UpdateOperation.upsert_points(points))
+        shard.optimize()
+        refine = library.QuantizationSearchParams(rescore=True, oversampling=2.0)
+        for effort in (16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024):
+            params = library.SearchParams(hnsw_ef=effort, quantization=refine)
+
+            def search(queries: np.ndarray, k: int, params: Any = params) -> np.ndarray:
+                asked = [
+                    library.QueryRequest(k, query=library.Query.Nearest(q), params=params) for q in queries.tolist()
+                ]
+                found = shard.query_batch(library.QueryBatchRequest(asked))
+                return padded([[hit.id for hit in hits] for hits in found], k)
+
+            yield f"int8, hnsw_ef {effort}, refine 20", search
 
 
 def sqlite_vec(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
-    import sqlite3
-
+    """Through apsw, as Python's own sqlite3 is often built without extensions."""
+    import apsw
     import sqlite_vec as library
 
-    base = sqlite3.connect(":memory:")
+    base = apsw.Connection(":memory:")
     base.enable_load_extension(True)
-    library.load(base)
-    base.execute(f"create virtual table t using vec0(v float[{vectors.shape[1]}] distance_metric=cosine)")
-    base.executemany("insert into t(rowid, v) values (?, ?)", ((i, row.tobytes()) for i, row in enumerate(vectors)))
+    base.load_extension(library.loadable_path())
+    # Of unit vectors the nearest are the most alike; here that is faster than its cosine.
+    base.execute(f"create virtual table t using vec0(v float[{vectors.shape[1]}] distance_metric=l2)")
+    with base:
+        base.executemany("insert into t(rowid, v) values (?, ?)", ((i, row.tobytes()) for i, row in enumerate(vectors)))
+    sqlite_vec.bytes = base.pragma("page_count") * base.pragma("page_size") / len(vectors)
+    ask = "select rowid from t where v match ? and k = ? order by distance"
 
     def search(queries: np.ndarray, k: int) -> np.ndarray:
-        ask = "select rowid from t where v match ? and k = ? order by distance"
-        return np.array([[row for (row,) in base.execute(ask, (query.tobytes(), k))] for query in queries])
+        return padded([[row for (row,) in base.execute(ask, (query.tobytes(), k))] for query in queries], k)
 
     yield "flat", search
 
@@ -474,7 +532,13 @@ def main() -> None:
             print(f"{options.engines}: left out ({error})", flush=True)
     else:
         count = str(options.threads)
-        limit = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), count)
+        limit = dict.fromkeys(
+            (
+                *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+                *("RAYON_NUM_THREADS", "TOKIO_WORKER_THREADS", "LANCE_CPU_THREADS"),
+            ),
+            count,
+        )
         for engine in options.engines.split(","):
             same = ["--size", options.size, "--data", options.data, "--rounds", str(options.rounds), "--here"]
             subprocess.run([sys.executable, __file__, *same, "--engines", engine], env=os.environ | limit, check=False)
