@@ -375,7 +375,8 @@ class Gallery:
         Example:
             >>> Gallery.open("flowers").search("red rose", k=3, where="year >= 2020")  # doctest: +SKIP
         """
-        return self.search_many([query], k, where=where, threshold=threshold, offset=offset, honest=honest)[0]
+        queries = query[None] if isinstance(query, np.ndarray) and query.ndim == 1 else [query]
+        return self.search_many(queries, k, where=where, threshold=threshold, offset=offset, honest=honest)[0]
 
     def search_many(
         self,

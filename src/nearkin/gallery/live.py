@@ -58,11 +58,14 @@ class LiveIndex:
     ) -> Found:
         """As `Index.search`, by rows of the items now; of equal scores the lower id comes first."""
         mask = self._there if allowed is None else self._among(allowed)
-        scores, found = _renumbered(self.index.search(queries, k, mask), self.rows)
+        scores, found = self.index.search(queries, k, mask)
+        if not self._in_order:
+            found = _renumbered(found, self.rows)
         if len(self.new_rows):
             also = None if allowed is None else allowed[self.new_rows]
-            more, where = _renumbered(self.new.search(queries, k, also), self.new_rows)
-            scores, found = np.concatenate([scores, more], axis=1), np.concatenate([found, where], axis=1)
+            more, where = self.new.search(queries, k, also)
+            scores = np.concatenate([scores, more], axis=1)
+            found = np.concatenate([found, _renumbered(where, self.new_rows)], axis=1)
             best = np.lexsort((self.ids[found], -scores), axis=1)[:, :k]
             scores, found = np.take_along_axis(scores, best, axis=1), np.take_along_axis(found, best, axis=1)
         return scores, found
@@ -113,6 +116,5 @@ def matched(
     return rows, order[~known[order]]
 
 
-def _renumbered(found: Found, rows: np.ndarray) -> Found:
-    scores, places = found
-    return scores, np.where(places >= 0, rows[places], -1) if len(rows) else places
+def _renumbered(places: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    return np.where(places >= 0, rows[places], -1) if len(rows) else places

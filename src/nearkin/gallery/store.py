@@ -6,6 +6,7 @@ The dataset's configuration holds what must change together with the rows: the e
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from functools import cached_property
 from hashlib import blake2b
 from itertools import pairwise
 from typing import Any, cast
@@ -78,8 +79,12 @@ class Snapshot:
         )
         self.dim: int = self.schema.field(self.vector_column).type.list_size
 
-    @lance_errors()
     def __len__(self) -> int:
+        return self._count
+
+    @cached_property
+    @lance_errors()
+    def _count(self) -> int:
         return self._dataset.count_rows()
 
     @property

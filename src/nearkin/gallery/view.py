@@ -73,7 +73,13 @@ class View:
         allowed = None if where is None else self._allows(where)
         wanted = min(k + offset, len(self.ids))
         scores, rows = self.index.search(queries, wanted, allowed)
-        return [self._hits(*answer, offset, threshold) for answer in zip(scores, rows, strict=True)]
+        # Scores fall, and where there are too few answers they end in -inf at row -1.
+        ends = np.count_nonzero((rows >= 0) & (scores >= threshold), axis=1).tolist()
+        ids = self.ids[rows]
+        return [
+            Hits(ids[query, offset:end], scores[query, offset:end], partial(self._item, rows[query, offset:end]))
+            for query, end in enumerate(ends)
+        ]
 
     def rows_of(self, ids: Sequence[int] | Int[np.ndarray, " m"]) -> Int[np.ndarray, " n"]:
         """Rows of items.
@@ -167,18 +173,6 @@ class View:
                 self._allowed.pop(next(iter(self._allowed)))
             self._allowed[where] = allowed
         return self._allowed[where]
-
-    def _hits(
-        self, scores: Float[np.ndarray, " k"], rows: Int[np.ndarray, " k"], offset: int, threshold: float
-    ) -> Hits:
-        # Scores fall, and where there are too few answers they end in -inf at row -1.
-        count = int(np.count_nonzero((rows >= 0) & (scores >= threshold)))
-        scores, rows = scores[offset:count], rows[offset:count]
-        ids = self.ids[rows]
-        if len(ids) > 1 and (scores[1:] == scores[:-1]).any():
-            order = np.lexsort((ids, -scores))
-            scores, rows, ids = scores[order], rows[order], ids[order]
-        return Hits(ids, scores, partial(self._item, rows))
 
     def _item(self, rows: Int[np.ndarray, " k"], place: int) -> Item:
         return Item.of(self.records[int(rows[place])])
