@@ -61,14 +61,19 @@ def load_data(name: str, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 def ours(kind: str) -> Engine:
     def engine(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
-        from nearkin.gallery.indexes import build
+        from nearkin.gallery.indexes import ExactIndex, build
 
-        index = build(vectors, kind, recall=0.992)
+        index = build(vectors, kind)
         engine.bytes = index.bytes_per_vector  # type: ignore[attr-defined]
-        yield (
-            f"{index.kind} {getattr(index, 'effort', 'certified')}, stated {index.recall and index.recall.value}",
-            lambda queries, k: index.search(queries, k)[1],
-        )
+        if isinstance(index, ExactIndex):
+            yield index.setting, lambda queries, k: index.search(queries, k)[1]
+            return
+        chosen, stated = index.effort, index.recall.value
+        for effort in index.efforts:
+            if effort >= chosen / 4:
+                index.effort = effort
+                said = f" (chosen, states {stated:.4f})" if effort == chosen else ""
+                yield f"{index.setting}{said}", lambda queries, k: index.search(queries, k)[1]
 
     return engine
 
@@ -155,17 +160,20 @@ def faiss_hnsw(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
         yield f"efSearch {effort}", lambda queries, k: index.search(queries, k)[1]
 
 
-def faiss_ivf(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
-    import faiss
+def faiss_ivf(cells_per_root: int) -> Engine:
+    def engine(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
+        import faiss
 
-    cells = round(4 * len(vectors) ** 0.5)
-    index = faiss.index_factory(vectors.shape[1], f"IVF{cells},Flat", faiss.METRIC_INNER_PRODUCT)
-    index.train(vectors[: 64 * cells])
-    index.add(vectors)
-    faiss_ivf.bytes = 4 * vectors.shape[1] + 8
-    for effort in (4, 8, 16, 32, 64, 128, 256, 512):
-        index.nprobe = effort
-        yield f"nprobe {effort}", lambda queries, k: index.search(queries, k)[1]
+        cells = round(cells_per_root * len(vectors) ** 0.5)
+        index = faiss.index_factory(vectors.shape[1], f"IVF{cells},Flat", faiss.METRIC_INNER_PRODUCT)
+        index.train(vectors[: 64 * cells])
+        index.add(vectors)
+        engine.bytes = 4 * vectors.shape[1] + 8  # type: ignore[attr-defined]
+        for effort in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512):
+            index.nprobe = effort
+            yield f"{cells} cells, nprobe {effort}", lambda queries, k: index.search(queries, k)[1]
+
+    return engine
 
 
 def faiss_ivf_pq(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
@@ -176,7 +184,7 @@ def faiss_ivf_pq(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
     index.train(vectors[: 64 * cells])
     index.add(vectors)
     faiss_ivf_pq.bytes = dim / 4 + 8
-    for effort in (8, 16, 32, 64, 128, 256, 512):
+    for effort in (2, 4, 8, 16, 32, 64, 128, 256, 512):
         for depth in (50, 200, 500):
             index.nprobe = effort
             yield (
@@ -225,7 +233,7 @@ def scann(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
         .reorder(100)
         .build()
     )
-    for effort in (8, 16, 32, 64, 128, 256, 512):
+    for effort in (1, 2, 3, 4, 6, 8, 16, 32, 64, 128, 256):
         for depth in (50, 150, 500):
 
             def search(queries: np.ndarray, k: int, effort: int = effort, depth: int = depth) -> np.ndarray:
@@ -359,7 +367,8 @@ ENGINES: dict[str, Engine] = {
     "faiss-flat": faiss_flat,
     "faiss-lsh": faiss_lsh,
     "faiss-hnsw": faiss_hnsw,
-    "faiss-ivf": faiss_ivf,
+    "faiss-ivf": faiss_ivf(4),
+    "faiss-ivf-few": faiss_ivf(1),
     "faiss-ivf-pq": faiss_ivf_pq,
     "hnswlib": hnswlib,
     "usearch": usearch,

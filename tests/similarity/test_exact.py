@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nearkin.similarity import exact_scores, rerank
+from nearkin.similarity import Metric, exact_scores, rerank
 
 
 def test_scores_are_rounded_once():
@@ -29,3 +29,18 @@ def test_many_candidates_part_by_part(metric, monkeypatch):
     monkeypatch.setattr("nearkin.similarity.exact._ROWS", 7)
     for part, expected in zip(rerank(vectors[:1], vectors, rows, 20, metric), whole, strict=True):
         np.testing.assert_array_equal(part, expected)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("count", [1, 2, 50])
+def test_an_array_of_candidates_is_as_a_list_of_them(metric: Metric, count: int) -> None:
+    generator = np.random.default_rng(count)
+    vectors = generator.standard_normal((40, 5), dtype=np.float32)
+    vectors[20:30] = vectors[0]
+    queries = generator.standard_normal((count, 5), dtype=np.float32)
+    rows = np.array([generator.permutation(40)[:30] for _ in range(count)])
+    rows[0, 4:] = -1
+    rows[-1, ::3] = -1
+    expected = rerank(queries, vectors, [row[row >= 0] for row in rows], 12, metric)
+    for part, as_listed in zip(rerank(queries, vectors, rows, 12, metric), expected, strict=True):
+        np.testing.assert_array_equal(part, as_listed)

@@ -54,6 +54,7 @@ class IndexInfo:
 
     Args:
         kind: what it is.
+        setting: what was chosen for it, in words.
         recall: share of the true 10 nearest that it finds, measured on vectors held out; None: all, certainly.
         items: how many it was built from.
         changed: items that have come, gone or changed since, as a share.
@@ -62,6 +63,7 @@ class IndexInfo:
     """
 
     kind: str
+    setting: str
     recall: Figure | None
     items: int
     changed: float
@@ -72,7 +74,13 @@ class IndexInfo:
     def of(live: LiveIndex, recall: Figure | None) -> "IndexInfo":
         index = live.index
         return IndexInfo(
-            index.kind, recall, len(index), float(live.changed), index.bytes_per_vector, round(index.build_seconds, 3)
+            index.kind,
+            index.setting,
+            recall,
+            len(index),
+            float(live.changed),
+            index.bytes_per_vector,
+            round(index.build_seconds, 3),
         )
 
 

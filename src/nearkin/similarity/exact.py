@@ -80,11 +80,16 @@ def rerank(
         >>> scores.tolist(), rows.tolist()
         ([[1.0, 0.0]], [[0, 1]])
     """
-    scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
-    rows = np.full((len(queries), k), -1, dtype=np.int64)
-    together = _TOGETHER // max(1, candidates.shape[1]) if isinstance(candidates, np.ndarray) else 0
     with np.errstate(over="ignore"):  # a score beyond float32 is infinite
-        if together > 1 < len(queries):
+        if len(queries) == 1:
+            found, where = best_of(queries[0], vectors, candidates[0][candidates[0] >= 0], k, metric)
+            if len(found) == k:
+                return found[None], where[None]
+        scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
+        rows = np.full((len(queries), k), -1, dtype=np.int64)
+        # One query with many candidates fills the cache by itself.
+        if isinstance(candidates, np.ndarray) and candidates.shape[1] <= _TOGETHER // 2:
+            together = _TOGETHER // max(1, candidates.shape[1])
             for start in range(0, len(queries), together):
                 part = slice(start, start + together)
                 found, where = _best_of_each(queries[part], vectors, candidates[part], k, metric)

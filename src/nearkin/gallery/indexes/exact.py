@@ -36,6 +36,10 @@ class ExactIndex(Index):
         return CertifiedSearch(self.vectors, self.metric, self._codes)
 
     @property
+    def setting(self) -> str:
+        return "certified"
+
+    @property
     def bytes_per_vector(self) -> float:
         return self._certified.codes.bytes / max(1, len(self))
 

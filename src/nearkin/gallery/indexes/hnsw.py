@@ -24,7 +24,26 @@ class HnswIndex(ApproximateIndex):
 
     kind: ClassVar[str] = "hnsw"
     settings: ClassVar[tuple[int, ...]] = (16,)
-    efforts: ClassVar[tuple[int, ...]] = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048)
+    efforts: ClassVar[tuple[int, ...]] = (
+        16,
+        24,
+        32,
+        48,
+        64,
+        80,
+        96,
+        128,
+        160,
+        192,
+        256,
+        320,
+        384,
+        512,
+        640,
+        768,
+        1024,
+        2048,
+    )
     encodings: ClassVar[type] = WholeNumbers
 
     @classmethod
@@ -33,6 +52,10 @@ class HnswIndex(ApproximateIndex):
         core.hnsw.efConstruction = _CONSTRUCTION
         core.hnsw.rng = faiss().RandomGenerator(seed)
         return cls(vectors, metric, core, WholeNumbers.of(vectors))
+
+    @property
+    def setting(self) -> str:
+        return f"{self._core.hnsw.nb_neighbors(1)} links, efSearch {self.effort}"
 
     @property
     def work(self) -> float:

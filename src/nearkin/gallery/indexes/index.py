@@ -39,6 +39,11 @@ class Index(ABC):
 
     @property
     @abstractmethod
+    def setting(self) -> str:
+        """What was chosen for it, to be shown to people."""
+
+    @property
+    @abstractmethod
     def bytes_per_vector(self) -> float:
         """Memory that the index takes beside the vectors themselves, which may stay on disk."""
 

@@ -43,6 +43,10 @@ class IvfIndex(ApproximateIndex):
         return cls(vectors, metric, core, encoding)
 
     @property
+    def setting(self) -> str:
+        return f"{self._core.nlist} cells, {self.effort} searched"
+
+    @property
     def work(self) -> float:
         # A code takes three times as long as a centre.
         return self._core.nlist + 3 * self.effort * self._core.ntotal / self._core.nlist

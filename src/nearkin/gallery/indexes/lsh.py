@@ -61,6 +61,10 @@ class LshIndex(ApproximateIndex):
         return dict(sorted(named, key=lambda item: -len(item[1])))
 
     @property
+    def setting(self) -> str:
+        return f"{self._core.d} bits, {self.effort} scored exactly"
+
+    @property
     def work(self) -> float:
         # An exact score takes as long as 8,000 bits.
         return self._core.ntotal * self._core.d + 8e3 * self.effort
