@@ -473,8 +473,7 @@ class Gallery:
         setting = IndexSetting(kind, recall)
         with self._writing():
             self._store.configure({INDEX: setting.to_json()})
-        self._upkeep.build(self._newest().snapshot)
-        self._renew()
+        self._index_anew()
         return self.index
 
     @property
@@ -528,7 +527,7 @@ class Gallery:
         faults = check_items(view.snapshot)
         repaired = view.repair()
         if repaired:
-            self._renew()
+            self._index_anew()
         missing, changed = check_pictures(view.snapshot, read=read_pictures, progress=progress)
         return CheckReport(len(view.snapshot), tuple(faults), missing, changed, tuple(repaired))
 
@@ -582,7 +581,9 @@ class Gallery:
         if self._given:
             self._encoder, self._encoder_is = encoder, new
         self.place.remove(name)
-        return ReindexSummary(len(ids), staging.embedded, tuple(staging.broken.values()), agreement(old, vectors))
+        agree = agreement(old, vectors)
+        self._index_anew()
+        return ReindexSummary(len(ids), staging.embedded, tuple(staging.broken.values()), agree)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -613,6 +614,11 @@ class Gallery:
 
     def _view_of(self, snapshot: Snapshot) -> View:
         return View(snapshot, self.place.derived, self._upkeep)
+
+    def _index_anew(self) -> None:
+        """Build the index that was asked for, at once."""
+        self._upkeep.build(self._newest().snapshot)
+        self._renew()
 
     def _renew(self) -> None:
         """See the same items anew, since there is a better index or a better file."""

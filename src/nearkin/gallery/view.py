@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from nearkin.errors import InvalidInput
 from nearkin.evaluation.intervals import Figure
 from nearkin.gallery.columns import THUMBNAIL
-from nearkin.gallery.derived import damaged
+from nearkin.gallery.derived import unfit
 from nearkin.gallery.hits import Hits, Item
 from nearkin.gallery.indexes.lsh import LshIndex
 from nearkin.gallery.live import LiveIndex
@@ -155,7 +155,7 @@ class View:
 
     def repair(self) -> list[str]:
         """Remove derived files that do not fit, to be made anew; says which."""
-        wrong = damaged(self._derived / INDEXES)
+        wrong = unfit(self._derived / INDEXES, self.snapshot)
         for folder in wrong:
             shutil.rmtree(folder, ignore_errors=True)
         return [*map(str, wrong), *self.records.repair()]
