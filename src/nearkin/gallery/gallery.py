@@ -527,7 +527,7 @@ class Gallery:
         faults = check_items(view.snapshot)
         repaired = view.repair()
         if repaired:
-            self._index_anew()
+            self._renew()
         missing, changed = check_pictures(view.snapshot, read=read_pictures, progress=progress)
         return CheckReport(len(view.snapshot), tuple(faults), missing, changed, tuple(repaired))
 
