@@ -110,7 +110,7 @@ def judge_several(
                 parts[protocol] = RUNS[protocol](contestants, subject, seed)
         except InvalidInput as error:
             alone = protocols is not None and len(protocols) == 1
-            if alone if asked else protocol == "retrieval":
+            if (asked and alone) or (not asked and protocol == "retrieval"):
                 raise
             reason = str(error)
         if reason is not None:

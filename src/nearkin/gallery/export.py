@@ -1,5 +1,6 @@
 """A gallery as a Parquet file."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -42,7 +43,8 @@ def export_parquet(
     except OSError as error:
         raise InvalidInput(f"cannot write '{path}': {error.strerror or error}") from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing can be written, nothing is to be removed
+            beside.unlink(missing_ok=True)
     if progress:
         progress(total, total)
     return done
