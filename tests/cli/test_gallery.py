@@ -55,7 +55,7 @@ def test_look_change_and_export(place: Path, tmp_path: Path) -> None:
 
 
 def test_figures_of_an_index_as_people_read_them(place: Path) -> None:
-    assert "recall: 100 % (exact), items: 4, changed: 0.0 %" in run("gallery", "info", place).stdout
+    assert "recall: 100 % (exact); items: 4; changed: 0.0 %" in run("gallery", "info", place).stdout
     vectors = np.random.default_rng(0).standard_normal((400, 8))
     Gallery.open(place).add_vectors([f"/{row}" for row in range(400)], vectors)
     shown = run("gallery", "build", place, "--kind", "lsh", "--recall", 0.9999)

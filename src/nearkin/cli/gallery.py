@@ -203,7 +203,7 @@ def _print(facts: dict[str, Any], as_json: bool) -> None:
         return
     for name, value in facts.items():
         if isinstance(value, dict):
-            value = ", ".join(f"{key}: {_shown(entry)}" for key, entry in value.items())
+            value = "; ".join(f"{key}: {_shown(entry)}" for key, entry in value.items())
         if isinstance(value, list | tuple):
             print(f"{name}: {len(value):,}", *value, sep="\n  ")
         else:
