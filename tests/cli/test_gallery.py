@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
@@ -53,6 +54,26 @@ def test_look_change_and_export(place: Path, tmp_path: Path) -> None:
     assert answer("gallery", "build", place, "--kind", "exact")["recall"] is None
 
 
+def test_figures_of_an_index_as_people_read_them(place: Path) -> None:
+    assert "recall: 100 % (exact); items: 4; changed: 0.0 %" in run("gallery", "info", place).stdout
+    vectors = np.random.default_rng(0).standard_normal((400, 8))
+    Gallery.open(place).add_vectors([f"/{row}" for row in range(400)], vectors)
+    shown = run("gallery", "build", place, "--kind", "lsh", "--recall", 0.9999)
+    recall = Gallery.open(place).index.recall
+    figures = [100 * end for end in (recall.value, recall.low, recall.high)]
+    assert "recall: {:.1f} % [{:.1f}, {:.1f}]\n".format(*figures) in shown.stdout
+    assert ("recall is below the 99.99 % asked for" in shown.stderr) == (recall.value < 0.9999)
+    assert answer("gallery", "info", place)["index"]["recall"]["value"] == recall.value
+
+
+def test_text_is_set_as_it_was_typed(place: Path) -> None:
+    run("gallery", "update", place, "--set", "code=a", "--set", "price=1", "--id", 0, "--create")
+    for typed, held in {"no": "no", "007": "007", "[x": "[x", "null": None, "": None}.items():
+        run("gallery", "update", place, "--set", f"code={typed}", "--set", f"label={typed}", "--id", 0)
+        (item,) = Gallery.open(place).get([0])
+        assert (item.label, item.metadata["code"]) == (held, held)
+
+
 def test_check_names_what_is_missing(place: Path, tmp_path: Path) -> None:
     missing = tmp_path / "data" / "cat" / "0.png"
     missing.unlink()
@@ -81,6 +102,9 @@ def test_reindex(place: Path, tmp_path: Path) -> None:
         (("delete", "--where", "label ="), "slip at position 8"),
         (("update", "--set", "label", "--id", 1), "wanted COLUMN=VALUE"),
         (("update", "--set", "lable=x", "--id", 1), "did you mean label"),
+        (("update", "--set", "captions=[x", "--id", 1), r"'captions=\[x': \[x is no value in YAML"),
+        (("export", "out.csv"), "an export is a Parquet file"),
+        (("export", "no/such/out.parquet"), "there is no folder 'no/such'"),
         (("build", "--kind", "fast"), "unknown kind of index"),
     ],
 )

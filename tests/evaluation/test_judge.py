@@ -4,7 +4,8 @@ import pytest
 from nearkin.errors import InvalidInput
 from nearkin.evaluation.cross_modal import cross_modal
 from nearkin.evaluation.intervals import Figure
-from nearkin.evaluation.judge import judge, raw_pixels
+from nearkin.evaluation.judge import judge, judge_several, raw_pixels
+from nearkin.evaluation.protocols import Contestant, Subject
 from nearkin.evaluation.retrieval import retrieval, retrieval_by_chance
 
 
@@ -99,3 +100,27 @@ def test_raw_pixels_of_any_size(size):
     vectors = raw_pixels(np.full((2, size, size, 1), 7, dtype=np.uint8))
     assert 1 <= vectors.shape[1] <= 256
     assert not vectors.any()
+
+
+def test_what_was_asked_for_and_cannot_be_done(data):
+    images, labels, *_ = data
+
+    def ask(*protocols):
+        return judge_several({"x": Contestant(images)}, Subject(labels), {}, protocols, asked=True, chance=False)
+
+    report = ask("retrieval", "few_shot").reports[0]
+    assert list(report.figures) == ["retrieval"]
+    (note,) = [note for note in report.notes if note.startswith("Protocols left out")]
+    assert "few_shot (5-way 1-shot left out: 0 classes have 16 pictures or more" in note
+    with pytest.raises(InvalidInput, match=r"^5-way 1-shot left out: 0 classes have 16 pictures"):
+        ask("few_shot")
+    with pytest.raises(
+        InvalidInput, match=r"x: nothing that was asked for .*: few_shot \(5-way.*; cross_modal \(there are"
+    ):
+        ask("few_shot", "cross_modal")
+
+
+def test_retrieval_without_a_right_answer_was_asked_for():
+    contestants, subject = {"x": Contestant(np.eye(3))}, Subject(np.arange(3))
+    with pytest.raises(InvalidInput, match=r"retrieval \(no query has a right answer\)"):
+        judge_several(contestants, subject, {}, ["retrieval"], asked=True)

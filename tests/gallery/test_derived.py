@@ -11,7 +11,7 @@ import pytest
 
 from nearkin.arrays import unit
 from nearkin.gallery import derived
-from nearkin.gallery.derived import build_index, damaged, open_index
+from nearkin.gallery.derived import build_index, find_index, open_index, unfit
 
 
 @dataclass
@@ -59,7 +59,7 @@ def test_the_second_time_nothing_is_read_but_the_files(kind, tmp_path):
     items = Items("v1", 0)
     finds_all(open_index(tmp_path, items, kind), items)
     assert items.read == []
-    assert damaged(tmp_path) == []
+    assert unfit(tmp_path, items) == []
 
 
 def test_a_few_changes_are_followed_many_are_not(tmp_path):
@@ -91,10 +91,23 @@ def test_a_worn_approximate_index_is_used_until_another_is_built(tmp_path):
 def test_files_of_other_items_are_not_used(tmp_path):
     build_index(tmp_path / "one", Items("v1", 0))
     other = Items("w1", 7)
+    other._marks = other._marks + 1
     shutil.copytree(tmp_path / "one", tmp_path / "other")
+    assert len(unfit(tmp_path / "other", other)) == 1
     live = open_index(tmp_path / "other", other)
     assert other.read[-1] == 500
     finds_all(live, other)
+    assert unfit(tmp_path / "other", other) == []
+
+
+@pytest.mark.parametrize("kind", ["exact", "lsh"])
+def test_files_of_another_encoder_are_not_used(kind, tmp_path):
+    """The same ids, but vectors of another length."""
+    before, after = Items("v1", 0), Items("v2", 0)
+    build_index(tmp_path, before, kind)
+    after._marks, after.all = after._marks + 1, unit(after.all[:, :4])
+    assert find_index(tmp_path, after, kind) is None
+    finds_all(open_index(tmp_path, after, kind), after)
 
 
 def test_a_vector_that_changed_is_read_anew(tmp_path):
@@ -124,11 +137,11 @@ def test_damaged_files_are_made_anew(harm, tmp_path):
     assert {"vectors.npy", "ids.npy", "index.faiss", "index.json", "stamp.json"} <= set(names)
     for name in names:
         harm(folder / name)
-        assert damaged(tmp_path) == [folder]
+        assert unfit(tmp_path, Items("v1", 0, 260)) == [folder]
         items = Items("v1", 0, 260)
         finds_all(open_index(tmp_path, items, "lsh"), items)
         assert items.read == [260], name
-        assert damaged(tmp_path) == []
+        assert unfit(tmp_path, items) == []
 
 
 def test_one_changed_byte_is_found_by_the_whole_check(tmp_path):
@@ -137,7 +150,7 @@ def test_one_changed_byte_is_found_by_the_whole_check(tmp_path):
     content = bytearray((folder / "vectors.npy").read_bytes())
     content[20_001] ^= 1
     (folder / "vectors.npy").write_bytes(content)
-    assert damaged(tmp_path) == [folder]
+    assert unfit(tmp_path, Items("v1", 0, 2000)) == [folder]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

@@ -12,7 +12,7 @@ import pytest
 from benchmarks import faults
 
 from nearkin.arrays import unit
-from nearkin.errors import ArtefactError
+from nearkin.errors import ArtefactError, InvalidInput
 from nearkin.gallery.gallery import Gallery
 from tests.fakes import FakeEncoder
 
@@ -79,9 +79,12 @@ def test_a_folder_that_cannot_be_written_can_be_searched(small_disk: Path) -> No
         lambda: opened.delete([1]),
         lambda: opened.update({"label": "x"}, [1]),
         lambda: opened.build("lsh"),
+        lambda: opened.reindex(FakeEncoder(dim=64, name="new")),
     ):
         with pytest.raises(ArtefactError, match="cannot be written: Read-only file system"):
             write()
+    with pytest.raises(InvalidInput, match=r"cannot write '.*out\.parquet'.*Read-only"):
+        opened.export(small_disk / "out.parquet")
 
 
 def test_two_writers_at_once_take_turns(tmp_path: Path) -> None:

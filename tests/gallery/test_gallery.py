@@ -221,3 +221,19 @@ def test_searches_beside_two_writers(tmp_path: Path, encoder: FakeEncoder) -> No
     hits = gallery.search(query, k=100)
     assert sorted(hit.id for hit in hits) == list(range(40))
     assert len({hit.uri for hit in hits}) == 40
+
+
+def test_a_lost_model_is_named(gallery: Gallery) -> None:
+    shutil.rmtree(gallery.path / "encoders")
+    opened = Gallery.open(gallery.path)
+    assert opened.search(0, k=1)[0].id == 0
+    with pytest.raises(ArtefactError, match=r"has lost its copy of the model .*put it back into encoders/"):
+        _ = opened.encoder
+
+
+def test_check_tells_of_items_that_cannot_be_read(gallery: Gallery) -> None:
+    for file in (gallery.path / "items.lance" / "data").iterdir():
+        file.write_bytes(file.read_bytes()[:100])
+    report = Gallery.open(gallery.path).check()
+    assert not report.sound
+    assert report.faults[0].endswith("restore items.lance, or index anew")

@@ -1,9 +1,11 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from nearkin.errors import InvalidInput
-from nearkin.gallery.query import terms_of
+from nearkin.gallery.query import kind_of, terms_of
 from tests.fakes import draw_noise
 
 
@@ -53,3 +55,47 @@ def test_bare_words_in_a_mixture_are_refused(photo: str, query: str, position: i
 def test_pairs(photo: str) -> None:
     terms = terms_of([(Path(photo), 1), ("a - b", -0.5), (7, 2.0)])
     assert [(term.value, term.weight) for term in terms] == [(Path(photo), 1), ("a - b", -0.5), (7, 2)]
+
+
+def test_vectors_from_files_and_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("red.npy", np.array([0.6, 0.8]))
+    for query in ("red.npy", Path("red.npy"), [0.6, 0.8], (0.6, 0.8)):
+        (term,) = terms_of(query)
+        assert (kind_of(term.value), list(term.value)) == ("vector", pytest.approx([0.6, 0.8]))
+    first, second = terms_of("#7 - 0.5 * red.npy")
+    assert (first.value, second.weight, list(second.value)) == (7, -0.5, [0.6, 0.8])
+    np.save("two.npy", np.eye(2))
+    Path("none.npy").write_bytes(b"")
+    np.save("objects.npy", np.array([None]), allow_pickle=True)
+    for name, reason in {
+        "two.npy": r"'two.npy' is an array of shape \(2, 2\), wanted one vector",
+        "none.npy": "'none.npy' holds no vector",
+        "objects.npy": "'objects.npy' holds no vector",
+        "gone.npy": "cannot read the vector in 'gone.npy': No such file",
+    }.items():
+        with pytest.raises(InvalidInput, match=reason):
+            terms_of(name)
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        (["red", "blue"], "the list holds no vector"),
+        ([[1.0, 2.0]], "the list is an array of shape"),
+        ([(7, float("nan"))], "the weight of a term is nan"),
+        ([(7, "much")], "wanted a part and its weight"),
+        ([(7, 1.0, 2.0)], "wanted a part and its weight"),
+        ([(7, 0.0)], "the weights of all terms are 0"),
+        ('0 * #7 + 0 * "red"', "the weights of all terms are 0"),
+    ],
+)
+def test_queries_that_are_none(query: object, reason: str) -> None:
+    with pytest.raises(InvalidInput, match=reason):
+        terms_of(query)
+
+
+def test_what_no_query_can_be() -> None:
+    assert kind_of(Image.new("L", (2, 2))) == "picture"
+    with pytest.raises(InvalidInput, match="a query of type NoneType: wanted words, a picture"):
+        kind_of(None)

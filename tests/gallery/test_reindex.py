@@ -35,6 +35,14 @@ def gallery(tmp_path: Path, pictures: list[Path]) -> Gallery:
     return gallery
 
 
+@pytest.mark.parametrize("kind", ["exact", "lsh"])
+def test_the_index_follows_at_once(gallery: Gallery, pictures: list[Path], kind: str) -> None:
+    gallery.build(kind)
+    gallery.reindex(FakeEncoder(dim=8, name="new"))
+    assert (gallery.index.kind, gallery.index.changed) == (kind, 0)
+    assert gallery.search(pictures[7], k=1)[0].id == gallery.search(7, k=1)[0].id == 7
+
+
 def test_old_vectors_serve_until_the_new_ones_are_complete(gallery: Gallery, pictures: list[Path]) -> None:
     old = Gallery.open(gallery.path, FakeEncoder())
     before = old.search(pictures[7], k=3)

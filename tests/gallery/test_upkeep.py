@@ -1,3 +1,4 @@
+import shutil
 import threading
 from pathlib import Path
 
@@ -79,14 +80,26 @@ def test_it_is_measured_again_and_renewed_behind_the_searches(gallery: Gallery) 
 
 
 def test_searches_are_exact_until_a_lost_index_is_built_again(gallery: Gallery) -> None:
-    import shutil
-
     gallery.build("lsh", recall=0.9)
     shutil.rmtree(gallery.path / "derived" / "indexes")
     opened = Gallery.open(gallery.path)
     assert recall(opened) > 0.9
     wait()
     assert opened.index.kind == "lsh"
+
+
+def test_check_builds_what_does_not_fit(gallery: Gallery, tmp_path: Path) -> None:
+    other = Gallery.create(tmp_path / "other", FakeEncoder(dim=8, name="other"))
+    other.add_vectors([f"/{i}" for i in range(COUNT)], some(0, COUNT))
+    other.build("lsh", recall=0.9)
+    gallery.build("lsh", recall=0.9)
+    shutil.rmtree(gallery.path / "derived" / "indexes")
+    shutil.copytree(other.path / "derived" / "indexes", gallery.path / "derived" / "indexes")
+    opened = Gallery.open(gallery.path)
+    (repaired,) = opened.check().repaired
+    assert Path(repaired).name.startswith("lsh-")
+    assert (opened.index.kind, opened.index.changed) == ("lsh", 0)
+    assert opened.check().repaired == ()
 
 
 def test_what_cannot_be_built(gallery: Gallery) -> None:

@@ -91,6 +91,11 @@ def evaluate(
 
 def _protocols(given: list[str] | None) -> list[str] | None:
     """The protocols by their names in the code: `few-shot` is `few_shot`."""
+    from nearkin.errors import InvalidInput
+
     if given is None:
         return None
-    return [name.strip().replace("-", "_") for names in given for name in names.split(",") if name.strip()]
+    found = [name.strip().replace("-", "_") for names in given for name in names.split(",") if name.strip()]
+    if not found:
+        raise InvalidInput(f"--protocol names none: wanted some of {', '.join(PROTOCOLS)}")
+    return found

@@ -1,5 +1,6 @@
 """`nearkin gallery ...`: look into a gallery, change it, check it."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,7 +27,7 @@ def info(place: Place, as_json: Json = False) -> None:
         "encoder": opened.fingerprint,
         "version": opened.version,
         "columns": opened.columns,
-        "index": _index_facts(opened.index) if len(opened) else None,
+        "index": _index_facts(opened.index, as_json) if len(opened) else None,
     }
     _print(facts, as_json)
 
@@ -39,7 +40,12 @@ def build(
     as_json: Json = False,
 ) -> None:
     """Choose the index of a gallery and build it; says what recall it reaches. The choice stays with the gallery."""
-    _print({"gallery": place, **_index_facts(_open(place).build(kind, recall=recall))}, as_json)
+    from nearkin.cli.output import status
+
+    built = _open(place).build(kind, recall=recall)
+    _print({"gallery": place, **_index_facts(built, as_json)}, as_json)
+    if built.recall is not None and built.recall.value < recall:
+        status(f"recall is below the {100 * recall:g} % asked for: --kind exact finds all, --kind auto chooses")
 
 
 @gallery.command()
@@ -92,7 +98,10 @@ def delete(place: Place, ids: Ids = None, where: Where = None, as_json: Json = F
 def update(
     place: Place,
     values: Annotated[
-        list[str], typer.Option("--set", metavar="COLUMN=VALUE", help="Value as in YAML; several allowed.")
+        list[str],
+        typer.Option(
+            "--set", metavar="COLUMN=VALUE", help="Text as it is, else as in YAML; null: none. Several allowed."
+        ),
     ],
     ids: Ids = None,
     where: Where = None,
@@ -100,8 +109,8 @@ def update(
     as_json: Json = False,
 ) -> None:
     """Set label, captions or metadata of items."""
-    changes = dict(map(_column_and_value, values))
     opened = _open(place)
+    changes = dict(_column_and_value(text, opened.columns) for text in values)
     updated = opened.update(changes, ids, where=where, create=create)
     _print({"gallery": place, "updated": updated, "items": len(opened)}, as_json)
 
@@ -144,13 +153,26 @@ def check(
         raise typer.Exit(1)
 
 
-def _index_facts(index: "IndexInfo") -> dict[str, Any]:
+def _index_facts(index: "IndexInfo", as_json: bool) -> dict[str, Any]:
+    """Numbers for JSON; for people in their units."""
     from dataclasses import asdict
 
-    return asdict(index)
+    from nearkin.evaluation.report import shown_figure
+
+    facts = asdict(index)
+    if as_json:
+        return facts
+    return {
+        **facts,
+        "recall": "100 % (exact)" if index.recall is None else shown_figure("recall", index.recall),
+        "changed": f"{100 * index.changed:.1f} %",
+        "bytes_per_vector": round(index.bytes_per_vector),
+        "build_seconds": f"{index.build_seconds:g}",
+    }
 
 
-def _column_and_value(text: str) -> tuple[str, Any]:
+def _column_and_value(text: str, columns: Mapping[str, str]) -> tuple[str, Any]:
+    """What `--set` says. Text stays as it was typed, so that `label=no` and `label=007` are what they look like."""
     import yaml
 
     from nearkin.errors import InvalidInput
@@ -158,7 +180,14 @@ def _column_and_value(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise InvalidInput(f"--set '{text}': wanted COLUMN=VALUE, such as price=3.5")
-    return name, yaml.safe_load(value)
+    if columns.get(name) == "string":
+        return name, None if value in ("", "null", "~") else value
+    try:
+        return name, yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise InvalidInput(
+            f"--set '{text}': {value} is no value in YAML: wanted such as 3.5, true, text or [a, b]"
+        ) from error
 
 
 def _open(place: str) -> "Gallery":
@@ -174,11 +203,17 @@ def _print(facts: dict[str, Any], as_json: bool) -> None:
         return
     for name, value in facts.items():
         if isinstance(value, dict):
-            value = ", ".join(f"{key}: {entry}" for key, entry in value.items())
+            value = "; ".join(f"{key}: {_shown(entry)}" for key, entry in value.items())
         if isinstance(value, list | tuple):
             print(f"{name}: {len(value):,}", *value, sep="\n  ")
         else:
-            print(f"{name}: {value:,}" if type(value) is int else f"{name}: {value}")
+            print(f"{name}: {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if type(value) is int else str(value)
 
 
 def _print_json(value: Any) -> None:

@@ -22,6 +22,7 @@ def reindex(
 
     from nearkin.cli.output import print_skipped
     from nearkin.encoders.encoder import Encoder
+    from nearkin.evaluation.report import shown_figure
     from nearkin.gallery.gallery import Gallery
     from nearkin.progress import progress_bar
 
@@ -34,7 +35,6 @@ def reindex(
         return
     print(f"{gallery}: {summary.items:,} items, now by encoder {opened.fingerprint}; {summary.embedded:,} embedded")
     if summary.agreement is not None:
-        shared = summary.agreement
-        interval = "" if shared.low is None or shared.high is None else f" ({shared.low:.0%} to {shared.high:.0%})"
-        print(f"of 10 nearest neighbours {shared.value:.0%}{interval} are the same as before, mean of {shared.n} items")
+        shared = shown_figure("agreement", summary.agreement)
+        print(f"of 10 nearest neighbours {shared} are the same as before, mean of {summary.agreement.n} items")
     print_skipped(summary.dropped)

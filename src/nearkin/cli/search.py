@@ -16,7 +16,8 @@ def search(
         list[str],
         typer.Argument(
             metavar="QUERY...",
-            help="Path of a picture, words, #7 (like item 7), or a mixture: 'photo.jpg + 0.5 * \"red\" - #7'.",
+            help="Path of a picture or of a vector (.npy), words, #7 (like item 7), or a mixture: "
+            "'photo.jpg + 0.5 * \"red\" - #7'.",
         ),
     ],
     k: Annotated[int, typer.Option("-k", help="Hits for each query.")] = 10,

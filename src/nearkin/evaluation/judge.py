@@ -82,8 +82,8 @@ def judge_several(
         subject: what is known of the pictures.
         baselines: by name.
         protocols: names in `RUNS`; all by default.
-        asked: whether the protocols were asked for by name, so that one that cannot be run is an error. Else it is
-            left out; and where all were meant, a note says why.
+        asked: whether the protocols were asked for by name. One that cannot be run is left out, and a note says why,
+            if it was asked for or all were meant; it is an error if it is all that was asked for.
         chance: whether to give what random embeddings would reach.
         notes: what else the reader must know; they come first.
         seed: of the bootstrap, of episodes and of clusters.
@@ -109,17 +109,22 @@ def judge_several(
             if reason is None:
                 parts[protocol] = RUNS[protocol](contestants, subject, seed)
         except InvalidInput as error:
-            if asked or protocol == "retrieval":
+            alone = protocols is not None and len(protocols) == 1
+            if (asked and alone) or (not asked and protocol == "retrieval"):
                 raise
             reason = str(error)
         if reason is not None:
             left_out.append(f"{protocol} ({reason})")
     judged = {protocol: part for protocol, part in parts.items() if part.measured[0]}
     about = [*notes, *(note for part in parts.values() for note in part.notes)]
+    if asked:
+        left_out += [f"{protocol} (no query has a right answer)" for protocol in parts if protocol not in judged]
+    if not judged and asked and left_out:
+        raise InvalidInput(f"{' and '.join(models)}: nothing that was asked for can be judged: {'; '.join(left_out)}")
     if not judged:
         names = " and ".join(models)
         raise InvalidInput(" ".join([f"{names}: nothing to judge, no texts and no two pictures of one class.", *notes]))
-    if left_out and protocols is None:
+    if left_out and (asked or protocols is None):
         about.append(f"Protocols left out: {'; '.join(left_out)}.")
     figures = [
         {

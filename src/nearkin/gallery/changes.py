@@ -24,7 +24,9 @@ def as_sql(values: Mapping[str, Any], schema: pa.Schema) -> dict[str, str]:
     known = ["label", "captions", *metadata_names(schema)]
     for name in values:
         if name not in known:
-            raise UnknownName("column", name, known, "a new one comes with `nearkin index`, or with create=True")
+            raise UnknownName(
+                "column", name, known, "a new one comes with `nearkin index`, or with create=True (--create)"
+            )
     return {name: _literal(fitted_value(name, value, schema.field(name).type)) for name, value in values.items()}
 
 

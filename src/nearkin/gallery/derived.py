@@ -91,9 +91,10 @@ def build_index(folder: Path, truth: Truth, kind: str = "exact", *, recall: floa
     return LiveIndex.of(index, rows, ids)
 
 
-def damaged(folder: Path) -> list[Path]:
-    """Folders of index files that are not what was written; every byte is read. They can be removed."""
-    return [path for path in sorted(folder.glob("[!.]*")) if not _is_whole(path, _checksum)]
+def unfit(folder: Path, truth: Truth) -> list[Path]:
+    """Folders of index files that are not what was written, or not of these items; every byte is read. They can be
+    removed."""
+    return [path for path in sorted(folder.glob("[!.]*")) if not _is_whole(path, _checksum) or _is_foreign(path, truth)]
 
 
 def _write(folder: Path, kind: str, identity: str, index: Index, items: dict[str, np.ndarray]) -> None:
@@ -128,7 +129,7 @@ def _opened(path: Path, truth: Truth) -> LiveIndex:
     """The index in a folder, brought up to the items.
 
     Raises:
-        ArtefactError: the files are damaged, or an exact index is worn.
+        ArtefactError: the files are damaged or of other items, or an exact index is worn.
     """
     if not _is_whole(path, _sample):
         raise ArtefactError(f"'{path}' is not what was written")
@@ -141,6 +142,8 @@ def _opened(path: Path, truth: Truth) -> LiveIndex:
         return LiveIndex.of(index, rows, by_row)
     now = truth.ids()
     rows, new_rows = matched(ids, marks, now, truth.marks())
+    if (rows < 0).all():
+        raise ArtefactError(f"'{path}' is of other items, or of another encoder")
     if index.kind == "exact" and np.count_nonzero(rows < 0) + len(new_rows) > WORN * len(rows):
         raise ArtefactError(f"too much has changed since '{path}' was written")
     return LiveIndex(index, rows, now, new_rows, ExactIndex(truth.vectors(new_rows), index.metric))
@@ -162,6 +165,14 @@ def _is_whole(path: Path, checksum: Callable[[Path], int]) -> bool:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
+
+
+def _is_foreign(path: Path, truth: Truth) -> bool:
+    """Whether none of the vectors is an item's: another gallery's files, or those before a change of encoder."""
+    if _stamp(path)["identity"] == truth.identity:
+        return False
+    ids, marks = (np.load(path / f"{name}.npy") for name in ("ids", "marks"))
+    return bool((matched(ids, marks, truth.ids(), truth.marks())[0] < 0).all())
 
 
 def _sample(path: Path) -> int:

@@ -1,5 +1,6 @@
 """A gallery as a Parquet file."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,11 +11,18 @@ from nearkin.gallery.columns import THUMBNAIL, VECTOR, shown_names
 from nearkin.gallery.store import Snapshot
 from nearkin.progress import Progress
 
+# Names that promise what is not written.
+_OTHERS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".npy", ".npz", ".xlsx")
+
 
 def export_parquet(
     snapshot: Snapshot, path: Path, where: str | None, *, vectors: bool, thumbnails: bool, progress: Progress | None
 ) -> int:
     """Write items into a file, which is there completely or not at all; see `Gallery.export`."""
+    if path.suffix.lower() in _OTHERS:
+        raise InvalidInput(f"cannot write '{path}': an export is a Parquet file, wanted a name such as items.parquet")
+    if not path.parent.is_dir():
+        raise InvalidInput(f"cannot write '{path}': there is no folder '{path.parent}'")
     columns = {name: name for name in shown_names(snapshot.schema)}
     if vectors:
         columns[snapshot.vector_column] = VECTOR
@@ -35,7 +43,8 @@ def export_parquet(
     except OSError as error:
         raise InvalidInput(f"cannot write '{path}': {error.strerror or error}") from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing can be written, nothing is to be removed
+            beside.unlink(missing_ok=True)
     if progress:
         progress(total, total)
     return done

@@ -180,7 +180,13 @@ class Gallery:
         if self._encoder is None or self._encoder_is != pinned:
             from nearkin.encoders.encoder import Encoder
 
-            encoder = Encoder.from_pretrained(self.place.folder(encoder_folder(pinned)))
+            try:
+                encoder = Encoder.from_pretrained(self.place.folder(encoder_folder(pinned)))
+            except ArtefactError as error:
+                raise ArtefactError(
+                    f"gallery '{self.place}' has lost its copy of the model {pinned}: put it back into "
+                    f"{encoder_folder(pinned)}, or pass it to Gallery.open ({error})"
+                ) from error
             if encoder.fingerprint != pinned:
                 raise ArtefactError(
                     f"gallery '{self.place}': the model in {encoder_folder(pinned)} is {encoder.fingerprint}: put the "
@@ -473,8 +479,7 @@ class Gallery:
         setting = IndexSetting(kind, recall)
         with self._writing():
             self._store.configure({INDEX: setting.to_json()})
-        self._upkeep.build(self._newest().snapshot)
-        self._renew()
+        self._index_anew()
         return self.index
 
     @property
@@ -525,7 +530,10 @@ class Gallery:
             ('/pictures/rose-7.jpg',)
         """
         view = self._newest()
-        faults = check_items(view.snapshot)
+        try:
+            faults = check_items(view.snapshot)
+        except ArtefactError as error:
+            return CheckReport(len(view.snapshot), (f"{error}: restore {ITEMS}, or index anew",), (), (), ())
         repaired = view.repair()
         if repaired:
             self._renew()
@@ -563,7 +571,10 @@ class Gallery:
         new = encoder.fingerprint
         if new == self.fingerprint:
             raise InvalidInput(f"gallery '{self.place}' has encoder {new} already: pass another one")
-        _put_encoder(self.place, encoder)
+        try:
+            _put_encoder(self.place, encoder)
+        except OSError as error:
+            raise ArtefactError(f"gallery '{self.place}' cannot be written: {error.strerror or error}") from error
         name = f"staging/{encoder_folder(new).partition('/')[2]}.lance"
         items = None if source is None else read_items(source)
         staging = Staging(self.place.uri(name), encoder, items, self.place.storage)
@@ -582,7 +593,9 @@ class Gallery:
         if self._given:
             self._encoder, self._encoder_is = encoder, new
         self.place.remove(name)
-        return ReindexSummary(len(ids), staging.embedded, tuple(staging.broken.values()), agreement(old, vectors))
+        agree = agreement(old, vectors)
+        self._index_anew()
+        return ReindexSummary(len(ids), staging.embedded, tuple(staging.broken.values()), agree)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -613,6 +626,11 @@ class Gallery:
 
     def _view_of(self, snapshot: Snapshot) -> View:
         return View(snapshot, self.place.derived, self._upkeep)
+
+    def _index_anew(self) -> None:
+        """Build the index that was asked for, at once."""
+        self._upkeep.build(self._newest().snapshot)
+        self._renew()
 
     def _renew(self) -> None:
         """See the same items anew, since there is a better index or a better file."""

@@ -1,5 +1,6 @@
 """What a query is: words, a picture, a vector, an item of the gallery, or a mixture of them."""
 
+import math
 import os
 import re
 from collections.abc import Sequence
@@ -8,15 +9,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from PIL import Image
 
 from nearkin.data.decoding import EXTENSIONS
+from nearkin.data.items import Picture
 from nearkin.encoders.embedder import PictureLike
 from nearkin.errors import InvalidInput
 
 Kind = Literal["words", "picture", "vector", "item"]
 
-# What can be asked for. Pairs are the parts of a mixture and their weights.
-Query = PictureLike | int | Sequence[tuple[Any, float | int]]
+# What can be asked for. Pairs are the parts of a mixture and their weights, numbers are a vector.
+Query = PictureLike | int | Sequence[tuple[Any, float | int]] | Sequence[float]
+
+# The name of a file that holds a vector.
+VECTOR_FILE = ".npy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,15 +37,19 @@ class Term:
     value: Any
     weight: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.weight):
+            raise InvalidInput(f"the weight of a term is {self.weight}, wanted a finite number")
 
-def kind_of(value: PictureLike | int) -> Kind:
+
+def kind_of(value: Any) -> Kind:
     """What a part of a query is. A string is a picture if it is the name of a file, or ends as pictures do.
 
     Args:
         value: a path, words, a Pillow picture, pixels `[height, width, ...]`, a vector `[dim]`, or the id of an item.
 
     Raises:
-        InvalidInput: the path of a picture that does not exist.
+        InvalidInput: the path of a picture that does not exist; something else.
 
     Example:
         >>> kind_of("red heart"), kind_of(np.array([0.6, 0.8])), kind_of(7)
@@ -51,7 +61,13 @@ def kind_of(value: PictureLike | int) -> Kind:
     if isinstance(value, int | np.integer):
         return "item"
     if not isinstance(value, str | Path):
-        return "vector" if getattr(value, "ndim", None) == 1 else "picture"
+        dimensions = getattr(value, "ndim", None)
+        if dimensions is None and not isinstance(value, Picture | Image.Image | bytes):
+            raise InvalidInput(
+                f"a query of type {type(value).__name__}: wanted words, a picture, an id, a vector, or pairs of these "
+                "and their weights"
+            )
+        return "vector" if dimensions == 1 else "picture"
     # os.path.isfile, unlike Path.is_file, says no to a sentence that is too long for a file's name.
     if os.path.isfile(value):  # noqa: PTH113
         return "picture"
@@ -60,18 +76,19 @@ def kind_of(value: PictureLike | int) -> Kind:
     return "words"
 
 
-def terms_of(query: Query) -> list[Term]:
+def terms_of(query: Any) -> list[Term]:
     """The parts of a query.
 
     In a string, `+` and `-` between spaces part the terms of a mixture, if one of them is more than bare words: the
-    path of a picture, `#7` for item 7, or words in double quotes; then all must be. `0.5 *` before a term is its
-    weight.
+    path of a picture or of a vector (`.npy`), `#7` for item 7, or words in double quotes; then all must be. `0.5 *`
+    before a term is its weight.
 
     Args:
         query: a path, words, a picture, a vector, an id, or a mixture: a string, or pairs of a part and its weight.
 
     Raises:
-        InvalidInput: bare words in a mixture; their position is named.
+        InvalidInput: bare words in a mixture, whose position is named; weights that are none, or all 0; no vector in a
+            file of one.
 
     Example:
         >>> [(term.value, term.weight) for term in terms_of('#7 + 0.5 * "red" - "old shoe"')]
@@ -82,10 +99,43 @@ def terms_of(query: Query) -> list[Term]:
         [('Coca-Cola - can', 1.0)]
     """
     if isinstance(query, str) and not os.path.isfile(query):  # noqa: PTH113
-        return _parsed(query)
-    if isinstance(query, list | tuple) and query and all(isinstance(pair, tuple) for pair in query):
-        return [Term(value, float(weight)) for value, weight in query]
-    return [Term(query)]
+        terms = _parsed(query)
+    elif isinstance(query, list | tuple) and query and all(isinstance(pair, tuple) for pair in query):
+        terms = [_weighted(pair) for pair in query]
+    else:
+        return [Term(_as_vector(query))]
+    if not any(term.weight for term in terms):
+        raise InvalidInput("the weights of all terms are 0: nothing is asked for")
+    return [Term(_as_vector(term.value), term.weight) for term in terms]
+
+
+def _weighted(pair: tuple[Any, ...]) -> Term:
+    try:
+        value, number = pair
+        weight = float(number)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput("a mixture in pairs: wanted a part and its weight, such as ('photo.jpg', 0.5)") from error
+    return Term(value, weight)
+
+
+def _as_vector(value: Any) -> Any:
+    """The vector in a file of one, or in a list of numbers; all else as it is."""
+    where = "the list"
+    try:
+        if isinstance(value, list | tuple):
+            vector = np.asarray(value, dtype=np.float32)
+        elif isinstance(value, str | Path) and Path(value).suffix.lower() == VECTOR_FILE:
+            where = f"'{value}'"
+            vector = np.load(value)
+        else:
+            return value
+    except OSError as error:
+        raise InvalidInput(f"cannot read the vector in '{value}': {error.strerror or error}") from error
+    except (TypeError, ValueError, EOFError) as error:
+        raise InvalidInput(f"{where} holds no vector: wanted numbers") from error
+    if vector.ndim != 1:
+        raise InvalidInput(f"{where} is an array of shape {vector.shape}, wanted one vector [dim]")
+    return vector
 
 
 def _parsed(text: str) -> list[Term]:
@@ -112,11 +162,12 @@ def _term(text: str, sign: str) -> Term | None:
     """A term of a mixture, None if it is bare words or nothing."""
     weight, value = re.fullmatch(r"(?:(\d+\.?\d*|\.\d+)\s*\*)?(.*)", text.strip(), re.DOTALL).groups()  # type: ignore[union-attr]
     value, weight = value.strip(), float(f"{sign}{weight or 1}")
-    if len(value) > 2 and value[0] == value[-1] == '"' and '"' not in value[1:-1]:
+    if len(value) > 1 and value[0] == value[-1] == '"' and '"' not in value[1:-1]:
         return Term(value[1:-1], weight)
     if re.fullmatch(r"#\d+", value):
         return Term(int(value[1:]), weight)
-    return Term(value, weight) if os.path.isfile(value) or _is_picture_name(value) else None  # noqa: PTH113
+    named = _is_picture_name(value) or value.lower().endswith(VECTOR_FILE)
+    return Term(value, weight) if named or os.path.isfile(value) else None  # noqa: PTH113
 
 
 def _is_picture_name(text: str | Path) -> bool:

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from nearkin.errors import InvalidInput
 from nearkin.evaluation.intervals import Figure
 from nearkin.gallery.columns import THUMBNAIL
-from nearkin.gallery.derived import damaged
+from nearkin.gallery.derived import unfit
 from nearkin.gallery.hits import Hits, Item
 from nearkin.gallery.indexes.lsh import LshIndex
 from nearkin.gallery.live import LiveIndex
@@ -154,10 +154,12 @@ class View:
         return self.snapshot.take(self.rows_of([id]), [THUMBNAIL])[THUMBNAIL][0].as_py()
 
     def repair(self) -> list[str]:
-        """Remove derived files that do not fit, to be made anew; says which."""
-        wrong = damaged(self._derived / INDEXES)
+        """Remove derived files that do not fit, and make the index anew; says which."""
+        wrong = unfit(self._derived / INDEXES, self.snapshot)
         for folder in wrong:
             shutil.rmtree(folder, ignore_errors=True)
+        if wrong:
+            self._upkeep.build(self.snapshot)
         return [*map(str, wrong), *self.records.repair()]
 
     @cached_property

@@ -12,12 +12,12 @@ from nearkin.gallery.indexes import ExactIndex, build, load, measure_recall
 
 KINDS = ("lsh", "hnsw", "ivf")
 N, DIM = 6000, 32
+CENTERS = np.random.default_rng(99).standard_normal((40, DIM), dtype=np.float32)
 
 
 def mixture(n: int, seed: int) -> np.ndarray:
     generator = np.random.default_rng(seed)
-    centers = np.random.default_rng(99).standard_normal((40, DIM), dtype=np.float32)
-    return unit(centers[generator.integers(0, 40, n)] + 0.7 * generator.standard_normal((n, DIM), dtype=np.float32))
+    return unit(CENTERS[generator.integers(0, 40, n)] + 0.7 * generator.standard_normal((n, DIM), dtype=np.float32))
 
 
 VECTORS, QUERIES = mixture(N, 0), mixture(300, 1)
@@ -54,12 +54,22 @@ def test_other_numbers_of_answers(index, k):
 
 @pytest.mark.parametrize("share", [0.5, 0.1, 0.01, 0.001])
 def test_a_filter_keeps_the_recall(index, share, monkeypatch):
-    monkeypatch.setattr("nearkin.gallery.indexes.approximate._FEW", 100)
+    # Else the few that pass a narrow filter are scored one and all.
+    monkeypatch.setattr("nearkin.gallery.indexes.approximate._FEW", 1)
     allowed = np.random.default_rng(5).random(N) < share
-    scores, rows = index.search(QUERIES, 10, allowed)
-    assert allowed[rows[rows >= 0]].all()
-    truth = EXACT.search(QUERIES, 10, allowed)[0]
+    k = min(10, int(allowed.sum()) // 2)
+    scores, rows = index.search(QUERIES, k, allowed)
+    assert allowed[rows].all()
+    truth = EXACT.search(QUERIES, k, allowed)[0]
     assert np.mean(scores == truth) >= 0.98
+    assert measure_recall(index, QUERIES, k=k, allowed=allowed).value >= 0.98
+
+
+def test_a_filter_by_class_keeps_the_recall(index, monkeypatch):
+    """Half of the queries lie among what is left out, so that what is allowed is far from them."""
+    monkeypatch.setattr("nearkin.gallery.indexes.approximate._FEW", 1)
+    allowed = (VECTORS @ unit(CENTERS).T).argmax(axis=1) < len(CENTERS) // 2
+    assert 0.4 < allowed.mean() < 0.6
     assert measure_recall(index, QUERIES, allowed=allowed).value >= 0.98
 
 

@@ -120,12 +120,13 @@ class ApproximateIndex(Index):
         share = total / len(allowed)
         # Room for luck: k of a random share lie within the first wanted / share for all but a few queries.
         wanted = k + 2 * k**0.5 + 2
-        depth, effort = round(self._depth(round(wanted), effort) / share), round(effort * wanted / k / share)
+        expected = self._depth(round(wanted), effort)
+        depth, effort = round(expected / share), round(effort * wanted / k / share)
         rows = self._rows(queries, depth, effort)
         rows = np.where(allowed[rows], rows, -1)  # where there is none, it stays so, whatever is said of the last row
         scores, found = rerank(queries, self.vectors, rows, k, self.metric)
-        # Too few: what is allowed lies away from this query, more than by chance.
-        short = found[:, -1] < 0
+        # Fewer than by chance: what is allowed lies away from this query, and the order out there is coarse.
+        short = (rows >= 0).sum(axis=1) < min(total, expected - 3 * expected**0.5)
         if short.any():
             scores[short], found[short] = self.exact.search(queries[short], k, allowed)
         return scores, found
