@@ -52,10 +52,16 @@ def test_other_numbers_of_answers(index, k):
     assert measure_recall(index, QUERIES, k=k).value >= 0.97
 
 
-@pytest.mark.parametrize("share", [0.5, 0.1, 0.01, 0.001])
-def test_a_filter_keeps_the_recall(index, share, monkeypatch):
-    # Else the few that pass a narrow filter are scored one and all.
+@pytest.fixture
+def approximately(monkeypatch):
+    """Filtered searches go through the index even where an exact one is faster."""
     monkeypatch.setattr("nearkin.gallery.indexes.approximate._FEW", 1)
+    monkeypatch.setattr("nearkin.gallery.indexes.approximate._MOST_WORK", float("inf"))
+
+
+@pytest.mark.usefixtures("approximately")
+@pytest.mark.parametrize("share", [0.5, 0.1, 0.01, 0.001])
+def test_a_filter_keeps_the_recall(index, share):
     allowed = np.random.default_rng(5).random(N) < share
     k = min(10, int(allowed.sum()) // 2)
     scores, rows = index.search(QUERIES, k, allowed)
@@ -65,22 +71,30 @@ def test_a_filter_keeps_the_recall(index, share, monkeypatch):
     assert measure_recall(index, QUERIES, k=k, allowed=allowed).value >= 0.98
 
 
-def test_a_filter_by_class_keeps_the_recall(index, monkeypatch):
+@pytest.mark.usefixtures("approximately")
+def test_a_filter_by_class_keeps_the_recall(index):
     """Half of the queries lie among what is left out, so that what is allowed is far from them."""
-    monkeypatch.setattr("nearkin.gallery.indexes.approximate._FEW", 1)
     allowed = (VECTORS @ unit(CENTERS).T).argmax(axis=1) < len(CENTERS) // 2
     assert 0.4 < allowed.mean() < 0.6
     assert measure_recall(index, QUERIES, allowed=allowed).value >= 0.98
 
 
-def test_a_filter_that_lies_away_from_the_query_is_answered_exactly(index, monkeypatch):
-    monkeypatch.setattr("nearkin.gallery.indexes.approximate._FEW", 100)
+@pytest.mark.usefixtures("approximately")
+def test_a_filter_that_lies_away_from_the_query_is_answered_exactly(index):
     far = VECTORS @ QUERIES[0] < 0
     assert far.sum() > 1000
     scores, rows = index.search(QUERIES[:1], 10, far)
     expected = EXACT.search(QUERIES[:1], 10, far)
     np.testing.assert_array_equal(rows, expected[1])
     np.testing.assert_array_equal(scores, expected[0])
+
+
+def test_a_filter_that_makes_the_index_slow_is_answered_exactly(index, monkeypatch):
+    monkeypatch.setattr("nearkin.gallery.indexes.approximate._FEW", 1)
+    monkeypatch.setattr(index, "work", lambda effort: N + 1.0)
+    monkeypatch.setattr(index, "_nearest", None)
+    allowed = np.arange(N) % 2 == 0
+    np.testing.assert_array_equal(index.search(QUERIES, 10, allowed)[1], EXACT.search(QUERIES, 10, allowed)[1])
 
 
 def test_more_answers_than_there_are(index):

@@ -19,6 +19,8 @@ FAISS, ORDER, ENCODING = "index.faiss", "order.npy", "encoding.npz"
 ANSWERS = 10
 # Up to so many allowed rows, scoring them all is as fast as searching.
 _FEW = 1 << 13
+# With a filter, a search may take so much of the time of an exact one.
+_MOST_WORK = 1.0
 
 
 def faiss() -> Any:
@@ -83,11 +85,12 @@ class ApproximateIndex(Index):
             seed: of all that is drawn.
         """
 
-    @property
     @abstractmethod
-    def work(self) -> float:
-        """How long a search takes, in proportion: what settings are compared by. An estimate, so that it is the same
-        on every machine and in every run."""
+    def work(self, effort: int) -> float:
+        """How long a search takes, in vectors that an exact search looks through meanwhile: about 5 ns each.
+
+        An estimate from what was timed once, so that the same is chosen on every machine and in every run.
+        """
 
     @abstractmethod
     def _nearest(self, queries: np.ndarray, depth: int, effort: int) -> Int[np.ndarray, "q depth"]:
@@ -113,15 +116,15 @@ class ApproximateIndex(Index):
         return self._search_allowed(queries, k, effort, allowed)
 
     def _search_allowed(self, queries: np.ndarray, k: int, effort: int, allowed: np.ndarray) -> Found:
-        """Look so much deeper that enough of what is found is allowed; where it is not, search exactly."""
+        """Look so much deeper that enough of what is found is allowed; search exactly where it is not, or is faster."""
         total = int(allowed.sum())
-        if total <= max(k, _FEW):
-            return self.exact.search(queries, k, allowed)
         share = total / len(allowed)
         # Room for luck: k of a random share lie within the first wanted / share for all but a few queries.
         wanted = k + 2 * k**0.5 + 2
         expected = self._depth(round(wanted), effort)
-        depth, effort = round(expected / share), round(effort * wanted / k / share)
+        depth, effort = (round(each / max(share, 1e-9)) for each in (expected, effort * wanted / k))
+        if total <= max(k, _FEW) or self.work(effort) > _MOST_WORK * len(self):
+            return self.exact.search(queries, k, allowed)
         rows = self._rows(queries, depth, effort)
         rows = np.where(allowed[rows], rows, -1)  # where there is none, it stays so, whatever is said of the last row
         scores, found = rerank(queries, self.vectors, rows, k, self.metric)

@@ -57,9 +57,8 @@ class HnswIndex(ApproximateIndex):
     def setting(self) -> str:
         return f"{self._core.hnsw.nb_neighbors(1)} links, efSearch {self.effort}"
 
-    @property
-    def work(self) -> float:
-        return float(self.effort)
+    def work(self, effort: int) -> float:
+        return 400.0 * effort
 
     def _nearest(self, queries: Float[np.ndarray, "q dim"], depth: int, effort: int) -> Int[np.ndarray, "q depth"]:
         return search_core(self._core, queries, depth, _parameters(max(effort, depth)))

@@ -46,10 +46,8 @@ class IvfIndex(ApproximateIndex):
     def setting(self) -> str:
         return f"{self._core.nlist} cells, {self.effort} searched"
 
-    @property
-    def work(self) -> float:
-        # A code takes three times as long as a centre.
-        return self._core.nlist + 3 * self.effort * self._core.ntotal / self._core.nlist
+    def work(self, effort: int) -> float:
+        return 2 * self._core.nlist + 6 * effort * self._core.ntotal / self._core.nlist
 
     def _nearest(self, queries: Float[np.ndarray, "q dim"], depth: int, effort: int) -> Int[np.ndarray, "q depth"]:
         return search_core(self._core, queries, depth, _parameters(min(effort, self._core.nlist)))

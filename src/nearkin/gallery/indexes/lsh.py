@@ -64,10 +64,8 @@ class LshIndex(ApproximateIndex):
     def setting(self) -> str:
         return f"{self._core.d} bits, {self.effort} scored exactly"
 
-    @property
-    def work(self) -> float:
-        # An exact score takes as long as 8,000 bits.
-        return self._core.ntotal * self._core.d + 8e3 * self.effort
+    def work(self, effort: int) -> float:
+        return self._core.ntotal * self._core.d / 320 + 24 * effort
 
     def _nearest(self, queries: UInt8[np.ndarray, "q bytes"], depth: int, effort: int) -> Int[np.ndarray, "q depth"]:
         return self._core.search(queries, depth)[1]

@@ -159,7 +159,7 @@ def _tuned(
         index = kind.empty(vectors, metric, setting, seed=seed)
         index.add(np.flatnonzero(inside))
         reached = _least_effort(index, asked[chooses], truth[chooses], target)
-        this = min(reached, target), -index.work
+        this = min(reached, target), -index.work(index.effort)
         if this > rank:
             best, rank = index, this
     assert best is not None
