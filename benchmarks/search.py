@@ -361,7 +361,7 @@ def sqlite_vec(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
 
 
 ENGINES: dict[str, Engine] = {
-    **{kind: ours(kind) for kind in ("exact", "lsh", "hnsw", "ivf", "auto")},
+    **{kind: ours(kind) for kind in ("exact", "lsh", "pq", "hnsw", "ivf", "auto")},
     "Gallery exact": through_gallery("exact"),
     "Gallery ivf": through_gallery("ivf"),
     "faiss-flat": faiss_flat,

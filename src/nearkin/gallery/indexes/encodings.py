@@ -1,9 +1,9 @@
-"""What a faiss index holds of a vector: whole numbers of 8 bits, or a hash."""
+"""What a faiss index holds of a vector: whole numbers of 8 bits, codes of groups of its numbers, or a hash."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 
 _SAMPLE = 1 << 15
 
@@ -30,6 +30,27 @@ class WholeNumbers:
 
 
 @dataclass(frozen=True, eq=False)
+class WholeGroups:
+    """Less the middle of all, with zeros at the end, so that the numbers part into groups of one size."""
+
+    center: Float[np.ndarray, " dim"]
+    size: Int[np.ndarray, ""]
+
+    @staticmethod
+    def of(vectors: Float[np.ndarray, "n dim"], size: int) -> "WholeGroups":
+        """Groups of so many numbers."""
+        return WholeGroups(vectors.mean(axis=0, dtype=np.float64).astype(np.float32), np.asarray(size))
+
+    def groups(self, dim: int) -> int:
+        """How many there are in a vector."""
+        return -(-dim // int(self.size))
+
+    def __call__(self, vectors: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, "n padded"]:
+        dim = vectors.shape[1]
+        return np.pad(vectors - self.center, ((0, 0), (0, self.groups(dim) * int(self.size) - dim)))
+
+
+@dataclass(frozen=True, eq=False)
 class Hyperplanes:
     """Random planes through the middle of the vectors; a bit is 1 on the side that a plane's normal points to."""
 
@@ -46,4 +67,4 @@ class Hyperplanes:
         return np.packbits((vectors - self.center) @ self.normals > 0, axis=1)
 
 
-Encoding = WholeNumbers | Hyperplanes
+Encoding = WholeNumbers | WholeGroups | Hyperplanes

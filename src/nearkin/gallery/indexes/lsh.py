@@ -6,25 +6,23 @@ Two vectors at an angle a differ in a share a / pi of the bits, so the Hamming d
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 
-from nearkin.gallery.indexes.approximate import ApproximateIndex, faiss
+from nearkin.gallery.indexes.approximate import faiss
 from nearkin.gallery.indexes.encodings import Hyperplanes
 from nearkin.gallery.indexes.index import Vectors
+from nearkin.gallery.indexes.scanned import ScannedIndex
 from nearkin.similarity import Metric
 
 
-class LshIndex(ApproximateIndex):
-    """Hashes by random hyperplanes, all compared. Effort: how many of the nearest hashes are scored exactly.
-
-    Setting: bits of a hash.
+class LshIndex(ScannedIndex):
+    """Hashes by random hyperplanes, all compared. Setting: bits of a hash.
 
     Source: Charikar 2002, Similarity estimation techniques from rounding algorithms.
     """
 
     kind: ClassVar[str] = "lsh"
     settings: ClassVar[tuple[int, ...]] = (128, 256, 512)
-    efforts: ClassVar[tuple[int, ...]] = (20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000)
     encodings: ClassVar[type] = Hyperplanes
     binary: ClassVar[bool] = True
 
@@ -66,12 +64,3 @@ class LshIndex(ApproximateIndex):
 
     def work(self, effort: int) -> float:
         return self._core.ntotal * self._core.d / 320 + 24 * effort
-
-    def _nearest(self, queries: UInt8[np.ndarray, "q bytes"], depth: int, effort: int) -> Int[np.ndarray, "q depth"]:
-        return self._core.search(queries, depth)[1]
-
-    def _depth(self, k: int, effort: int) -> int:
-        return max(k, effort)
-
-    def _core_bytes(self) -> int:
-        return self._core.ntotal * self._core.code_size
