@@ -380,6 +380,11 @@ ENGINES: dict[str, Engine] = {
 }
 
 
+OURS = ("exact", "lsh", "pq", "hnsw", "ivf", "auto", "Gallery exact", "Gallery ivf")
+# Twice the same curve, or no curve.
+UNDRAWN = ("auto", "Gallery exact", "Gallery ivf", "sqlite-vec")
+
+
 def threads() -> int:
     return int(os.environ["OMP_NUM_THREADS"])
 
@@ -453,25 +458,36 @@ def chosen(results: list[dict[str, Any]], recall: float = 0.99) -> list[dict[str
     """Of each engine and setting the cheapest effort that reaches the recall, or else the best recall."""
     best: dict[tuple[Any, ...], dict[str, Any]] = {}
     for result in results:
-        key = tuple(result[name] for name in ("data", "size", "threads", "engine"))
+        key = (*panel_of(result), result["engine"])
         rank = (min(result["recall"], recall), -result["batch"]["microseconds"])
         if key not in best or rank > best[key]["rank"]:
             best[key] = {**result, "rank": rank}
-    return [best[key] for key in sorted(best)]
+    return list(best.values())
+
+
+def panel_of(result: dict[str, Any]) -> tuple[str, int, int]:
+    return result["data"], result["size"], result["threads"]
 
 
 def show(results: list[dict[str, Any]]) -> None:
-    print("| data | n | threads | engine | effort | recall@10 | one query | batch of 256, a query | build | bytes |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
-    for row in chosen(results):
-        single, batch = (
-            f"{row[name]['microseconds']:.0f} µs ({row[name]['times_flat'][0]:.1f}x)" for name in ("single", "batch")
-        )
-        size = "-" if row["bytes"] is None else f"{row['bytes']:.0f}"
-        print(
-            f"| {row['data']} | {row['size']:,} | {row['threads']} | {row['engine']} | {row['effort']} "
-            f"| {row['recall']:.4f} | {single} | {batch} | {row['build_processor']:.0f} s | {size} |"
-        )
+    """A table for each data set, the fastest single query first."""
+    for panel in sorted({panel_of(result) for result in results}):
+        data, size, count = panel
+        print(f"\n{data}, {size:,} vectors, {count} thread{'s' if count > 1 else ''}:\n")
+        print("| engine | effort | recall@10 | one query | batches of 256 | build | bytes a vector |")
+        print("|---|---|---|---|---|---|---|")
+        rows = [row for row in chosen(results) if panel_of(row) == panel]
+        for row in sorted(rows, key=lambda row: row["single"]["microseconds"]):
+            single, batch = (
+                f"{row[name]['microseconds']:,.0f} µs ({row[name]['times_flat'][0]:.3g}x)"
+                for name in ("single", "batch")
+            )
+            engine = f"**{row['engine']}**" if row["engine"] in OURS else row["engine"]
+            held = "-" if row["bytes"] is None else f"{row['bytes']:.0f}"
+            print(
+                f"| {engine} | {row['effort']} | {row['recall']:.4f} | {single} | {batch} "
+                f"| {row['build_processor']:.0f} s | {held} |"
+            )
 
 
 def plot(results: list[dict[str, Any]], path: str) -> None:
@@ -480,38 +496,35 @@ def plot(results: list[dict[str, Any]], path: str) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    found = [(row["data"], row["size"]) for row in results if row["threads"] == 1]
-    # A panel of one engine compares nothing.
-    panels = sorted({panel for panel in found if found.count(panel) > 1})
-    figure, axes = plt.subplots(1, len(panels), figsize=(5 * len(panels), 4.5), squeeze=False)
-    names = list(ENGINES)
-    for axis, (data, size) in zip(axes[0], panels, strict=True):
-        for number, engine in enumerate(names):
-            rows = [
-                row
-                for row in results
-                if (row["data"], row["size"], row["engine"], row["threads"]) == (data, size, engine, 1)
-            ]
-            if rows and not engine.startswith("Gallery"):
+    drawn = [row for row in results if row["threads"] == 1 and row["engine"] not in UNDRAWN]
+    panels = sorted({panel_of(row)[:2] for row in drawn})
+    figure, axes = plt.subplots(2, len(panels), figsize=(4.6 * len(panels), 8), squeeze=False, sharex=True)
+    names = [name for name in ENGINES if name not in UNDRAWN]
+    for column, (data, size) in enumerate(panels):
+        for axis, how, title in zip(
+            axes[:, column], ("single", "batch"), ("one by one", "batches of 256"), strict=True
+        ):
+            for number, engine in enumerate(names):
+                rows = [row for row in drawn if panel_of(row)[:2] == (data, size) and row["engine"] == engine]
                 rows.sort(key=lambda row: row["recall"])
                 axis.plot(
                     [max(1e-4, 1 - row["recall"]) for row in rows],
-                    [1e6 / row["batch"]["microseconds"] for row in rows],
-                    "o-" if number < 5 else "x--",
+                    [1e6 / row[how]["microseconds"] for row in rows],
+                    "o-" if engine in OURS else "x--",
                     color=f"C{number % 10}",
                     label=engine,
-                    linewidth=2 if number < 5 else 1,
+                    linewidth=2 if engine in OURS else 1,
                 )
-        axis.set(xscale="log", yscale="log", title=f"{data}, {size:,} x 128", xlabel="recall@10")
-        axis.invert_xaxis()
-        axis.axvline(0.01, color="grey", linewidth=0.5)
-        axis.set_xticks([0.3, 0.1, 0.03, 0.01, 0.001, 1e-4], ["0.7", "0.9", "0.97", "0.99", "0.999", "1"])
-        axis.minorticks_off()
-    axes[0, 0].set_ylabel("queries a second of processor time, batches of 256")
-    for axis in axes[0]:
-        axis.legend(fontsize=7, loc="lower left")
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
+            axis.set(xscale="log", yscale="log", title=f"{data}, {size:,}, {title}", xlabel="recall@10")
+            axis.axvline(0.01, color="grey", linewidth=0.5)
+            axis.set_xticks([0.1, 0.03, 0.01, 0.001, 1e-4], ["0.9", "0.97", "0.99", "0.999", "1"])
+            axis.minorticks_off()
+        axes[0, column].invert_xaxis()
+    for axis in axes[:, 0]:
+        axis.set_ylabel("queries a second of processor time")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=9, loc="lower center", ncols=8)
+    figure.tight_layout(rect=(0, 0.07, 1, 1))
+    figure.savefig(path, dpi=100)
 
 
 def main() -> None:

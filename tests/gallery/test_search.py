@@ -141,6 +141,7 @@ def test_honest_finds_nothing_where_nothing_is_alike_enough(gallery: Gallery, fo
     [
         (3, {"k": 0}, "k is 0, wanted at least 1"),
         (3, {"offset": -1}, "offset is -1"),
+        (3, {"threshold": float("nan")}, "threshold is NaN"),
         (99, {}, "no item has the id 99: take ids from hits"),
         (-1, {}, "no item has the id -1"),
         (np.full(16, np.inf), {}, "NaN or infinity"),

@@ -372,7 +372,7 @@ class Gallery:
             At most k hits, best first; of equal scores the lower id comes first.
 
         Raises:
-            InvalidInput: k < 1, offset < 0, the gallery is empty, no such picture file or item; a vector with another
+            InvalidInput: k < 1, offset < 0, a threshold of NaN, the gallery is empty, no such picture file or item; a vector with another
                 count of numbers, with NaN, or zero; words for an encoder of pictures only; a malformed filter; `honest`
                 for words, or without a calibration.
             UnknownName: the filter names a column that there is not.
@@ -413,6 +413,8 @@ class Gallery:
             raise InvalidInput(f"k is {k}, wanted at least 1")
         if offset < 0:
             raise InvalidInput(f"offset is {offset}, wanted 0 or more")
+        if threshold is not None and np.isnan(threshold):
+            raise InvalidInput("threshold is NaN, wanted a score, -1 to 1")
         view = self._newest()
         if not len(view.snapshot):
             raise InvalidInput(f"gallery '{self.place}' is empty: add pictures with Gallery.add or `nearkin index`")

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from nearkin.gallery.indexes.approximate import faiss
 from nearkin.gallery.indexes.encodings import Hyperplanes
 from nearkin.gallery.indexes.index import Vectors
-from nearkin.gallery.indexes.scanned import ScannedIndex
+from nearkin.gallery.indexes.scanned import SCORE, ScannedIndex
 from nearkin.similarity import Metric
 
 
@@ -63,4 +63,4 @@ class LshIndex(ScannedIndex):
         return f"{self._core.d} bits, {self.effort} scored exactly"
 
     def work(self, effort: int) -> float:
-        return self._core.ntotal * self._core.d / 320 + 24 * effort
+        return self._core.ntotal * self._core.d / 300 + SCORE * effort

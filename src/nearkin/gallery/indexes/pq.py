@@ -7,7 +7,7 @@ import numpy as np
 from nearkin.gallery.indexes.approximate import faiss
 from nearkin.gallery.indexes.encodings import WholeGroups
 from nearkin.gallery.indexes.index import Vectors
-from nearkin.gallery.indexes.scanned import ScannedIndex
+from nearkin.gallery.indexes.scanned import SCORE, ScannedIndex
 from nearkin.similarity import Metric
 
 # What the codes are learned from.
@@ -42,4 +42,4 @@ class PqIndex(ScannedIndex):
         return f"{self._core.M} codes of 4 bits, {self.effort} scored exactly"
 
     def work(self, effort: int) -> float:
-        return self._core.ntotal * self._core.M / 200 + 24 * effort
+        return self._core.ntotal * self._core.M / 170 + SCORE * effort
