@@ -372,9 +372,9 @@ class Gallery:
             At most k hits, best first; of equal scores the lower id comes first.
 
         Raises:
-            InvalidInput: k < 1, offset < 0, a threshold of NaN, the gallery is empty, no such picture file or item; a vector
-                with another count of numbers, with NaN, or zero; words for an encoder of pictures only; a malformed
-                filter; `honest` for words, or without a calibration.
+            InvalidInput: k < 1, offset < 0, a threshold of NaN, the gallery is empty, no such picture file or item;
+                a vector with another count of numbers, with NaN, or zero; words for an encoder of pictures only; a
+                malformed filter; `honest` for words, or without a calibration.
             UnknownName: the filter names a column that there is not.
             PictureError: the picture cannot be decoded.
 

@@ -110,10 +110,11 @@ class CertifiedSearch:
         length = self.codes.length
         # The error of a score is the product of these two: a group's measures and a query's.
         self._measures = np.stack(
-            [self.codes.residual, length + self.codes.residual, length + middle, length**2, np.ones_like(length)]
+            [self.codes.residual, length + self.codes.residual, length + middle, length**2, np.ones_like(length)],
+            axis=1,
         )
         ends = np.arange(0, len(length), _CHUNK)
-        self._chunks = np.maximum.reduceat(self._measures, ends, axis=1) if len(ends) else self._measures
+        self._chunks = np.maximum.reduceat(self._measures, ends) if len(ends) else self._measures
         half_square = self.codes.half_square.reshape(-1, GROUP)
         self._nearest, self._farthest = half_square.min(axis=1), half_square.max(axis=1)
 
@@ -144,7 +145,7 @@ class CertifiedSearch:
         best = np.full((len(queries), k), -np.inf)
         found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         for groups, scores in self._blocks(queries, allowed):
-            step, measures = self.codes.step[groups], self._measures[:, groups]
+            step, measures = self.codes.step[groups], self._measures[groups]
             # In steps of the query; the greatest error among the groups serves for all of them.
             most = scores.amax(dim=2).numpy() * step
             error = queries.measures @ self._greatest(groups)
@@ -159,7 +160,7 @@ class CertifiedSearch:
             # Now row by row, each with the error of its group.
             rows = (group + groups.start)[:, None] * GROUP + np.arange(GROUP)
             scale = queries.step[query] * step[group]
-            error = (queries.measures[query] * measures.T[group]).sum(axis=1)
+            error = np.einsum("pm,pm->p", queries.measures[query], measures[group])
             offset = self.codes.half_square[rows] if self.metric == "euclidean" else 0.0
             # A row stays if product * scale + error - offset >= threshold.
             least = (offset + (threshold[query] - error)[:, None]) / scale[:, None]
@@ -181,7 +182,7 @@ class CertifiedSearch:
         return [row[order[end - size : end]] for size, end in zip(np.diff(ends, prepend=0), ends, strict=True)]
 
     def _greatest(self, groups: slice) -> Float[np.ndarray, " 5"]:
-        return self._chunks[:, groups.start // _CHUNK : -(-groups.stop // _CHUNK)].max(axis=1)
+        return self._chunks[groups.start // _CHUNK : -(-groups.stop // _CHUNK)].max(axis=0)
 
     def _blocks(self, queries: "_Rounded", allowed: np.ndarray | None) -> Iterator[tuple[slice, torch.Tensor]]:
         """Whole-number scores `[q, groups, GROUP]` of some groups at a time, in a buffer that the next overwrites."""

@@ -8,10 +8,8 @@ from jaxtyping import Float, Int
 
 Metric = Literal["cosine", "euclidean"]
 
-# Rows whose exact scores are taken at once: 64 MiB of double precision at 128 numbers a vector.
-_ROWS = 1 << 16
-# For several queries together less, so that they stay in the cache.
-_TOGETHER = 1 << 13
+# Rows whose exact scores are taken at once, for one query and for several: in double precision they stay in the cache.
+_ROWS, _TOGETHER = 1 << 10, 1 << 13
 
 
 def exact_scores(
@@ -48,10 +46,13 @@ def best_of(
 ) -> tuple[Float[np.ndarray, " kept"], Int[np.ndarray, " kept"]]:
     """Exact scores and numbers of the k best among some rows of the vectors; of equal scores the lower row first."""
     if len(rows) > _ROWS:
-        parts = [best_of(query, vectors, rows[i : i + _ROWS], k, metric) for i in range(0, len(rows), _ROWS)]
-        scores, rows = (np.concatenate(column) for column in zip(*parts, strict=True))
+        parts = (vectors.take(rows[i : i + _ROWS], axis=0) for i in range(0, len(rows), _ROWS))
+        scores = np.concatenate([exact_scores(query, part, metric) for part in parts])
     else:
         scores = exact_scores(query, vectors.take(rows, axis=0), metric)
+    if len(rows) > 20 * k:
+        among = np.flatnonzero(scores >= np.partition(scores, -k)[-k])
+        scores, rows = scores[among], rows[among]
     best = np.lexsort((rows, -scores))[:k]
     return scores[best], rows[best]
 
