@@ -490,6 +490,15 @@ def show(results: list[dict[str, Any]]) -> None:
             )
 
 
+def undominated(rows: list[dict[str, Any]], how: str) -> list[dict[str, Any]]:
+    """Those that no other one beats in both recall and time, by falling recall."""
+    kept: list[dict[str, Any]] = []
+    for row in sorted(rows, key=lambda row: (-row["recall"], row[how]["microseconds"])):
+        if not kept or row[how]["microseconds"] < kept[-1][how]["microseconds"]:
+            kept.append(row)
+    return kept
+
+
 def plot(results: list[dict[str, Any]], path: str) -> None:
     import matplotlib as mpl
 
@@ -498,7 +507,7 @@ def plot(results: list[dict[str, Any]], path: str) -> None:
 
     drawn = [row for row in results if row["threads"] == 1 and row["engine"] not in UNDRAWN]
     panels = sorted({panel_of(row)[:2] for row in drawn})
-    figure, axes = plt.subplots(2, len(panels), figsize=(4.6 * len(panels), 8), squeeze=False, sharex=True)
+    figure, axes = plt.subplots(2, len(panels), figsize=(4.6 * len(panels), 8), squeeze=False, sharex="col")
     names = [name for name in ENGINES if name not in UNDRAWN]
     for column, (data, size) in enumerate(panels):
         for axis, how, title in zip(
@@ -506,7 +515,7 @@ def plot(results: list[dict[str, Any]], path: str) -> None:
         ):
             for number, engine in enumerate(names):
                 rows = [row for row in drawn if panel_of(row)[:2] == (data, size) and row["engine"] == engine]
-                rows.sort(key=lambda row: row["recall"])
+                rows = undominated(rows, how)
                 axis.plot(
                     [max(1e-4, 1 - row["recall"]) for row in rows],
                     [1e6 / row[how]["microseconds"] for row in rows],
