@@ -451,7 +451,7 @@ def keep(result: dict[str, Any]) -> None:
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
     same = ("engine", "data", "size", "threads", "effort")
     known = [old for old in known if any(old[name] != result[name] for name in same)]
-    RESULTS.write_text(json.dumps([*known, result], indent=1) + "\n")
+    RESULTS.write_text("[\n" + ",\n".join(map(json.dumps, [*known, result])) + "\n]\n")
 
 
 def chosen(results: list[dict[str, Any]], recall: float = 0.99) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from nearkin.errors import ArtefactError
 from nearkin.gallery.indexes import ExactIndex, Index, build, load
 from nearkin.gallery.live import LiveIndex, matched
 
-FORMAT = 1
+FORMAT = 2
 STAMP, VECTORS = "stamp.json", "vectors.npy"
 # The share of items, changed since an index was built, from which on it is built anew.
 WORN = 0.1
