@@ -509,7 +509,7 @@ class Gallery:
         """Ids of the items whose hashes begin alike, the fullest bucket first.
 
         Args:
-            bits: how many first bits are compared, at least 1 and at most those of a hash (`index.setting`).
+            bits: how many first bits are compared: 1 to those of a hash, which `index.setting` tells.
 
         Raises:
             InvalidInput: bits out of range, or the index is of another kind than "lsh".
