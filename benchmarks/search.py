@@ -361,7 +361,7 @@ def sqlite_vec(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
 
 
 ENGINES: dict[str, Engine] = {
-    **{kind: ours(kind) for kind in ("exact", "lsh", "pq", "hnsw", "ivf", "auto")},
+    **{kind: ours(kind) for kind in ("exact", "lsh", "pq", "hnsw", "ivf", "ivf-pq", "auto")},
     "Gallery exact": through_gallery("exact"),
     "Gallery ivf": through_gallery("ivf"),
     "faiss-flat": faiss_flat,
@@ -380,7 +380,7 @@ ENGINES: dict[str, Engine] = {
 }
 
 
-OURS = ("exact", "lsh", "pq", "hnsw", "ivf", "auto", "Gallery exact", "Gallery ivf")
+OURS = ("exact", "lsh", "pq", "hnsw", "ivf", "ivf-pq", "auto", "Gallery exact", "Gallery ivf")
 # Twice the same curve, or no curve.
 UNDRAWN = ("auto", "Gallery exact", "Gallery ivf", "sqlite-vec")
 

@@ -35,7 +35,7 @@ def info(place: Place, as_json: Json = False) -> None:
 @gallery.command()
 def build(
     place: Place,
-    kind: Annotated[str, typer.Option(help="auto, exact, lsh, pq, hnsw or ivf.")] = "auto",
+    kind: Annotated[str, typer.Option(help="auto, exact, lsh, pq, hnsw, ivf or ivf-pq.")] = "auto",
     recall: Annotated[float, typer.Option(help="Share of the true 10 nearest that shall be found.")] = 0.99,
     as_json: Json = False,
 ) -> None:

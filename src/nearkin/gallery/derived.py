@@ -70,7 +70,7 @@ def open_index(folder: Path, truth: Truth, kind: str = "exact", *, recall: float
 
 def find_index(folder: Path, truth: Truth, kind: str = "exact") -> LiveIndex | None:
     """The index from its files, None if none of them fits. Arguments as `open_index`."""
-    for path in folder.glob(f"{kind}-*"):
+    for path in folder.glob(f"{kind}-{'[0-9a-f]' * 16}"):
         # Another process may remove files while they are opened.
         with suppress(ArtefactError, OSError, ValueError):
             return _opened(path, truth)

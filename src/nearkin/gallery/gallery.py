@@ -462,7 +462,7 @@ class Gallery:
         again; when it falls short, the process that notices builds the index anew while searches go on.
 
         Args:
-            kind: "exact", "lsh", "pq", "hnsw", "ivf", or "auto": chosen by size and by what is measured.
+            kind: "exact", "lsh", "pq", "hnsw", "ivf", "ivf-pq", or "auto": chosen by size and by what is measured.
             recall: share of the true 10 nearest that an approximate index shall find, 0 < recall < 1.
 
         Returns:

@@ -28,7 +28,7 @@ class IndexSetting:
     """Which index a gallery shall have.
 
     Args:
-        kind: "exact", "lsh", "pq", "hnsw", "ivf" or "auto".
+        kind: "exact", "lsh", "pq", "hnsw", "ivf", "ivf-pq" or "auto".
         recall: share of the true 10 nearest that an approximate index shall find, 0 < recall < 1.
     """
 

@@ -10,7 +10,7 @@ from nearkin.arrays import unit
 from nearkin.errors import ArtefactError
 from nearkin.gallery.indexes import ExactIndex, build, load, measure_recall
 
-KINDS = ("lsh", "pq", "hnsw", "ivf")
+KINDS = ("lsh", "pq", "hnsw", "ivf", "ivf-pq")
 N, DIM = 6000, 32
 CENTERS = np.random.default_rng(99).standard_normal((40, DIM), dtype=np.float32)
 
@@ -119,11 +119,11 @@ def test_comes_back_from_its_files(index, tmp_path):
 
 
 def test_takes_less_memory_than_the_vectors_and_a_graph(index):
-    assert {"lsh": 16, "pq": 4, "hnsw": DIM + 128, "ivf": DIM + 8}[index.kind] <= index.bytes_per_vector
+    assert {"lsh": 16, "pq": 4, "hnsw": DIM + 128, "ivf": DIM + 8, "ivf-pq": 16}[index.kind] <= index.bytes_per_vector
     assert index.bytes_per_vector < 4 * DIM + 200
 
 
-@pytest.mark.parametrize("kind", ["pq", "hnsw", "ivf"])
+@pytest.mark.parametrize("kind", ["pq", "hnsw", "ivf", "ivf-pq"])
 def test_distance_of_vectors_that_are_not_unit(kind):
     generator = np.random.default_rng(0)
     vectors, queries = (mixture(n, n) * generator.uniform(1, 5, (n, 1)).astype(np.float32) + 10 for n in (3000, 100))
@@ -146,7 +146,7 @@ import numpy as np
 from nearkin.arrays import unit
 from nearkin.gallery.indexes import build
 vectors = unit(np.random.default_rng(0).standard_normal((1000, 16), dtype=np.float32))
-for kind in ("exact", "lsh", "pq", "hnsw", "ivf"):
+for kind in ("exact", "lsh", "pq", "hnsw", "ivf", "ivf-pq"):
     assert build(vectors, kind, recall=0.9).search(vectors[:5], 1)[1].ravel().tolist() == [0, 1, 2, 3, 4], kind
 """
     subprocess.run([sys.executable, "-c", program], check=True)

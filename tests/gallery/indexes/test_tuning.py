@@ -54,7 +54,7 @@ def test_auto_is_exact_where_that_is_fast():
     assert build(VECTORS, "auto").kind == "exact"
 
 
-@pytest.mark.parametrize(("worth", "kinds"), [(1e-9, {"exact"}), (1e9, {"ivf", "hnsw", "pq"})])
+@pytest.mark.parametrize(("worth", "kinds"), [(1e-9, {"exact"}), (1e9, {"ivf", "ivf-pq", "hnsw", "pq"})])
 def test_auto_takes_an_approximate_kind_only_where_it_gains(worth, kinds, monkeypatch):
     monkeypatch.setattr(tuning, "_EXACT_UP_TO", 1000)
     monkeypatch.setattr(tuning, "_TRIAL", 800)

@@ -17,6 +17,8 @@ FAISS, ORDER, ENCODING = "index.faiss", "order.npy", "encoding.npz"
 
 # The effort of an index is meant for so many answers; more answers take more of it.
 ANSWERS = 10
+# The work of an exact score, of a vector somewhere in memory.
+SCORE = 80.0
 # Up to so many allowed rows, scoring them all is as fast as searching.
 _FEW = 1 << 13
 # With a filter, a search may take so much of the time of an exact one.

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 
-from nearkin.gallery.indexes.approximate import ApproximateIndex, faiss, search_core
-from nearkin.gallery.indexes.encodings import WholeNumbers
+from nearkin.gallery.indexes.approximate import ANSWERS, SCORE, ApproximateIndex, faiss, search_core
+from nearkin.gallery.indexes.encodings import Encoding, WholeGroups, WholeNumbers
 from nearkin.gallery.indexes.index import Vectors
 from nearkin.similarity import Metric
 
@@ -31,15 +31,10 @@ class IvfIndex(ApproximateIndex):
 
     @classmethod
     def empty(cls, vectors: Vectors, metric: Metric, setting: int, *, seed: int) -> "IvfIndex":
-        n, dim = vectors.shape
-        cells = max(1, round(setting * n**0.5))
-        encoding = WholeNumbers.of(vectors)
+        encoding, dim, cells = WholeNumbers.of(vectors), vectors.shape[1], _cells(len(vectors), setting)
         code = faiss().ScalarQuantizer.QT_8bit_direct_signed
         core = faiss().IndexIVFScalarQuantizer(faiss().IndexFlatL2(dim), dim, cells, code, faiss().METRIC_L2, False)
-        core.cp.seed, core.cp.niter = seed, 8
-        core.cp.min_points_per_centroid, core.cp.max_points_per_centroid = 1, _TRAINED_ON
-        sample = np.random.default_rng(seed).permutation(n)[: _TRAINED_ON * cells]
-        core.train(encoding(vectors[np.sort(sample)]))
+        _learn(core, vectors, encoding, seed)
         return cls(vectors, metric, core, encoding)
 
     @property
@@ -55,6 +50,48 @@ class IvfIndex(ApproximateIndex):
     def _core_bytes(self) -> int:
         # Each code has its place beside it.
         return self._core.ntotal * (self._core.code_size + 8) + self._core.nlist * self._core.d * 4
+
+
+class IvfPqIndex(IvfIndex):
+    """Cells that hold codes of 4 bits for each two numbers; 15 candidates for each answer are scored exactly.
+
+    Effort and setting: as of `IvfIndex`. Source: as of `PqIndex`.
+    """
+
+    kind: ClassVar[str] = "ivf-pq"
+    settings: ClassVar[tuple[int, ...]] = (1, 2)
+    encodings: ClassVar[type] = WholeGroups
+
+    @classmethod
+    def empty(cls, vectors: Vectors, metric: Metric, setting: int, *, seed: int) -> "IvfPqIndex":
+        encoding, cells = WholeGroups.of(vectors, 2), _cells(len(vectors), setting)
+        groups = encoding.groups(vectors.shape[1])
+        core = faiss().IndexIVFPQFastScan(
+            faiss().IndexFlatL2(2 * groups), 2 * groups, cells, groups, 4, faiss().METRIC_L2
+        )
+        # One table for all cells; tables for what is left of each cell's centre are too coarse.
+        core.by_residual = False
+        core.pq.cp.seed, core.pq.cp.min_points_per_centroid = seed, 1
+        _learn(core, vectors, encoding, seed)
+        return cls(vectors, metric, core, encoding)
+
+    def work(self, effort: int) -> float:
+        codes = effort * self._core.ntotal / self._core.nlist
+        return 2 * self._core.nlist + codes * self._core.pq.M / 170 + SCORE * self._depth(ANSWERS, effort)
+
+    def _depth(self, k: int, effort: int) -> int:
+        return 15 * k
+
+
+def _cells(n: int, setting: int) -> int:
+    return max(1, round(setting * n**0.5))
+
+
+def _learn(core: Any, vectors: Vectors, encoding: Encoding, seed: int) -> None:
+    core.cp.seed, core.cp.niter = seed, 8
+    core.cp.min_points_per_centroid, core.cp.max_points_per_centroid = 1, _TRAINED_ON
+    sample = np.random.default_rng(seed).permutation(len(vectors))[: _TRAINED_ON * core.nlist]
+    core.train(encoding(vectors[np.sort(sample)]))
 
 
 @lru_cache

@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 
-from nearkin.gallery.indexes.approximate import faiss
+from nearkin.gallery.indexes.approximate import SCORE, faiss
 from nearkin.gallery.indexes.encodings import Hyperplanes
 from nearkin.gallery.indexes.index import Vectors
-from nearkin.gallery.indexes.scanned import SCORE, ScannedIndex
+from nearkin.gallery.indexes.scanned import ScannedIndex
 from nearkin.similarity import Metric
 
 

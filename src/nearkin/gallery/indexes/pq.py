@@ -4,10 +4,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from nearkin.gallery.indexes.approximate import faiss
+from nearkin.gallery.indexes.approximate import SCORE, faiss
 from nearkin.gallery.indexes.encodings import WholeGroups
 from nearkin.gallery.indexes.index import Vectors
-from nearkin.gallery.indexes.scanned import SCORE, ScannedIndex
+from nearkin.gallery.indexes.scanned import ScannedIndex
 from nearkin.similarity import Metric
 
 # What the codes are learned from.

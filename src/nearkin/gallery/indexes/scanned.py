@@ -7,9 +7,6 @@ from jaxtyping import Int, Shaped
 
 from nearkin.gallery.indexes.approximate import ApproximateIndex
 
-# The work of an exact score, of a vector somewhere in memory.
-SCORE = 80.0
-
 
 class ScannedIndex(ApproximateIndex):
     """Codes of a few bytes, all compared. Effort: how many of the nearest are scored exactly."""

@@ -12,12 +12,14 @@ from nearkin.gallery.indexes.approximate import ANSWERS, ApproximateIndex
 from nearkin.gallery.indexes.exact import ExactIndex
 from nearkin.gallery.indexes.hnsw import HnswIndex
 from nearkin.gallery.indexes.index import Index, Vectors
-from nearkin.gallery.indexes.ivf import IvfIndex
+from nearkin.gallery.indexes.ivf import IvfIndex, IvfPqIndex
 from nearkin.gallery.indexes.lsh import LshIndex
 from nearkin.gallery.indexes.pq import PqIndex
 from nearkin.similarity import Metric
 
-APPROXIMATE: dict[str, type[ApproximateIndex]] = {kind.kind: kind for kind in (LshIndex, PqIndex, HnswIndex, IvfIndex)}
+APPROXIMATE: dict[str, type[ApproximateIndex]] = {
+    kind.kind: kind for kind in (LshIndex, PqIndex, HnswIndex, IvfIndex, IvfPqIndex)
+}
 KINDS = ("auto", "exact", *APPROXIMATE)
 
 # Vectors held out while an index is tuned: half of them choose the effort, half judge the choice.
@@ -44,7 +46,7 @@ def build(
 
     Args:
         vectors: float32 `[n, dim]`; of unit length for the metric "cosine".
-        kind: "exact", "lsh", "pq", "hnsw", "ivf", or "auto", which chooses by size and by what is measured.
+        kind: "exact", "lsh", "pq", "hnsw", "ivf", "ivf-pq", or "auto", which chooses by size and by what is measured.
         recall: share of the true 10 nearest that an approximate index shall find, 0 < recall < 1.
         metric: see `Index`.
         queries: to tune on; by default 2,000 of the vectors, which are added to the index only after that.
@@ -118,7 +120,8 @@ def _chosen(vectors: Vectors, recall: float, metric: Metric, queries: np.ndarray
     # How the time of a search grows from the sample to all: in proportion, or as the cells. That of a graph grows as
     # its layers only where there are clusters; elsewhere no slower than its root.
     growth = n / len(sample)
-    grows: dict[Any, float] = {PqIndex: growth, IvfIndex: growth**0.5, HnswIndex: growth**0.5}
+    root = growth**0.5
+    grows: dict[Any, float] = {PqIndex: growth, IvfIndex: root, IvfPqIndex: root, HnswIndex: root}
     best, fewest = None, _search_seconds(ExactIndex(sample, metric), asked) * growth / _WORTH_IT
     for kind, factor in grows.items():
         trial = _tuned(kind, sample, recall, metric, queries, seed)
