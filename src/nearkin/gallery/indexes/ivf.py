@@ -80,7 +80,7 @@ class IvfPqIndex(IvfIndex):
         return 2 * self._core.nlist + codes * self._core.pq.M / 170 + SCORE * self._depth(ANSWERS, effort)
 
     def _depth(self, k: int, effort: int) -> int:
-        return 15 * k
+        return 15 * max(k, ANSWERS)
 
 
 def _cells(n: int, setting: int) -> int:
