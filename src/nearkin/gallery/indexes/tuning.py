@@ -1,7 +1,6 @@
 """Building an index: it is tuned until it finds the wanted share of the true neighbours of vectors held out."""
 
 import time
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -31,6 +30,7 @@ _EXACT_UP_TO = 50_000
 # Vectors that it tries the kinds on, queries that it times, and how many times as fast as an exact search an
 # approximate one must be.
 _TRIAL, _SINGLES, _WORTH_IT = 20_000, 200, 1.5
+_FEW_CELLS = 10
 
 
 def build(
@@ -117,15 +117,14 @@ def _chosen(vectors: Vectors, recall: float, metric: Metric, queries: np.ndarray
         return ExactIndex(vectors, metric)
     drawn = np.random.default_rng(seed).permutation(n)
     sample, asked = (vectors[np.sort(rows)] for rows in (drawn[:_TRIAL], drawn[_TRIAL:][:_HELD_OUT]))
-    # How the time of a search grows from the sample to all: in proportion, or as the cells. That of a graph grows as
-    # its layers only where there are clusters; elsewhere no slower than its root.
+    # How the time of a search grows from the sample to all: in a graph, and where it looks into few cells, about as the
+    # root; where it looks at all codes, or at those of many cells, in proportion.
     growth = n / len(sample)
-    root = growth**0.5
-    grows: dict[Any, float] = {PqIndex: growth, IvfIndex: root, IvfPqIndex: root, HnswIndex: root}
     best, fewest = None, _search_seconds(ExactIndex(sample, metric), asked) * growth / _WORTH_IT
-    for kind, factor in grows.items():
+    for kind in (IvfIndex, IvfPqIndex, PqIndex, HnswIndex):
         trial = _tuned(kind, sample, recall, metric, queries, seed)
-        seconds = _search_seconds(trial, asked) * factor
+        few = kind is HnswIndex or (issubclass(kind, IvfIndex) and trial.effort <= _FEW_CELLS)
+        seconds = _search_seconds(trial, asked) * (growth**0.5 if few else growth)
         if trial.recall is not None and trial.recall.value >= recall and seconds < fewest:
             best, fewest = kind, seconds
     return ExactIndex(vectors, metric) if best is None else _tuned(best, vectors, recall, metric, queries, seed)
