@@ -53,7 +53,7 @@ class IvfIndex(ApproximateIndex):
 
 
 class IvfPqIndex(IvfIndex):
-    """Cells that hold codes of 4 bits for each two numbers; 15 candidates for each answer are scored exactly.
+    """Cells that hold codes of 4 bits for each two numbers; 20 candidates for each answer are scored exactly.
 
     Effort and setting: as of `IvfIndex`. Source: as of `PqIndex`.
     """
@@ -80,7 +80,7 @@ class IvfPqIndex(IvfIndex):
         return 2 * self._core.nlist + codes * self._core.pq.M / 170 + SCORE * self._depth(ANSWERS, effort)
 
     def _depth(self, k: int, effort: int) -> int:
-        return 15 * max(k, ANSWERS)
+        return 20 * max(k, ANSWERS)
 
 
 def _cells(n: int, setting: int) -> int:

@@ -176,10 +176,12 @@ def _tuned(
 
 
 def _least_effort(index: ApproximateIndex, queries: np.ndarray, truth: np.ndarray, target: float) -> float:
-    """Set the first effort whose recall is enough, or else the greatest; returns the recall."""
+    """Set the first effort whose recall is enough, or else the first that finds the most; returns the recall."""
+    reached: dict[int, float] = {}
     for effort in index.efforts:
         index.effort = effort
-        reached = _recall(index.search(queries, ANSWERS)[0], truth).value
-        if reached >= target:
+        reached[effort] = _recall(index.search(queries, ANSWERS)[0], truth).value
+        if reached[effort] >= target:
             break
-    return reached
+    index.effort = max(reached, key=lambda effort: reached[effort])
+    return reached[index.effort]
