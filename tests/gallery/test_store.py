@@ -1,3 +1,5 @@
+import os
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -6,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from nearkin.errors import ArtefactError
-from nearkin.gallery.store import SMALL_FRAGMENTS, Store
+from nearkin.gallery.store import SMALL_FRAGMENTS, VERSIONS, Store
 
 
 def rows(ids: list[int], schema: pa.Schema, **columns: object) -> pa.Table:
@@ -45,6 +47,20 @@ def test_a_snapshot_stays_as_it_is(store: Store) -> None:
     assert store.version > version
     assert len(before) == 1
     assert len(store.snapshot()) == 2
+
+
+@pytest.mark.parametrize("age", [0, 3600])
+def test_a_new_version_is_noticed_by_who_knows_the_one_before(store: Store, age: int) -> None:
+    """Even if the clock did not move between the two: the time of the folder is trusted only when it is old."""
+    versions = Path(store.uri, VERSIONS)
+    then = time.time_ns() - age * 10**9
+    os.utime(versions, ns=(then, then))
+    first = store.version
+    assert store.version == first
+    Store(store.uri).append(rows([1], store.snapshot().schema))
+    if not age:
+        os.utime(versions, ns=(then, then))
+    assert store.version > first
 
 
 def test_a_writer_sees_what_another_wrote(store: Store) -> None:

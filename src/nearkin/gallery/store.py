@@ -3,12 +3,14 @@
 The dataset's configuration holds what must change together with the rows: the encoder, the next free id, the index.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import blake2b
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, cast
 from zlib import crc32
 
@@ -32,6 +34,11 @@ GRACE = timedelta(minutes=1)
 ATTEMPTS = 20
 # And how long it does so.
 PATIENCE = timedelta(minutes=5)
+
+# Where Lance keeps a file for each version.
+VERSIONS = "_versions"
+# Nanoseconds in which the clock of any file system moves on.
+_TICK = 2_000_000_000
 
 ENCODER, NEXT_ID, INDEX = "nearkin.encoder", "nearkin.next_id", "nearkin.index"
 
@@ -175,6 +182,14 @@ class Snapshot:
         return None
 
 
+def _changed_at(folder: Path) -> int | None:
+    """When a file of a folder came or went last, in nanoseconds; None where that cannot be told."""
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
 class Store:
     """The items on disk, at their newest version.
 
@@ -194,6 +209,8 @@ class Store:
         self.shared = shared
         self._storage = storage
         self._dataset = self._open()
+        # When the folder of versions changed last, if that was long ago, and the newest version then.
+        self._settled: tuple[int | None, int] = (None, 0)
 
     @staticmethod
     def create(
@@ -214,7 +231,13 @@ class Store:
     @lance_errors()
     def version(self) -> int:
         """The newest version on disk, whoever wrote it."""
-        return self._dataset.latest_version
+        changed = None if self.shared else _changed_at(Path(self.uri, VERSIONS))
+        if changed is None or changed != self._settled[0]:
+            latest = self._dataset.latest_version
+            # Two changes within a tick of the clock have one time, so that a fresh one proves nothing.
+            old = changed is not None and time.time_ns() - changed > _TICK
+            self._settled = (changed if old else None, latest)
+        return self._settled[1]
 
     @lance_errors()
     def snapshot(self) -> Snapshot:
