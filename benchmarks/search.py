@@ -570,6 +570,8 @@ def main() -> None:
             ),
             count,
         )
+        # A thread that waits shall not spin, for that would count as time of the processor.
+        limit["OMP_WAIT_POLICY"] = "passive"
         for engine in options.engines.split(","):
             same = ["--size", options.size, "--data", options.data, "--rounds", str(options.rounds), "--here"]
             subprocess.run([sys.executable, __file__, *same, "--engines", engine], env=os.environ | limit, check=False)
