@@ -110,7 +110,7 @@ def _recall(scores: np.ndarray, truth: np.ndarray) -> Figure:
 def _chosen(vectors: Vectors, recall: float, metric: Metric, queries: np.ndarray | None, seed: int) -> Index:
     """Exact where that is fast anyway; else the kind that was fastest in a trial on a sample, at the recall.
 
-    Which that is depends on the data: cells suit clusters; where there are none, a graph or an exact search is faster.
+    Which that is depends on the data: cells suit clusters; where there are none, short codes or a graph are faster.
     """
     n = len(vectors)
     if n <= _EXACT_UP_TO:
