@@ -97,6 +97,17 @@ def test_a_filter_that_makes_the_index_slow_is_answered_exactly(index, monkeypat
     np.testing.assert_array_equal(index.search(QUERIES, 10, allowed)[1], EXACT.search(QUERIES, 10, allowed)[1])
 
 
+@pytest.mark.usefixtures("approximately")
+def test_after_a_few_deletions_no_exact_search_is_needed(index, monkeypatch):
+    monkeypatch.setattr("nearkin.gallery.indexes.approximate._MOST_WORK", 0.0)
+    monkeypatch.setattr(index, "exact", None)
+    there = np.arange(N) >= 20
+    found = index.search(QUERIES, 10, there)[1]
+    assert (found >= 20).all()
+    truth = EXACT.search(QUERIES, 10, there)[1]
+    assert np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found.tolist(), truth.tolist(), strict=True)]) >= 0.98
+
+
 def test_more_answers_than_there_are(index):
     scores, rows = index.search(QUERIES[:2], N + 5)
     assert (rows[:, -5:] == -1).all()

@@ -21,8 +21,9 @@ ANSWERS = 10
 SCORE = 80.0
 # Up to so many allowed rows, scoring them all is as fast as searching.
 _FEW = 1 << 13
-# With a filter, a search may take so much of the time of an exact one.
-_MOST_WORK = 1.0
+# With a filter, a search may take so much of the time of an exact one; not so where nearly all are allowed, as after
+# deletions, for the codes of an exact search are more memory than some kinds take.
+_MOST_WORK, _NEARLY_ALL = 1.0, 0.9
 
 
 def faiss() -> Any:
@@ -125,13 +126,14 @@ class ApproximateIndex(Index):
         wanted = k + 2 * k**0.5 + 2
         expected = self._depth(round(wanted), effort)
         depth, effort = (round(each / max(share, 1e-9)) for each in (expected, effort * wanted / k))
-        if total <= max(k, _FEW) or self.work(effort) > _MOST_WORK * len(self):
+        if total <= max(k, _FEW) or (share < _NEARLY_ALL and self.work(effort) > _MOST_WORK * len(self)):
             return self.exact.search(queries, k, allowed)
         rows = self._rows(queries, depth, effort)
+        by_chance = share * (rows >= 0).sum(axis=1)
         rows = np.where(allowed[rows], rows, -1)  # where there is none, it stays so, whatever is said of the last row
         scores, found = rerank(queries, self.vectors, rows, k, self.metric)
         # Fewer than by chance: what is allowed lies away from this query, and the order out there is coarse.
-        short = (rows >= 0).sum(axis=1) < min(total, expected - 3 * expected**0.5)
+        short = (rows >= 0).sum(axis=1) < np.maximum(k, by_chance - 3 * by_chance**0.5)
         if short.any():
             scores[short], found[short] = self.exact.search(queries[short], k, allowed)
         return scores, found
