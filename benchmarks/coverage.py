@@ -15,9 +15,9 @@ from collections import Counter
 import numpy as np
 
 from nearkin.evaluation import bootstrap_mean, bootstrap_runs, cross_modal, few_shot, retrieval, verification
-from nearkin.evaluation.all_pairs import verification_all_pairs
-from nearkin.evaluation.clustering import clustering
-from nearkin.evaluation.partition import agglomerate, k_means
+from nearkin.evaluation.metrics.all_pairs import verification_all_pairs
+from nearkin.evaluation.metrics.clustering import clustering
+from nearkin.similarity.clustering import agglomerate, k_means
 
 
 def values(runs: int) -> None:

@@ -13,7 +13,7 @@ import time
 import numpy as np
 from search import load_data
 
-from nearkin.gallery.indexes import Index, build, measure_recall
+from nearkin.gallery.index import Index, build, measure_recall
 
 SHARES = (1.0, 0.9, 0.5, 0.1, 0.01, 0.001)
 

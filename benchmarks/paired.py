@@ -10,7 +10,7 @@ import argparse
 
 import numpy as np
 
-from nearkin.evaluation.paired import paired_differences
+from nearkin.intervals.all_pairwise import paired_differences
 
 CLASSES, QUERIES = 40, 10
 

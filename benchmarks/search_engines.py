@@ -24,7 +24,7 @@ def threads() -> int:
 
 def ours(kind: str) -> Engine:
     def engine(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
-        from nearkin.gallery.indexes import ExactIndex, build
+        from nearkin.gallery.index import ExactIndex, build
 
         index = build(vectors, kind)
         engine.bytes = index.bytes_per_vector  # type: ignore[attr-defined]

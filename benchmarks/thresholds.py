@@ -22,15 +22,15 @@ from pathlib import Path
 import numpy as np
 
 from nearkin.arrays import unit
+from nearkin.calibration.fit import error_curve, fit_calibration
 from nearkin.data.images import Preprocessing, stream_pixels
 from nearkin.data.items import Items
 from nearkin.data.pairs import Pairs
 from nearkin.data.sources import read_items
 from nearkin.encoders.encoder import Encoder
-from nearkin.evaluation.calibration import error_curve, fit_calibration
-from nearkin.evaluation.judge import raw_pixels
-from nearkin.evaluation.overlapping import Overlapping
-from nearkin.evaluation.verification import verification
+from nearkin.evaluation.metrics.verification import verification
+from nearkin.evaluation.runner import raw_pixels
+from nearkin.intervals.dyadic import Overlapping
 
 FOLD = 600  # pairs in a fold of LFW
 SPLITS = 20

@@ -40,7 +40,7 @@ from nearkin.data.sources import read_items
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.image import ImageTower, ImageTowerConfig
 from nearkin.losses import triplet_loss
-from nearkin.training.run import train
+from nearkin.training.train import train
 
 BATCH, PER_CLASS, DIM, MARGIN, RATE = 128, 4, 128, 0.2, 1e-3
 

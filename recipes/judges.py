@@ -10,7 +10,7 @@ from nearkin.data.images import stream_pixels
 from nearkin.data.items import Items
 from nearkin.encoders.encoder import Encoder
 from nearkin.evaluation import few_shot, retrieval
-from nearkin.evaluation.judge import raw_pixels
+from nearkin.evaluation.runner import raw_pixels
 
 
 def judge_few_shot(

@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 
 # public name -> module that defines it
 _PUBLIC = {
-    "Calibration": "nearkin.encoders.calibration",
+    "Calibration": "nearkin.calibration.decisions",
     "Encoder": "nearkin.encoders.encoder",
     "Gallery": "nearkin.gallery.gallery",
     "Hit": "nearkin.gallery.gallery",
@@ -18,12 +18,12 @@ _PUBLIC = {
     "NearkinError": "nearkin.errors",
     "Report": "nearkin.evaluation.report",
     "TrainSettings": "nearkin.training.settings",
-    "Verdict": "nearkin.encoders.calibration",
+    "Verdict": "nearkin.calibration.decisions",
     "calibrate": "nearkin.tasks.calibrate",
-    "compare": "nearkin.tasks.comparison.run",
+    "compare": "nearkin.tasks.compare.run",
     "evaluate": "nearkin.tasks.evaluate",
     "read_items": "nearkin.data.sources",
-    "train": "nearkin.training.run",
+    "train": "nearkin.training.train",
 }
 _SUBPACKAGES = ("errors", "evaluation", "losses", "similarity")
 
@@ -31,18 +31,18 @@ __all__ = [*_PUBLIC, *_SUBPACKAGES, "__version__"]
 
 if TYPE_CHECKING:
     from nearkin import errors, evaluation, losses, similarity
+    from nearkin.calibration.decisions import Calibration, Verdict
     from nearkin.data.items import Items
     from nearkin.data.sources import read_items
-    from nearkin.encoders.calibration import Calibration, Verdict
     from nearkin.encoders.encoder import Encoder
     from nearkin.errors import NearkinError
     from nearkin.evaluation.report import Report
     from nearkin.gallery.gallery import Gallery, Hit
     from nearkin.tasks.calibrate import calibrate
-    from nearkin.tasks.comparison.run import compare
+    from nearkin.tasks.compare.run import compare
     from nearkin.tasks.evaluate import evaluate
-    from nearkin.training.run import train
     from nearkin.training.settings import TrainSettings
+    from nearkin.training.train import train
 
 
 def __getattr__(name: str) -> Any:

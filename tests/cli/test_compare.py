@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from nearkin.cli import main
-from nearkin.tasks.comparison import run as comparison
+from nearkin.tasks.compare import run as comparison
 
 FAST = ["--backbones", "conv4", "--size", "32", "--epochs", "1", "--batch-size", "16", "--threads", "1", "--folds", "3"]
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nearkin.data.cache import PixelCache
 from nearkin.data.huggingface import read_huggingface
 from nearkin.data.images import Preprocessing
+from nearkin.data.pixel_cache import PixelCache
 from nearkin.errors import PictureError, SourceError, UnknownName
 
 datasets = pytest.importorskip("datasets")

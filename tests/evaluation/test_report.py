@@ -4,8 +4,8 @@ import pytest
 
 from nearkin.data.items import Broken
 from nearkin.errors import ArtefactError
-from nearkin.evaluation.intervals import Figure
 from nearkin.evaluation.report import Report
+from nearkin.intervals.bootstrap import Figure
 
 
 @pytest.fixture

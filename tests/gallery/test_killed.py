@@ -9,7 +9,7 @@ import numpy as np
 from nearkin.data.images import stream_pixels
 from nearkin.data.sources import read_items
 from nearkin.gallery.gallery import Gallery
-from nearkin.gallery.ingest import CHUNK
+from nearkin.gallery.items.ingest import CHUNK
 from tests.fakes import FakeEncoder, draw_noise
 
 # A process of its own, since Lance must not have started its threads before a fork. For each line of standard input a

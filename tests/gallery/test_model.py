@@ -13,7 +13,7 @@ from nearkin.arrays import unit
 from nearkin.data.items import Items, Picture
 from nearkin.errors import InvalidInput
 from nearkin.gallery.gallery import Gallery
-from nearkin.gallery.store import Store
+from nearkin.gallery.items.store import Store
 from tests.fakes import FakeEncoder
 
 NAMES = st.lists(st.sampled_from("abcdefghij"), min_size=1, max_size=6, unique=True)

@@ -5,10 +5,10 @@ import pytest
 from PIL import Image
 
 from nearkin.arrays import unit
+from nearkin.calibration.decisions import Calibration
+from nearkin.calibration.fit import fit_calibration
 from nearkin.data.items import Items, Picture
-from nearkin.encoders.calibration import Calibration
 from nearkin.errors import InvalidInput, PictureError
-from nearkin.evaluation.calibration import fit_calibration
 from nearkin.gallery.gallery import Gallery
 from nearkin.gallery.hits import Hits
 from tests.fakes import FakeEncoder, draw_noise

@@ -4,7 +4,7 @@ from PIL import Image
 
 from nearkin.data.items import Items, Picture
 from nearkin.errors import InvalidInput, SourceError, UnknownName
-from nearkin.evaluation.checks import sketch_of
+from nearkin.evaluation.leakage import sketch_of
 from nearkin.tasks.calibrate import calibrate
 from nearkin.tasks.evaluate import evaluate
 from tests.fakes import FakeEncoder

@@ -4,8 +4,8 @@ from PIL import Image
 
 from nearkin.data.items import Items, Picture
 from nearkin.errors import InvalidInput, PictureError, SourceError, UnknownName
-from nearkin.evaluation.judge import raw_pixels
-from nearkin.evaluation.retrieval import retrieval
+from nearkin.evaluation.metrics.retrieval import retrieval
+from nearkin.evaluation.runner import raw_pixels
 from nearkin.tasks.evaluate import evaluate
 from tests.fakes import COLOURS, FakeEncoder
 

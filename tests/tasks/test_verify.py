@@ -5,8 +5,8 @@ from nearkin.errors import EncoderMismatch, InvalidInput, PictureError, SourceEr
 from nearkin.evaluation import fit_calibration
 from nearkin.tasks import verify as module
 from nearkin.tasks.verify import Tally, verify_pairs
-from tests.evaluation.people import draw_people
 from tests.fakes import FakeEncoder, draw_noise
+from tests.people import draw_people
 
 
 @pytest.fixture(scope="module")

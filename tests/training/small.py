@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nearkin.training.callbacks import EpochSummary
-from nearkin.training.run import train
+from nearkin.training.train import train
 
 SMALL: dict[str, Any] = {
     "backbone": "conv4",

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nearkin.data.cache import PixelCache
 from nearkin.data.images import Preprocessing
+from nearkin.data.pixel_cache import PixelCache
 from nearkin.data.sources import read_items
 from nearkin.training.batches import Epoch, TrainingData
 

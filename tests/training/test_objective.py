@@ -8,7 +8,7 @@ import torch
 
 from nearkin.errors import InvalidInput, UnknownName
 from nearkin.training import module as module_file
-from nearkin.training.run import train
+from nearkin.training.train import train
 from tests.training.small import SMALL, cut_and_resumed
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from nearkin.encoders.calibration import Calibration
+    from nearkin.calibration.decisions import Calibration
 
 
 def calibrate(
@@ -29,8 +29,8 @@ def calibrate(
 
     from nearkin.cli.output import status
     from nearkin.encoders.artefact import CALIBRATION, CARD, locate
-    from nearkin.encoders.card import thresholds_section, with_section
     from nearkin.encoders.encoder import Encoder
+    from nearkin.encoders.model_card import thresholds_section, with_section
     from nearkin.errors import InvalidInput
     from nearkin.progress import progress_bar
     from nearkin.tasks.calibrate import calibrate as run
@@ -58,7 +58,7 @@ def calibrate(
     else:
         written = encoder.save_pretrained(out)
     if plot is not None:
-        from nearkin.evaluation.plots import reliability_plot
+        from nearkin.report.plots import reliability_plot
 
         plot.write_text(reliability_plot(calibration.map).svg(alone=True), encoding="utf-8")
     if as_json:

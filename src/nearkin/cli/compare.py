@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from nearkin.tasks.comparison.run import TrialSummary
+    from nearkin.tasks.compare.run import TrialSummary
 
 # What a shell expects of a command that Ctrl-C ended.
 INTERRUPTED = 130
@@ -50,8 +50,8 @@ def compare(
     given = {name: value for name, value in locals().items() if name not in _NOT_PASSED and value is not None}
     from nearkin.cli.output import print_comparison, status
     from nearkin.progress import progress_bar
-    from nearkin.tasks.comparison.contenders import split_at_commas
-    from nearkin.tasks.comparison.run import compare as run
+    from nearkin.tasks.compare.contenders import split_at_commas
+    from nearkin.tasks.compare.run import compare as run
     from nearkin.training.settings import read_settings
 
     asked = {} if settings is None else read_settings(settings)

@@ -25,7 +25,7 @@ def demo(
     from nearkin.progress import progress_bar
     from nearkin.tasks.emoji import DEMO_SETTINGS, picture_of, without_skin_tones, write_emoji_table
     from nearkin.tasks.sheet import draw_sheet, save_sheet
-    from nearkin.training.run import train
+    from nearkin.training.train import train
 
     run, place, sheet = out / "run", out / "gallery", out / "hits.png"
     pictures = read_items(write_emoji_table(out / "emoji.csv"))

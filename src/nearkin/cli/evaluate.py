@@ -47,7 +47,7 @@ def evaluate(
     from nearkin.cli.output import print_report, status
     from nearkin.encoders.encoder import Encoder
     from nearkin.errors import InvalidInput
-    from nearkin.evaluation.few_shot import FewShot
+    from nearkin.evaluation.metrics.few_shot import FewShot
     from nearkin.progress import progress_bar
     from nearkin.tasks.evaluate import evaluate as run
     from nearkin.tasks.evaluate import evaluate_several

@@ -9,9 +9,9 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from nearkin.data.items import Broken
+    from nearkin.evaluation.model_comparison import SideBySide
     from nearkin.evaluation.report import Report
-    from nearkin.evaluation.side_by_side import SideBySide
-    from nearkin.tasks.comparison.result import Comparison
+    from nearkin.tasks.compare.result import Comparison
 
 # Skipped pictures that are named one by one; --json has all.
 SHOWN_SKIPPED = 5

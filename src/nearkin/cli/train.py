@@ -71,8 +71,8 @@ def train(
     from nearkin.cli.output import print_report, status
     from nearkin.evaluation.report import Report
     from nearkin.progress import progress_bar
-    from nearkin.training.run import train as run
     from nearkin.training.settings import read_settings
+    from nearkin.training.train import train as run
 
     given |= _options(
         loss=loss_option,

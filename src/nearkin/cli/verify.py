@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from nearkin.encoders.calibration import Verdict
+    from nearkin.calibration.decisions import Verdict
     from nearkin.tasks.verify import Tally, VerifiedPair
 
 COLUMNS = ("row", "a", "b", "decision", "score", "euclidean", "cosine_distance", "probability", "far")

@@ -6,8 +6,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from nearkin.data.column_roles import build_items
 from nearkin.data.items import Items, Picture, split_name
-from nearkin.data.roles import build_items
 from nearkin.data.table import Table, empty_as_none
 from nearkin.errors import MissingDependency, SourceError, UnknownName
 

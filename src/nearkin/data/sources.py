@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
+from nearkin.data.column_roles import build_items, find_pictures, has_picture_column
 from nearkin.data.decoding import EXTENSIONS
 from nearkin.data.folder import read_folder
 from nearkin.data.huggingface import SCHEME, is_saved_dataset, read_huggingface
 from nearkin.data.items import Items
-from nearkin.data.roles import build_items, find_pictures, has_picture_column
 from nearkin.data.table import READERS, Table, read_table
 from nearkin.errors import InvalidInput, SourceError
 

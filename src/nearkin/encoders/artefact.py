@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from nearkin.encoders.calibration import Calibration
-from nearkin.encoders.sketch import TrainingSketch
+from nearkin.calibration.decisions import Calibration
+from nearkin.encoders.training_hashes import TrainingSketch
 from nearkin.errors import ArtefactError
 
 FORMAT = 1

@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
+from nearkin.calibration.decisions import Calibration
 from nearkin.data.images import Preprocessing
 from nearkin.data.items import Picture
-from nearkin.encoders.calibration import Calibration
-from nearkin.encoders.sketch import TrainingSketch
+from nearkin.encoders.training_hashes import TrainingSketch
 
 
 @runtime_checkable

@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import nearkin
+from nearkin.calibration.decisions import Calibration, Verdict
 from nearkin.data.captions import encode_texts
 from nearkin.data.images import Preprocessing, decode, stream_pixels
 from nearkin.data.items import Picture
 from nearkin.encoders.artefact import CONFIG, Artefact
-from nearkin.encoders.calibration import Calibration, Verdict
 from nearkin.encoders.image import ImageTower, ImageTowerConfig
-from nearkin.encoders.sketch import TrainingSketch
 from nearkin.encoders.text import TextTower, TextTowerConfig
+from nearkin.encoders.training_hashes import TrainingSketch
 from nearkin.errors import ArtefactError, InvalidInput, PictureError
 from nearkin.progress import Progress, progress_bar
 

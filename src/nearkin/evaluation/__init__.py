@@ -1,16 +1,16 @@
 """Arrays in, numbers with intervals out."""
 
-from nearkin.evaluation.all_pairs import verification_all_pairs
-from nearkin.evaluation.calibration import fit_calibration
-from nearkin.evaluation.checks import Checks, check_data
-from nearkin.evaluation.clustering import clustering
-from nearkin.evaluation.cross_modal import cross_modal, cross_modal_by_chance
-from nearkin.evaluation.few_shot import Episode, FewShot, few_shot, few_shot_episodes
-from nearkin.evaluation.intervals import Figure, bootstrap_mean, bootstrap_median, bootstrap_runs
+from nearkin.calibration.fit import fit_calibration
+from nearkin.evaluation.leakage import Checks, check_data
+from nearkin.evaluation.metrics.all_pairs import verification_all_pairs
+from nearkin.evaluation.metrics.clustering import clustering
+from nearkin.evaluation.metrics.cross_modal import cross_modal, cross_modal_by_chance
+from nearkin.evaluation.metrics.few_shot import Episode, FewShot, few_shot, few_shot_episodes
+from nearkin.evaluation.metrics.retrieval import retrieval, retrieval_by_chance, score_queries
+from nearkin.evaluation.metrics.verification import verification
+from nearkin.evaluation.model_comparison import SideBySide
 from nearkin.evaluation.report import Report
-from nearkin.evaluation.retrieval import retrieval, retrieval_by_chance, score_queries
-from nearkin.evaluation.side_by_side import SideBySide
-from nearkin.evaluation.verification import verification
+from nearkin.intervals.bootstrap import Figure, bootstrap_mean, bootstrap_median, bootstrap_runs
 
 __all__ = [
     "Checks",

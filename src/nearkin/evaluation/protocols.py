@@ -9,16 +9,16 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from nearkin.errors import InvalidInput
-from nearkin.evaluation.all_pairs import score_all_pairs
-from nearkin.evaluation.clustering import score_clustering
-from nearkin.evaluation.cross_modal import cross_modal_by_chance, score_cross_modal
-from nearkin.evaluation.few_shot import WAYS, Episode, FewShot, draw_episodes, score_episodes
-from nearkin.evaluation.intervals import Figure
-from nearkin.evaluation.measured import Measured
-from nearkin.evaluation.partition import MOST_AGGLOMERATED, agglomerate, k_means
-from nearkin.evaluation.ranking import ROUNDING
-from nearkin.evaluation.retrieval import measure_retrieval, retrieval_by_chance, roles
-from nearkin.evaluation.verification import score_pairs, supported_fars
+from nearkin.evaluation.metrics.all_pairs import score_all_pairs
+from nearkin.evaluation.metrics.clustering import score_clustering
+from nearkin.evaluation.metrics.cross_modal import cross_modal_by_chance, score_cross_modal
+from nearkin.evaluation.metrics.few_shot import WAYS, Episode, FewShot, draw_episodes, score_episodes
+from nearkin.evaluation.metrics.retrieval import measure_retrieval, retrieval_by_chance, roles
+from nearkin.evaluation.metrics.verification import score_pairs, supported_fars
+from nearkin.intervals.bootstrap import Figure
+from nearkin.intervals.paired_samples import Measured
+from nearkin.similarity.clustering import MOST_AGGLOMERATED, agglomerate, k_means
+from nearkin.similarity.ranking import ROUNDING
 
 # Below, an interval says little: chance decides which classes one happened to have.
 FEW_CLASSES = 10

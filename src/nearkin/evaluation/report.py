@@ -8,7 +8,7 @@ from typing import Any
 
 from nearkin.data.items import Broken
 from nearkin.errors import ArtefactError
-from nearkin.evaluation.intervals import Figure
+from nearkin.intervals.bootstrap import Figure
 
 # protocol -> metric -> figure
 Figures = Mapping[str, Mapping[str, Figure]]

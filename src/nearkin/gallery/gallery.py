@@ -18,21 +18,21 @@ from nearkin.data.items import Items, Picture
 from nearkin.data.sources import read_items
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import ArtefactError, EncoderMismatch, InvalidInput, UnknownName
-from nearkin.gallery.changes import as_sql, new_columns
-from nearkin.gallery.check import CheckReport, check_items, check_pictures
-from nearkin.gallery.columns import ID
-from nearkin.gallery.embedding import embed_queries, honest_threshold
-from nearkin.gallery.export import export_parquet
+from nearkin.gallery.change_encoder import ReindexSummary, Staging, agreement, as_column
+from nearkin.gallery.embed_queries import embed_queries, honest_threshold
+from nearkin.gallery.format import check_encoder, check_mark, encoder_folder, is_marked, write_mark
 from nearkin.gallery.hits import Hit, Hits, Item
-from nearkin.gallery.indexes import KINDS
-from nearkin.gallery.ingest import ingest, ingest_vectors
-from nearkin.gallery.pin import check_encoder, check_mark, encoder_folder, is_marked, write_mark
-from nearkin.gallery.place import Place, place_of
+from nearkin.gallery.index import KINDS
+from nearkin.gallery.index.maintenance import IndexInfo, IndexSetting, Upkeep
+from nearkin.gallery.items.changes import as_sql, new_columns
+from nearkin.gallery.items.check import CheckReport, check_items, check_pictures
+from nearkin.gallery.items.columns import ID
+from nearkin.gallery.items.export import export_parquet
+from nearkin.gallery.items.ingest import ingest, ingest_vectors
+from nearkin.gallery.items.rows import AddSummary
+from nearkin.gallery.items.store import INDEX, Snapshot, Store, any_of
+from nearkin.gallery.location import Place, place_of
 from nearkin.gallery.query import Query
-from nearkin.gallery.reindex import ReindexSummary, Staging, agreement, as_column
-from nearkin.gallery.rows import AddSummary
-from nearkin.gallery.store import INDEX, Snapshot, Store, any_of
-from nearkin.gallery.upkeep import IndexInfo, IndexSetting, Upkeep
 from nearkin.gallery.view import INDEXES, View
 from nearkin.progress import Progress
 

@@ -7,7 +7,7 @@ from typing import Any, overload
 import numpy as np
 from jaxtyping import Float, Int
 
-from nearkin.gallery.columns import ID
+from nearkin.gallery.items.columns import ID
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,15 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from nearkin.errors import InvalidInput
-from nearkin.evaluation.intervals import Figure
-from nearkin.gallery.columns import THUMBNAIL
-from nearkin.gallery.derived import unfit
+from nearkin.gallery.cache import unfit
 from nearkin.gallery.hits import Hits, Item
-from nearkin.gallery.indexes.lsh import LshIndex
-from nearkin.gallery.live import LiveIndex
-from nearkin.gallery.records import Records
-from nearkin.gallery.store import Snapshot
-from nearkin.gallery.upkeep import Upkeep
+from nearkin.gallery.index.kinds.lsh import LshIndex
+from nearkin.gallery.index.maintenance import Upkeep
+from nearkin.gallery.index.updated_index import LiveIndex
+from nearkin.gallery.items.columns import THUMBNAIL
+from nearkin.gallery.items.records import Records
+from nearkin.gallery.items.store import Snapshot
+from nearkin.intervals.bootstrap import Figure
 
 # Folders of the derived files.
 INDEXES, RECORDS = "indexes", "records"

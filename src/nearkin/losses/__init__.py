@@ -6,20 +6,21 @@ A loss on labels is any callable `(embeddings, labels) -> scalar`, a loss on pai
 
 from nearkin.losses.arcface import ArcFaceLoss, arcface_loss
 from nearkin.losses.batch_hard import batch_hard_triplet_loss
+from nearkin.losses.by_name import LOSSES, LabelLoss, build_loss
 from nearkin.losses.caption_registry import CAPTION_LOSSES, CaptionLoss, build_caption_loss
 from nearkin.losses.center import CenterLoss, center_loss, move_centers_
 from nearkin.losses.circle import circle_loss
 from nearkin.losses.contrastive import contrastive_loss
 from nearkin.losses.cosface import CosFaceLoss, cosface_loss
+from nearkin.losses.engine.protocol import set_progress, step_sampled, takes_references, weight_groups
+from nearkin.losses.engine.weighted_sum import WeightedSum
 from nearkin.losses.info_nce import InfoNCELoss, info_nce_loss
 from nearkin.losses.lifted_structure import lifted_structure_loss
 from nearkin.losses.multi_similarity import multi_similarity_loss
 from nearkin.losses.normalised_softmax import NormalisedSoftmaxLoss, normalised_softmax_loss
 from nearkin.losses.nt_xent import nt_xent_loss
-from nearkin.losses.protocol import set_progress, step_sampled, takes_references, weight_groups
 from nearkin.losses.proxy_anchor import ProxyAnchorLoss, proxy_anchor_loss
 from nearkin.losses.proxy_nca import ProxyNCALoss, proxy_nca_loss
-from nearkin.losses.registry import LOSSES, LabelLoss, build_loss
 from nearkin.losses.semi_hard import semi_hard_triplet_loss
 from nearkin.losses.siglip import SigLIPLoss, siglip_loss
 from nearkin.losses.smooth_ap import smooth_ap_loss
@@ -29,7 +30,6 @@ from nearkin.losses.sphereface_r import SphereFaceRLoss, sphereface_r_loss
 from nearkin.losses.supcon import supcon_loss
 from nearkin.losses.triplet import triplet_loss
 from nearkin.losses.vse import vse_loss
-from nearkin.losses.weighted_sum import WeightedSum
 
 __all__ = [
     "CAPTION_LOSSES",

@@ -7,8 +7,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.linalg import vector_norm
 
-from nearkin.losses.batch import Comparison, Reduction, check_batch, check_margin, full_precision, reduce
-from nearkin.losses.by_anchor import Score, anchors_by_block, centred, class_layout, highest, too_near
+from nearkin.losses.engine.batch import Comparison, Reduction, check_batch, check_margin, full_precision, reduce
+from nearkin.losses.engine.by_anchor import Score, anchors_by_block, centred, class_layout, highest, too_near
 from nearkin.losses.triplet import violation
 
 

@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from nearkin.losses.batch import check_between, check_count, full_precision
-from nearkin.losses.unit_rows import check_class_batch
+from nearkin.losses.engine.batch import check_between, check_count, full_precision
+from nearkin.losses.engine.unit_rows import check_class_batch
 
 
 def center_loss(

@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nearkin.losses.batch import Reduction, check_batch, check_positive, reduce
-from nearkin.losses.by_anchor import Anchors, Terms, sum_by_anchor
+from nearkin.losses.engine.batch import Reduction, check_batch, check_positive, reduce
+from nearkin.losses.engine.by_anchor import Anchors, Terms, sum_by_anchor
 
 
 def contrastive_loss(

@@ -7,9 +7,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from nearkin.errors import InvalidInput
-from nearkin.losses.batch import check_positive
-from nearkin.losses.exponential import exponentials_
-from nearkin.losses.two_towers import check_pairs, sum_over_scores
+from nearkin.losses.engine.batch import check_positive
+from nearkin.losses.engine.exponential import exponentials_
+from nearkin.losses.engine.two_towers import check_pairs, sum_over_scores
 
 MIN_TEMPERATURE = 0.01
 

@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from nearkin.losses.batch import check_between, check_positive
-from nearkin.losses.class_weights import ClassWeights
-from nearkin.losses.closed_form import closed_form
-from nearkin.losses.unit_rows import check_class_batch, row_blocks, through_unit_rows, unit_rows
+from nearkin.losses.engine.batch import check_between, check_positive
+from nearkin.losses.engine.class_weights import ClassWeights
+from nearkin.losses.engine.closed_form import closed_form
+from nearkin.losses.engine.unit_rows import check_class_batch, row_blocks, through_unit_rows, unit_rows
 
 
 def proxy_anchor_loss(

@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from nearkin.losses.batch import check_positive
-from nearkin.losses.class_weights import ClassWeights
-from nearkin.losses.margin_softmax import margin_softmax
+from nearkin.losses.engine.batch import check_positive
+from nearkin.losses.engine.class_weights import ClassWeights
+from nearkin.losses.engine.margin_softmax import margin_softmax
 
 
 def proxy_nca_loss(

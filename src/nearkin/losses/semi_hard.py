@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nearkin.losses.batch import Reduction, check_batch, check_margin, reduce
-from nearkin.losses.by_anchor import Anchors, Terms, sum_by_anchor
+from nearkin.losses.engine.batch import Reduction, check_batch, check_margin, reduce
+from nearkin.losses.engine.by_anchor import Anchors, Terms, sum_by_anchor
 from nearkin.losses.triplet import violation
 
 # Up to so many positives of an anchor, a pass over its negatives for each is faster than ranking the negatives.

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from nearkin.losses.batch import check_finite, check_positive
-from nearkin.losses.two_towers import check_pairs, sum_over_scores
+from nearkin.losses.engine.batch import check_finite, check_positive
+from nearkin.losses.engine.two_towers import check_pairs, sum_over_scores
 
 
 def siglip_loss(

@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nearkin.losses.batch import check_batch, check_positive
-from nearkin.losses.by_anchor import Anchors, Terms, sum_by_anchor
+from nearkin.losses.engine.batch import check_batch, check_positive
+from nearkin.losses.engine.by_anchor import Anchors, Terms, sum_by_anchor
 
 
 def smooth_ap_loss(

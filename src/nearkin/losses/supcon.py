@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nearkin.losses.batch import check_batch, check_positive
-from nearkin.losses.by_anchor import Anchors, Terms, sum_by_anchor
-from nearkin.losses.exponential import exponentials_
+from nearkin.losses.engine.batch import check_batch, check_positive
+from nearkin.losses.engine.by_anchor import Anchors, Terms, sum_by_anchor
+from nearkin.losses.engine.exponential import exponentials_
 
 
 def supcon_loss(

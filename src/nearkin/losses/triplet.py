@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nearkin.losses.batch import Reduction, check_batch, check_margin, reduce
-from nearkin.losses.by_anchor import Anchors, Terms, sum_by_anchor, widest
+from nearkin.losses.engine.batch import Reduction, check_batch, check_margin, reduce
+from nearkin.losses.engine.by_anchor import Anchors, Terms, sum_by_anchor, widest
 
 # Up to so many positives of an anchor, a pass over its negatives for each is faster than ranking the negatives.
 FEW_POSITIVES = 256

@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nearkin.losses.batch import check_positive, full_precision
-from nearkin.losses.two_towers import Pairs, check_pairs
+from nearkin.losses.engine.batch import check_positive, full_precision
+from nearkin.losses.engine.two_towers import Pairs, check_pairs
 
 
 def vse_loss(

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
+from nearkin.calibration.decisions import Calibration
+from nearkin.calibration.fit import fit_calibration
 from nearkin.data.items import Items
 from nearkin.data.sources import read_items
-from nearkin.encoders.calibration import Calibration
 from nearkin.encoders.embedder import Calibrated
 from nearkin.errors import InvalidInput, SourceError, UnknownName
-from nearkin.evaluation.calibration import fit_calibration
-from nearkin.evaluation.checks import check_data
+from nearkin.evaluation.leakage import check_data
 from nearkin.progress import Progress
 from nearkin.tasks.embedded import embed_items
 

@@ -12,11 +12,11 @@ from nearkin.data.sources import read_items
 from nearkin.encoders.embedder import Embedder
 from nearkin.encoders.encoder import Encoder
 from nearkin.errors import InvalidInput, SourceError, UnknownName
-from nearkin.evaluation.checks import check_data
-from nearkin.evaluation.judge import judge_several
+from nearkin.evaluation.leakage import check_data
+from nearkin.evaluation.model_comparison import SideBySide
 from nearkin.evaluation.protocols import Contestant
 from nearkin.evaluation.report import Report
-from nearkin.evaluation.side_by_side import SideBySide
+from nearkin.evaluation.runner import judge_several
 from nearkin.progress import Progress
 from nearkin.tasks.embedded import Embedded, embed_items
 from nearkin.tasks.page import write_page

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from nearkin.calibration.decisions import Calibration
 from nearkin.data.decoding import decode
 from nearkin.data.items import Picture
-from nearkin.encoders.calibration import Calibration
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import InvalidInput, PictureError
-from nearkin.evaluation.evidence import gather_evidence
-from nearkin.evaluation.page import PageContent, render_page, shown_rows
 from nearkin.evaluation.report import Report
+from nearkin.report.diagnostics import gather_evidence
+from nearkin.report.page import PageContent, render_page, shown_rows
 from nearkin.tasks.embedded import Embedded
 
 # Side of a thumbnail in pixels: sharp at the size that the page shows it.

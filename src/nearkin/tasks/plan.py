@@ -14,7 +14,7 @@ from nearkin.data.table import raise_faults
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.image import ImageTower
 from nearkin.errors import InvalidInput, UnknownName
-from nearkin.evaluation.few_shot import Episode, FewShot
+from nearkin.evaluation.metrics.few_shot import Episode, FewShot
 from nearkin.evaluation.protocols import RUNS, LabelledPairs, Subject
 
 DEFAULT_FEW_SHOT = (FewShot(shots=1), FewShot(shots=5))

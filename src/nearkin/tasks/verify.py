@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from nearkin.calibration.decisions import Calibration, Verdict
 from nearkin.data.images import stream_pixels
 from nearkin.data.items import Picture
 from nearkin.data.pairs import Pair, Pairs
-from nearkin.encoders.calibration import Calibration, Verdict
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import PictureError
 from nearkin.progress import Progress

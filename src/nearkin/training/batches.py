@@ -11,10 +11,10 @@ from jaxtyping import Float, Int, UInt8
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from nearkin.data.cache import PixelCache
 from nearkin.data.captions import encode_texts
 from nearkin.data.items import Items
-from nearkin.data.sampling import m_per_class_batches, shuffled_batches
+from nearkin.data.pixel_cache import PixelCache
+from nearkin.training.samplers import m_per_class_batches, shuffled_batches
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 import lightning as L
 import torch
 
-from nearkin.training.module import EmbeddingModule, score
+from nearkin.training.lightning_module import EmbeddingModule, score
 
 
 @dataclass(frozen=True)

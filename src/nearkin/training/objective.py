@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from nearkin.errors import InvalidInput
 from nearkin.losses import CaptionLoss, LabelLoss, build_caption_loss, build_loss, weight_groups
 from nearkin.training.batches import TrainingData
-from nearkin.training.memory import EmbeddingMemory, check_takes_memory, loss_against
+from nearkin.training.cross_batch_memory import EmbeddingMemory, check_takes_memory, loss_against
 from nearkin.training.settings import TrainSettings
 
 

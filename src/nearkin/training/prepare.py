@@ -7,17 +7,17 @@ import numpy as np
 from PIL import Image
 from tokenizers import Tokenizer
 
-from nearkin.data.augment import augmentation
-from nearkin.data.cache import PixelCache
 from nearkin.data.captions import train_tokenizer
 from nearkin.data.images import Preprocessing, decode
 from nearkin.data.items import Broken, Items
+from nearkin.data.pixel_cache import PixelCache
 from nearkin.data.splits import split_items
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.image import SMALL_NETWORKS, ImageTower, ImageTowerConfig
 from nearkin.encoders.text import TextTower, TextTowerConfig
 from nearkin.errors import InvalidInput, PictureError, SourceError
 from nearkin.progress import Progress
+from nearkin.training.augmentation import augmentation
 from nearkin.training.batches import TrainingData
 from nearkin.training.settings import TrainSettings
 

@@ -1,0 +1,1 @@
+"""What a score means: thresholds with known error rates, probabilities, decisions."""

@@ -1,0 +1,221 @@
+"""Checks before numbers: what makes figures flatter, or wrong, whatever the encoder.
+
+Pictures that it was trained on, near copies of them, classes that it was trained on, one picture under two labels,
+classes that cannot be found because they have one picture.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8, UInt64
+
+from nearkin.arrays import unit
+from nearkin.encoders.training_hashes import BITS, TrainingSketch, hash_names, hash_pixels, look_bits
+from nearkin.evaluation.runner import raw_pixels
+from nearkin.similarity import top_k
+
+# Thumbnails that correlate so are one picture: recompressed, resized, or cropped by a pixel or two. On real sets no two
+# photos of different things came near it; drawings of one series, such as emoji, may.
+NEAR = 0.985
+# Signs of random projections that may differ: half of all pairs with that correlation differ in fewer.
+_NEAR_BITS = 28
+# Smaller thumbnails than 16 x 16 are too alike to tell.
+_LEAST_NUMBERS = 256
+
+# Training pictures that a sketch holds: 7 MB.
+SKETCHED = 100_000
+
+# Labels and pairs that are named; counts tell of all.
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Twins:
+    """Two pictures that are one, or nearly, under different labels."""
+
+    row: int
+    other: int
+    correlation: float
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What was found.
+
+    Args:
+        pictures, classes: looked at.
+        known_training: whether the encoder carries a sketch of its training data; else nothing is known of leaks.
+        seen_classes: names of classes that were trained on.
+        seen_pictures: rows of pictures that were trained on.
+        near_seen: rows of pictures that are nearly one that was trained on.
+        lone_classes: names of classes with one picture.
+        copies: pictures that have an exact or near copy among the others.
+        twins: copies under two labels, the likest first.
+    """
+
+    pictures: int
+    classes: int
+    known_training: bool
+    seen_classes: tuple[str, ...]
+    seen_pictures: tuple[int, ...]
+    near_seen: tuple[int, ...]
+    lone_classes: tuple[str, ...]
+    copies: int
+    twins: tuple[Twins, ...]
+
+    def notes(self, names: Sequence[str]) -> list[str]:
+        """What a reader must know, in sentences; nothing of what is in order.
+
+        Args:
+            names: of the pictures, by row.
+        """
+        notes = []
+        if not self.known_training:
+            notes.append(
+                "The model does not say what it was trained on: whether it has seen these pictures is unknown."
+            )
+        if self.seen_classes:
+            notes.append(
+                f"Trained on: {len(self.seen_classes):,} of {self.classes:,} classes ({_some(self.seen_classes)}). "
+                "Figures on them say little about new ones."
+            )
+        if self.seen_pictures:
+            notes.append(f"Trained on: {len(self.seen_pictures):,} of {self.pictures:,} pictures themselves.")
+        if self.near_seen:
+            named = _some([names[row] for row in self.near_seen])
+            notes.append(f"Nearly copies of training pictures: {len(self.near_seen):,} pictures ({named}).")
+        if self.copies:
+            notes.append(f"Pictures with a copy, or nearly one, among the others: {self.copies:,}.")
+        if self.twins:
+            named = _some([f"{names[twins.row]} and {names[twins.other]}" for twins in self.twins])
+            notes.append(f"One picture under two labels: {len(self.twins):,} pairs ({named}); a label may be wrong.")
+        return notes
+
+    def to_dict(self) -> dict[str, Any]:
+        """The findings as JSON has them."""
+        return asdict(self)
+
+
+def check_data(
+    labels: Sequence[str | None],
+    hashes: UInt64[np.ndarray, " n"],
+    thumbnails: Float[np.ndarray, "n raw"],
+    *,
+    sketch: TrainingSketch | None = None,
+) -> Checks:
+    """Look for leaks from training and for faults of labels.
+
+    Args:
+        labels: class names; None for none.
+        hashes: `hash_pixels` of the pictures.
+        thumbnails: `raw_pixels` of the pictures.
+        sketch: of what the encoder was trained on, if it is known.
+
+    Example:
+        >>> grey = np.arange(3 * 32 * 32, dtype=np.uint8).reshape(3, 32, 32, 1)
+        >>> grey[2] = grey[0] = np.random.default_rng(0).integers(256, size=(32, 32, 1))
+        >>> checks = check_data(["a", "a", "b"], hash_pixels(grey), raw_pixels(grey))
+        >>> checks.twins, checks.lone_classes
+        ((Twins(row=0, other=2, correlation=1.0),), ('b',))
+    """
+    names, counts = np.unique([label for label in labels if label is not None], return_counts=True)
+    thumbnails = unit(thumbnails)
+    copies, twins = _copies(labels, thumbnails)
+    seen, near = _seen(hashes, thumbnails, sketch)
+    known = sketch.knows_classes(names.tolist()) if sketch is not None else np.zeros(len(names), dtype=bool)
+    return Checks(
+        pictures=len(labels),
+        classes=len(names),
+        known_training=sketch is not None,
+        seen_classes=tuple(names[known].tolist()),
+        seen_pictures=tuple(np.flatnonzero(seen).tolist()),
+        near_seen=tuple(np.flatnonzero(near).tolist()),
+        lone_classes=tuple(names[counts == 1].tolist()),
+        copies=copies,
+        twins=twins,
+    )
+
+
+def sketch_of(
+    pixels: Iterable[np.ndarray],
+    labels: Sequence[str | None],
+    *,
+    total: int,
+    limit: int = SKETCHED,
+) -> TrainingSketch:
+    """What to remember of training pictures.
+
+    Args:
+        pixels: batches `[n, height, width, channels]` of those that are remembered: all, or `sampled_rows`.
+        labels: class names of all that is trained on.
+        total: pictures that are trained on.
+        limit: most pictures to remember.
+
+    Example:
+        >>> sketch = sketch_of([np.zeros((2, 32, 32, 3), np.uint8)], ["cat", "cat"], total=2)
+        >>> len(sketch.pictures), sketch.looks.shape
+        (2, (2, 64))
+    """
+    names = sorted({label for label in labels if label is not None})
+    hashes, looks, left = [hash_pixels(np.zeros((0, 1, 1, 1), np.uint8))], [np.zeros((0, BITS // 8), np.uint8)], limit
+    for batch in pixels:
+        hashes.append(hash_pixels(batch[:left]))
+        looks.append(look_bits(unit(raw_pixels(batch[:left]))))
+        left -= len(hashes[-1])
+        if left <= 0:
+            break
+    return TrainingSketch(hash_names(names), np.concatenate(hashes), np.concatenate(looks), total)
+
+
+def sampled_rows(total: int, *, limit: int = SKETCHED, seed: int = 0) -> Int[np.ndarray, " rows"]:
+    """All rows, or as many as a sketch holds, drawn by chance, rising."""
+    if total <= limit:
+        return np.arange(total)
+    return np.sort(np.random.default_rng(seed).choice(total, size=limit, replace=False))
+
+
+def _copies(labels: Sequence[str | None], thumbnails: Float[np.ndarray, "n raw"]) -> tuple[int, tuple[Twins, ...]]:
+    """How many pictures have a copy, and the copies under two labels."""
+    rows = np.flatnonzero(_comparable(thumbnails))
+    if len(rows) < 2:
+        return 0, ()
+    some = thumbnails[rows]
+    scores, nearest = top_k(some, some, min(3, len(rows) - 1), exclude=np.arange(len(rows)))
+    pairs: dict[tuple[int, int], float] = {}
+    for place, neighbour in zip(*np.nonzero(scores >= NEAR), strict=True):
+        one, two = int(rows[place]), int(rows[nearest[place, neighbour]])
+        if labels[one] != labels[two] and labels[one] is not None and labels[two] is not None:
+            pairs[min(one, two), max(one, two)] = round(min(1.0, float(scores[place, neighbour])), 4)
+    twins = (Twins(*pair, correlation) for pair, correlation in pairs.items())
+    return int((scores[:, 0] >= NEAR).sum()), tuple(sorted(twins, key=lambda found: (-found.correlation, found.row)))
+
+
+def _seen(
+    hashes: UInt64[np.ndarray, " n"], thumbnails: Float[np.ndarray, "n raw"], sketch: TrainingSketch | None
+) -> tuple[Bool[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
+    """Which pictures were trained on, and which others nearly."""
+    seen = near = np.zeros(len(hashes), dtype=bool)
+    if sketch is None or not len(sketch.pictures):
+        return seen, near
+    seen = np.isin(hashes, sketch.pictures)
+    own, known = _signs(look_bits(thumbnails)), _signs(sketch.looks)
+    # Of two rows of signs, the product counts agreements less differences.
+    agreement = top_k(own, known, 1)[0][:, 0]
+    near = ((BITS - agreement) / 2 <= _NEAR_BITS) & ~seen & _comparable(thumbnails)
+    return seen, near
+
+
+def _comparable(thumbnails: Float[np.ndarray, "n raw"]) -> Bool[np.ndarray, " n"]:
+    """Not of one plain colour, for all such would be alike; and large enough."""
+    return (thumbnails != 0).any(axis=1) & (thumbnails.shape[1] >= _LEAST_NUMBERS)
+
+
+def _signs(packed: UInt8[np.ndarray, "n bytes"]) -> Float[np.ndarray, "n bits"]:
+    return 2 * np.unpackbits(packed, axis=1).astype(np.float32) - 1
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first few names."""
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")

@@ -1,0 +1,1 @@
+"""One file per family of metrics: arrays in, numbers with intervals out."""

@@ -1,0 +1,194 @@
+"""Files made from a gallery's items: vectors and an index, so that the next process need not make them again.
+
+They are never trusted further than they can be checked. A folder of them holds a stamp that is written last: which
+version of which items they were made from, and how long each file is, with a checksum. What does not fit is made anew.
+Items that changed since are compared one by one: what is gone is masked, what is new is searched exactly beside the
+index, until a tenth has changed.
+"""
+
+import json
+import shutil
+import time
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from nearkin.errors import ArtefactError
+from nearkin.gallery.index import ExactIndex, Index, build, load
+from nearkin.gallery.index.updated_index import LiveIndex, matched
+
+FORMAT = 2
+STAMP, VECTORS = "stamp.json", "vectors.npy"
+# The share of items, changed since an index was built, from which on it is built anew.
+WORN = 0.1
+# What a killed process left is removed after so many seconds.
+_NEW, _ABANDONED = ".new-", 3600.0
+_PAGES, _PAGE = 64, 4096
+
+
+@runtime_checkable
+class Truth(Protocol):
+    """One version of the items, which the files are checked against."""
+
+    @property
+    def identity(self) -> str:
+        """Of the dataset and its version: items of one identity are the same, in the same order."""
+
+    def ids(self) -> Int[np.ndarray, " n"]:
+        """Of all items, in the order of their rows."""
+
+    def marks(self) -> Int[np.ndarray, " n"]:
+        """A number for each item that changes when its vector does, such as the beginning of the content's hash."""
+
+    def vectors(self, rows: Int[np.ndarray, " m"] | None = None) -> Float[np.ndarray, "m dim"]:
+        """Of some rows, or of all."""
+
+
+def open_index(folder: Path, truth: Truth, kind: str = "exact", *, recall: float = 0.99, seed: int = 0) -> LiveIndex:
+    """The index over a gallery's items: from its files, as far as they fit, else built and written.
+
+    An approximate index of which more than a tenth has changed is still used, for building one takes minutes:
+    `changed` tells, and `build_index` makes a new one. An exact index is then built at once.
+
+    Args:
+        folder: of these files and no others; where it cannot be written, the index stays in memory.
+        truth: the items.
+        kind, recall, seed: see `indexes.build`.
+
+    Returns:
+        The index over exactly these items.
+    """
+    return find_index(folder, truth, kind) or build_index(folder, truth, kind, recall=recall, seed=seed)
+
+
+def find_index(folder: Path, truth: Truth, kind: str = "exact") -> LiveIndex | None:
+    """The index from its files, None if none of them fits. Arguments as `open_index`."""
+    for path in folder.glob(f"{kind}-{'[0-9a-f]' * 16}"):
+        # Another process may remove files while they are opened.
+        with suppress(ArtefactError, OSError, ValueError):
+            return _opened(path, truth)
+    return None
+
+
+def build_index(folder: Path, truth: Truth, kind: str = "exact", *, recall: float = 0.99, seed: int = 0) -> LiveIndex:
+    """Build an index over all items, write its files, and remove those of older ones. Arguments as `open_index`."""
+    ids, marks, vectors = truth.ids(), truth.marks(), truth.vectors()
+    # In the order of the ids, so that of equal scores the lower id comes first.
+    rows = np.argsort(ids, kind="stable")
+    if (rows[1:] < rows[:-1]).any():
+        vectors = vectors[rows]
+    index = build(vectors, kind, recall=recall, seed=seed)
+    # What cannot be written stays in memory: a read-only folder, a full disk.
+    with suppress(OSError):
+        _write(folder, kind, truth.identity, index, {"ids": ids[rows], "marks": marks[rows], "rows": rows})
+    return LiveIndex.of(index, rows, ids)
+
+
+def unfit(folder: Path, truth: Truth) -> list[Path]:
+    """Folders of index files that are not what was written, or not of these items; every byte is read. They can be
+    removed."""
+    return [path for path in sorted(folder.glob("[!.]*")) if not _is_whole(path, _checksum) or _is_foreign(path, truth)]
+
+
+def _write(folder: Path, kind: str, identity: str, index: Index, items: dict[str, np.ndarray]) -> None:
+    """Write a folder of files beside its place and move it there; then remove those that it replaces."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{kind}-{blake2b(identity.encode(), digest_size=8).hexdigest()}"
+    with TemporaryDirectory(prefix=_NEW, dir=folder, ignore_cleanup_errors=True) as beside:
+        new = Path(beside, name)
+        new.mkdir()
+        index.save(new)
+        np.save(new / VECTORS, index.vectors)
+        for array, values in items.items():
+            np.save(new / f"{array}.npy", values)
+        files = {file.name: [file.stat().st_size, _sample(file), _checksum(file)] for file in new.iterdir()}
+        stamp = {"format": FORMAT, "identity": identity, "files": files}
+        (new / STAMP).write_text(json.dumps(stamp, indent=2), encoding="utf-8")
+        _remove(folder / name)
+        with suppress(OSError):  # another process was faster
+            new.rename(folder / name)
+    for path in folder.iterdir():
+        at_work = path.name.startswith(_NEW) and path.stat().st_mtime > time.time() - _ABANDONED
+        if path.name != name and not at_work:
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    # Who has the files mapped keeps them on Linux and macOS; Windows refuses, and a later build removes them.
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _opened(path: Path, truth: Truth) -> LiveIndex:
+    """The index in a folder, brought up to the items.
+
+    Raises:
+        ArtefactError: the files are damaged or of other items, or an exact index is worn.
+    """
+    if not _is_whole(path, _sample):
+        raise ArtefactError(f"'{path}' is not what was written")
+    ids, marks, rows = (np.load(path / f"{name}.npy") for name in ("ids", "marks", "rows"))
+    # "c": torch wants arrays that it might write to.
+    index = load(path, np.asarray(np.load(path / VECTORS, mmap_mode="c")))
+    if _stamp(path)["identity"] == truth.identity:
+        by_row = np.empty_like(ids)
+        by_row[rows] = ids
+        return LiveIndex.of(index, rows, by_row)
+    now = truth.ids()
+    rows, new_rows = matched(ids, marks, now, truth.marks())
+    if (rows < 0).all():
+        raise ArtefactError(f"'{path}' is of other items, or of another encoder")
+    if index.kind == "exact" and np.count_nonzero(rows < 0) + len(new_rows) > WORN * len(rows):
+        raise ArtefactError(f"too much has changed since '{path}' was written")
+    return LiveIndex(index, rows, now, new_rows, ExactIndex(truth.vectors(new_rows), index.metric))
+
+
+def _stamp(path: Path) -> dict[str, Any]:
+    stamp = json.loads((path / STAMP).read_text(encoding="utf-8"))
+    return stamp if stamp["format"] == FORMAT else {}
+
+
+def _is_whole(path: Path, checksum: Callable[[Path], int]) -> bool:
+    """Whether all files are there, as long as they were written, and with the checksum that they had."""
+    try:
+        files = _stamp(path)["files"]
+        column = (_sample, _checksum).index(checksum) + 1
+        return all(
+            (path / name).stat().st_size == facts[0] and checksum(path / name) == facts[column]
+            for name, facts in files.items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _is_foreign(path: Path, truth: Truth) -> bool:
+    """Whether none of the vectors is an item's: another gallery's files, or those before a change of encoder."""
+    if _stamp(path)["identity"] == truth.identity:
+        return False
+    ids, marks = (np.load(path / f"{name}.npy") for name in ("ids", "marks"))
+    return bool((matched(ids, marks, truth.ids(), truth.marks())[0] < 0).all())
+
+
+def _sample(path: Path) -> int:
+    """A checksum of some pages: enough to tell another file, and fast for a great one."""
+    size, checksum = path.stat().st_size, 0
+    with path.open("rb") as file:
+        for page in range(_PAGES):
+            file.seek(page * max(0, size - _PAGE) // (_PAGES - 1))
+            checksum = zlib.crc32(file.read(_PAGE), checksum)
+    return checksum
+
+
+def _checksum(path: Path) -> int:
+    """A checksum of all bytes."""
+    checksum = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            checksum = zlib.crc32(block, checksum)
+    return checksum

@@ -1,0 +1,107 @@
+"""Queries to unit vectors: all pictures of a batch at once, all words at once."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
+
+from nearkin.arrays import as_vectors, unit
+from nearkin.calibration.decisions import Calibration
+from nearkin.encoders.embedder import Embedder
+from nearkin.errors import InvalidInput
+from nearkin.gallery.query import Kind, Query, kind_of, terms_of
+from nearkin.gallery.view import View
+
+
+@runtime_checkable
+class Calibrated(Protocol):
+    """An encoder that may have a calibration; `nearkin.Encoder` is one."""
+
+    def checked_calibration(self) -> Calibration: ...
+
+
+def embed_queries(
+    queries: Sequence[Query] | Float[np.ndarray, "q dim"], view: View, encoder: Callable[[], Embedder]
+) -> Float[np.ndarray, "q dim"]:
+    """The unit vectors of whatever is asked for.
+
+    Args:
+        queries: of any kinds.
+        view: has the vectors of items.
+        encoder: gives the encoder, if it is needed.
+
+    Raises:
+        InvalidInput: a vector with another count of numbers, with NaN, or zero; parts that cancel each other out;
+            no such item or picture file.
+        PictureError: a picture cannot be decoded.
+    """
+    if isinstance(queries, np.ndarray) and queries.ndim == 2:
+        return _checked(queries, view)
+    parts = [terms_of(query) for query in queries]
+    values = [term.value for terms in parts for term in terms]
+    kinds = [kind_of(value) for value in values]
+    vectors = np.empty((len(values), view.snapshot.dim), dtype=np.float32)
+    embed: dict[Kind, Callable[[list[Any]], np.ndarray]] = {
+        "picture": lambda pictures: encoder().embed_images(pictures),
+        "words": lambda words: encoder().embed_texts(words),
+        "item": view.vectors,
+        "vector": lambda several: np.concatenate([_checked(vector, view) for vector in several]),
+    }
+    for kind, embedded in embed.items():
+        places = [place for place, each in enumerate(kinds) if each == kind]
+        if places:
+            vectors[places] = embedded([values[place] for place in places])
+    if len(values) == len(queries):
+        weights = np.array([terms[0].weight for terms in parts], dtype=np.float32)
+        return np.sign(weights)[:, None] * vectors
+    return _mixed(vectors, [[term.weight for term in terms] for terms in parts])
+
+
+def honest_threshold(queries: Sequence[Query] | np.ndarray, encoder: Embedder, far: bool | float) -> float:
+    """The score from which on the encoder's calibration takes two pictures for the same.
+
+    Args:
+        queries: what is asked for.
+        encoder: whose calibration.
+        far: wanted false accept rate; True for that of the calibration.
+
+    Raises:
+        InvalidInput: no calibration; words, whose scores it says nothing of; a rate that it does not support.
+        EncoderMismatch: the calibration is of other weights.
+    """
+    if not isinstance(queries, np.ndarray) and any(_has_words(query) for query in queries):
+        raise InvalidInput(
+            "honest: the calibration is of pairs of pictures, and says nothing of words: give a threshold"
+        )
+    if not isinstance(encoder, Calibrated):
+        raise InvalidInput(f"honest: encoder {encoder.fingerprint} cannot have a calibration: give a threshold")
+    return encoder.checked_calibration().threshold(None if far is True else far).score
+
+
+def _has_words(query: Query) -> bool:
+    return any(kind_of(term.value) == "words" for term in terms_of(query))
+
+
+def _mixed(vectors: Float[np.ndarray, "m dim"], weights: list[list[float]]) -> Float[np.ndarray, "q dim"]:
+    """For each query the direction of the weighted sum of its parts."""
+    starts = np.cumsum([0, *(len(part) for part in weights[:-1])])
+    sums = np.add.reduceat(vectors * np.concatenate(weights)[:, None], starts).astype(np.float32)
+    empty = np.flatnonzero(np.linalg.norm(sums, axis=1) < 1e-6)
+    if len(empty):
+        raise InvalidInput("the parts of the mixture cancel each other out: change their weights")
+    return unit(sums)
+
+
+def _checked(vectors: Any, view: View) -> Float[np.ndarray, "q dim"]:
+    """Vectors from outside, scaled to unit length."""
+    dim = view.snapshot.dim
+    queries = as_vectors(vectors, "query")
+    if queries.shape[1] != dim:
+        raise InvalidInput(
+            f"query has {queries.shape[1]} numbers, the gallery's vectors have {dim} (encoder "
+            f"{view.snapshot.encoder}): embed it with that encoder"
+        )
+    if not queries.any(axis=1).all():
+        raise InvalidInput("query is the zero vector, which has no direction: wanted another")
+    return unit(queries)

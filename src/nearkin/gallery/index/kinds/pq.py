@@ -1,0 +1,45 @@
+"""Product quantization: a vector in groups of numbers, each group known by the nearest of 16 learned ones."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from nearkin.gallery.index.approximate import SCORE, faiss
+from nearkin.gallery.index.base import Vectors
+from nearkin.gallery.index.codes import WholeGroups
+from nearkin.gallery.index.scanned import ScannedIndex
+from nearkin.similarity import Metric
+
+# What the codes are learned from.
+_SAMPLE = 1 << 16
+
+
+class PqIndex(ScannedIndex):
+    """Codes of 4 bits a group, all compared by tables that fit the processor's registers.
+
+    Setting: numbers of a group.
+
+    Source: Jégou et al. 2011, Product quantization for nearest neighbor search; the tables in registers: André et al.
+    2015, Cache locality is not enough.
+    """
+
+    kind: ClassVar[str] = "pq"
+    settings: ClassVar[tuple[int, ...]] = (4, 2)
+    encodings: ClassVar[type] = WholeGroups
+
+    @classmethod
+    def empty(cls, vectors: Vectors, metric: Metric, setting: int, *, seed: int) -> "PqIndex":
+        encoding = WholeGroups.of(vectors, setting)
+        groups = encoding.groups(vectors.shape[1])
+        core = faiss().IndexPQFastScan(groups * setting, groups, 4, faiss().METRIC_L2)
+        core.pq.cp.seed, core.pq.cp.min_points_per_centroid = seed, 1
+        sample = np.random.default_rng(seed).permutation(len(vectors))[:_SAMPLE]
+        core.train(encoding(vectors[np.sort(sample)]))
+        return cls(vectors, metric, core, encoding)
+
+    @property
+    def setting(self) -> str:
+        return f"{self._core.M} codes of 4 bits, {self.effort} scored exactly"
+
+    def work(self, effort: int) -> float:
+        return self._core.ntotal * self._core.M / 170 + SCORE * effort

@@ -1,0 +1,23 @@
+"""What the kinds share whose short codes are all compared with the query's."""
+
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Int, Shaped
+
+from nearkin.gallery.index.approximate import ApproximateIndex
+
+
+class ScannedIndex(ApproximateIndex):
+    """Codes of a few bytes, all compared. Effort: how many of the nearest are scored exactly."""
+
+    efforts: ClassVar[tuple[int, ...]] = (20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000)
+
+    def _nearest(self, queries: Shaped[np.ndarray, "q _"], depth: int, effort: int) -> Int[np.ndarray, "q depth"]:
+        return self._core.search(queries, depth)[1]
+
+    def _depth(self, k: int, effort: int) -> int:
+        return max(k, effort)
+
+    def _core_bytes(self) -> int:
+        return self._core.ntotal * self._core.code_size

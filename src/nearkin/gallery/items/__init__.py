@@ -1,0 +1,1 @@
+"""Items of a gallery: rows, columns, the Lance dataset."""

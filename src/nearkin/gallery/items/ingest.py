@@ -1,0 +1,151 @@
+"""Pictures into a gallery's store: only what is new or changed is embedded, and each chunk is one commit."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image
+
+from nearkin.data.decoding import as_mode, decode_bytes
+from nearkin.data.images import Preprocessing, content_hash
+from nearkin.data.items import Broken, Items, Picture
+from nearkin.encoders.embedder import Embedder
+from nearkin.errors import PictureError
+from nearkin.gallery.items.rows import AddSummary, Change, Record, Rows
+from nearkin.gallery.items.store import Store
+from nearkin.progress import Progress
+
+# Pictures that are embedded at once and committed together: what a killed process has to do again.
+CHUNK = 256
+# Vectors that are committed together.
+VECTORS = 8192
+# Longer side of a thumbnail, in pixels.
+THUMBNAIL_SIDE = 96
+
+
+def ingest(items: Items, store: Store, encoder: Embedder, *, strict: bool, progress: Progress | None) -> AddSummary:
+    """Add the items to the store; bring those that it knows by their uri up to date.
+
+    Args:
+        items: what to add. A column that the source does not fill stays as it is in the store.
+        store: in a local folder nobody else may write to it meanwhile.
+        encoder: makes the vectors.
+        strict: stop at the first broken picture. The chunks before it stay added.
+        progress: called after each chunk.
+
+    Raises:
+        InvalidInput: a picture occurs twice, or a column cannot be stored; nothing was added.
+        PictureError: strict, and a picture is broken.
+    """
+    rows = Rows(items, store)
+    skipped: list[Broken] = []
+    for start, olds, contents in _load_chunks(items.pictures, rows.old_records, encoder.preprocessing):
+        broken = [content for content in contents if isinstance(content, Broken)]
+        if broken and strict:
+            raise PictureError(str(broken[0]))
+        skipped += broken
+        loaded = [
+            (row, old, content)
+            for row, (old, content) in enumerate(zip(olds, contents, strict=True), start)
+            if isinstance(content, _Content)
+        ]
+        pixels = [content.pixels for _, _, content in loaded if content.pixels is not None]
+        vectors = iter(encoder.embed_pixels(np.stack(pixels)) if pixels else ())
+        rows.write(
+            [
+                Change(row, old, content.facts, None if content.pixels is None else next(vectors), content.thumbnail)
+                for row, old, content in loaded
+            ]
+        )
+        if progress:
+            progress(start + len(contents), len(items))
+    return rows.summary(skipped)
+
+
+def ingest_vectors(
+    items: Items, vectors: Float[np.ndarray, "n dim"], store: Store, *, progress: Progress | None
+) -> AddSummary:
+    """Add items whose vectors are at hand; see `ingest`. Their pictures are not read.
+
+    Args:
+        items: what to add.
+        vectors: unit length, one for each item.
+        store, progress: as in `ingest`.
+    """
+    rows = Rows(items, store)
+    for start in range(0, len(items), VECTORS):
+        part = slice(start, start + VECTORS)
+        changes = []
+        for row, old in enumerate(rows.old_records(part), start):
+            facts = {"content_hash": content_hash(vectors[row].tobytes()), "file_size": None, "file_mtime_ns": None}
+            same = old is not None and old["content_hash"] == facts["content_hash"]
+            changes.append(Change(row, old, facts, None if same else vectors[row]))
+        rows.write(changes)
+        if progress:
+            progress(min(part.stop, len(items)), len(items))
+    return rows.summary()
+
+
+@dataclass(frozen=True, eq=False)
+class _Content:
+    """A picture's file facts; its pixels and thumbnail, unless the store knows the content."""
+
+    facts: Record
+    pixels: np.ndarray | None = None
+    thumbnail: bytes | None = None
+
+
+def _load_chunks(
+    pictures: Sequence[Picture], old_records: Callable[[slice], list[Record | None]], preprocessing: Preprocessing
+) -> Iterator[tuple[int, list[Record | None], list[_Content | Broken]]]:
+    """Of each chunk the start, what is known, and the contents; threads load a chunk while the caller has the last."""
+    with ThreadPoolExecutor() as pool:
+
+        def submit(start: int) -> tuple[list[Record | None], Iterator[_Content | Broken]]:
+            chunk = slice(start, start + CHUNK)
+            olds = old_records(chunk)
+            return olds, pool.map(partial(_load, preprocessing), pictures[chunk], olds)
+
+        ahead = submit(0)
+        for start in range(0, len(pictures), CHUNK):
+            (olds, contents), ahead = ahead, submit(start + CHUNK)
+            yield start, olds, list(contents)
+
+
+def _load(preprocessing: Preprocessing, picture: Picture, old: Record | None) -> _Content | Broken:
+    """The content of a picture; nothing is read if size and time are as they were, nothing decoded if the hash is."""
+    facts = _file_facts(picture)
+    if old and facts["file_mtime_ns"] is not None and facts.items() <= old.items():
+        return _Content({})
+    try:
+        encoded = picture.read()
+        facts["content_hash"] = content_hash(encoded)
+        if old and facts["content_hash"] == old["content_hash"]:
+            return _Content(facts)
+        image = decode_bytes(encoded, hint=(preprocessing.width, preprocessing.height))
+    except PictureError as error:
+        return Broken(picture.uri, str(error).removeprefix(f"{picture.uri}: "))
+    return _Content(facts, preprocessing.apply(image), _thumbnail(image))
+
+
+def _file_facts(picture: Picture) -> Record:
+    """Size and time of a file, taken before it is read: if it changes meanwhile, the next add sees it."""
+    try:
+        status = None if picture.read_bytes else Path(picture.uri).stat()
+    except OSError:
+        status = None
+    return {"file_size": status and status.st_size, "file_mtime_ns": status and status.st_mtime_ns}
+
+
+def _thumbnail(image: Image.Image) -> bytes:
+    """The picture as a small JPEG; shrinks the picture itself, which is not needed any more."""
+    small = as_mode("RGB", image)
+    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BILINEAR)
+    encoded = BytesIO()
+    small.save(encoded, "JPEG", quality=85)
+    return encoded.getvalue()

@@ -1,0 +1,1 @@
+"""Figures with 95 % intervals: bootstrap over groups, cluster-robust, paired."""

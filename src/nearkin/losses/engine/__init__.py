@@ -1,0 +1,1 @@
+"""What the losses share: batches, closed-form gradients, class weights, sums."""

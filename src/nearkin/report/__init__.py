@@ -1,0 +1,1 @@
+"""An evaluation shown: page, plots, mistakes."""

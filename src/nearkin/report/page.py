@@ -1,0 +1,258 @@
+"""The report as a page: one HTML file that needs no network, for light and dark, wide and narrow screens."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nearkin.calibration.decisions import Calibration, Curve
+from nearkin.evaluation.report import Report
+from nearkin.report.diagnostics import Evidence, Mistake
+from nearkin.report.plots import STYLE, Axis, Plot, reliability_plot
+
+TEMPLATE = "page.html.j2"
+
+# Classes in the table; the others are in the JSON.
+CLASSES = 300
+
+# The lowest false accept rate that is drawn, in powers of ten below one pair of classes.
+_LEAST_FAR = 1e-6
+
+# Figures in large type at the top, the first that there are.
+_HEADLINES = (
+    "recall@1", "map@r", "auc", "eer", "text_to_image/recall@1", "text_to_image/recall@5", "image_to_text/recall@1",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PageContent:
+    """What the page shows beside the report.
+
+    Args:
+        facts: what was evaluated, by name: model, data, seed, command, ...
+        evidence: what stands behind the figures; None where there are no labels.
+        calibration: of the encoder, to be held against these data.
+        thumbnails: data URI of each picture that is shown, by row.
+        captions: what is written below it: its class.
+        picture_names: of the pictures that are shown, by row: their files.
+    """
+
+    facts: Mapping[str, str]
+    evidence: Evidence | None = None
+    calibration: Calibration | None = None
+    thumbnails: Mapping[int, str] = field(default_factory=dict)
+    captions: Mapping[int, str] = field(default_factory=dict)
+    picture_names: Mapping[int, str] = field(default_factory=dict)
+
+
+class Headline(NamedTuple):
+    """A figure in large type."""
+
+    name: str
+    value: str
+    interval: str
+    beside: str
+
+
+class Held(NamedTuple):
+    """A stored threshold, held against these data."""
+
+    far: float
+    score: float
+    promised: tuple[float, float]
+    here: float
+    here_low: float
+    here_high: float
+    tar: float
+    kept: bool
+
+
+def shown_rows(evidence: Evidence) -> list[int]:
+    """Rows of the pictures that the page shows."""
+    mistakes = (*evidence.wrong_neighbours, *evidence.false_accepts, *evidence.false_rejects)
+    return sorted({row for mistake in mistakes for row in (mistake.row, mistake.other)})
+
+
+def render_page(report: Report, content: PageContent) -> str:
+    """The page as HTML.
+
+    Args:
+        report: figures, baselines and counts.
+        content: everything else.
+
+    Example:
+        >>> from nearkin.intervals.bootstrap import Figure
+        >>> report = Report("demo", {"retrieval": {"recall@1": Figure(0.5, 0.4, 0.6, 100)}})
+        >>> page = render_page(report, PageContent({"model": "demo"}))
+        >>> "50.0 %" in page, "<script" in page, "http" in page
+        (True, False, False)
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("nearkin.evaluation", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    evidence = content.evidence
+    return environment.get_template(TEMPLATE).render(
+        report=report,
+        content=content,
+        plot_style=STYLE,
+        headlines=_headlines(report),
+        tables=_tables(report),
+        plots=_plots(content) if evidence else [],
+        held=_held(content),
+        galleries=_galleries(evidence) if evidence else [],
+        classes=evidence.classes[:CLASSES] if evidence else (),
+        more_classes=max(0, len(evidence.classes) - CLASSES) if evidence else 0,
+        map=_map_plot(content) if evidence else None,
+    )
+
+
+def _headlines(report: Report) -> list[Headline]:
+    rows = {row[0]: row for row in report.table()}
+    found: list[Headline] = []
+    for name in _HEADLINES:
+        if name in rows and len(found) < 4:
+            value, _, interval = rows[name][1].partition(" [")
+            beside = ", ".join(f"{base} {text}" for base, text in zip(report.columns[2:], rows[name][2:], strict=False))
+            found.append(Headline(name.replace("_", " ").replace("/", " "), value, interval.rstrip("]"), beside))
+    return found
+
+
+def _tables(report: Report) -> list[dict[str, Any]]:
+    """A table for each protocol: texts of the report's own table, and where a share's interval lies."""
+    texts = iter(report.table())
+    tables = []
+    for protocol, metrics in report.figures.items():
+        rows = []
+        for figure in metrics.values():
+            name, value, *baselines = next(texts)
+            share = None
+            if figure.low is not None and figure.high is not None and 0 <= figure.low <= figure.high <= 1:
+                share = (100 * figure.low, 100 * figure.value, 100 * figure.high)
+            rows.append({"name": name, "value": value, "share": share, "n": figure.n, "baselines": baselines})
+        tables.append({"protocol": protocol.replace("_", " "), "rows": rows})
+    return tables
+
+
+def _plots(content: PageContent) -> list[tuple[str, str, str]]:
+    """Heading, SVG and a sentence for each plot that there is."""
+    evidence = content.evidence
+    assert evidence is not None
+    plots = []
+    if evidence.curve:
+        plots.append(
+            (
+                "True against false accepts (ROC)",
+                _roc(evidence.curve, evidence.raw_curve).svg(),
+                "Share of same pairs accepted, for each share of different pairs accepted. Every pair of classes "
+                "counts once; the band is what as many other classes show in 95 % of cases.",
+            )
+        )
+    if evidence.histogram:
+        plots.append(
+            ("Scores of same and different pairs", _distributions(content).svg(), "The less they overlap, the better.")
+        )
+    if evidence.probability:
+        plots.append(
+            (
+                "Can the probability be believed?",
+                reliability_plot(evidence.probability).svg(),
+                f"Probabilities from a map that was fitted on other classes of these data, half of all pairs being the "
+                f"same. Expected calibration error {100 * evidence.probability.ece:.1f} %.",
+            )
+        )
+    return plots
+
+
+def _roc(curve: Curve, raw: Curve | None) -> Plot:
+    positive = [far for far in curve.far if far > 0]
+    least = max(_LEAST_FAR, 10.0 ** np.floor(np.log10(min(positive))))
+    plot = Plot(
+        Axis("false accept rate", float(least), 1.0, log=True),
+        Axis("true accept rate", 0.0, 1.0, percent=True),
+        "True accept rate by false accept rate",
+    )
+    columns = [np.maximum(column, least) for column in (curve.far, curve.far_low, curve.far_high)]
+    plot.band(columns[0].tolist(), curve.tar_low, curve.tar_high, 0)
+    if raw is not None:
+        plot.curve(np.maximum(raw.far, least).tolist(), raw.tar, 1, "raw pixels")
+    plot.curve(columns[0].tolist(), curve.tar, 0, "this model")
+    chance = np.logspace(np.log10(least), 0, 50)
+    return plot.dashed(chance.tolist(), chance.tolist())
+
+
+def _distributions(content: PageContent) -> Plot:
+    histogram = content.evidence.histogram if content.evidence else None
+    assert histogram is not None
+    top = max(*histogram.same, *histogram.different)
+    plot = Plot(
+        Axis("score", histogram.edges[0], histogram.edges[-1]),
+        Axis("density", 0.0, 1.05 * top),
+        "Distribution of the scores of same and of different pairs",
+    )
+    plot.bars(histogram.edges, histogram.different, 1, "different")
+    plot.bars(histogram.edges, histogram.same, 0, "same")
+    if content.calibration:
+        score = content.calibration.threshold().score
+        plot.dashed([score, score], [0.0, top])
+    return plot
+
+
+def _held(content: PageContent) -> list[Held]:
+    """The encoder's own thresholds: what they promise, and what they do here."""
+    curve = content.evidence.curve if content.evidence else None
+    if content.calibration is None or curve is None:
+        return []
+
+    def here(score: float, column: str) -> float:
+        return float(np.interp(score, curve.scores, getattr(curve, column)))
+
+    rows = []
+    for threshold in map(content.calibration.threshold, content.calibration.fars):
+        far, low, high, tar = (here(threshold.score, name) for name in ("far", "far_low", "far_high", "tar"))
+        kept = threshold.far_low <= far <= threshold.far_high
+        promised = (threshold.far_low, threshold.far_high)
+        rows.append(Held(threshold.far, threshold.score, promised, far, low, high, tar, kept))
+    return rows
+
+
+def _galleries(evidence: Evidence) -> list[tuple[str, str, Sequence[Mistake]]]:
+    kinds = (
+        ("Nearest, but another class", "Left asks, right is its nearest neighbour.", evidence.wrong_neighbours),
+        ("Different, but alike", "Different pairs with the highest scores: the false accepts.", evidence.false_accepts),
+        ("Same, but far apart", "The lowest-scoring pair of a class: the false rejects.", evidence.false_rejects),
+    )
+    return [kind for kind in kinds if kind[2]]
+
+
+def _map_plot(content: PageContent) -> dict[str, Any] | None:
+    evidence = content.evidence
+    assert evidence is not None
+    points = evidence.map.points
+    xs, ys = [point.x for point in points], [point.y for point in points]
+    if not points or len(set(zip(xs, ys, strict=True))) < 2:
+        return None
+    plot = Plot(_plain(xs), _plain(ys), f"Map of the embeddings by {evidence.map.method}")
+    order = sorted(range(len(points)), key=lambda place: points[place].colour)
+    titles = [content.captions.get(points[place].row, "") for place in order]
+    styles = ["other" if points[place].colour < 0 else f"f{points[place].colour}" for place in order]
+    plot.dots(
+        [xs[place] for place in order],
+        [ys[place] for place in order],
+        styles.__getitem__,
+        radius=[3.0 if style == "other" else 4.5 for style in styles],
+        titles=titles,
+    )
+    return {"svg": plot.svg(frame=False), "classes": evidence.map.classes, "method": evidence.map.method}
+
+
+def _plain(values: Sequence[float]) -> Axis:
+    low, high = min(values), max(values)
+    space = 0.04 * (high - low) or 1.0
+    return Axis("", low - space, high + space)

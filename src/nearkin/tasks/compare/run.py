@@ -1,0 +1,202 @@
+"""compare(): every loss, with every backbone, trained by several seeds with equal budgets, in one folder.
+
+compare.yaml    what was asked for          report.md, results.json, results.csv
+folds/          the pictures of each seed   recall.png, recall_against_time.png
+BACKBONE/LOSS/seedN/                        a run folder of `train` for each trial, with test.csv, its scores
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nearkin.data.items import Items
+from nearkin.data.sources import read_items
+from nearkin.errors import InvalidInput, SourceError
+from nearkin.progress import Progress
+from nearkin.tasks.compare.charts import draw_charts
+from nearkin.tasks.compare.conclusion import conclude
+from nearkin.tasks.compare.contenders import Contender, Named, list_contenders
+from nearkin.tasks.compare.result import HEADLINE, Comparison
+from nearkin.tasks.compare.trials import (
+    FROZEN,
+    RAW_PIXELS,
+    UNTRAINED,
+    Trial,
+    check_trial,
+    prepare_seed,
+    run_baseline,
+    run_trial,
+    seeds_of,
+    write_fold,
+)
+from nearkin.training.callbacks import EpochSummary
+from nearkin.training.settings import TrainSettings
+
+# One of each kind: classifiers, proxies, pairs, triplets, all positives at once.
+DEFAULT_LOSSES = ("softmax", "arcface", "proxy-anchor", "contrastive", "multi-similarity", "triplet", "supcon")
+
+# Settings that decide how pictures are decoded, and whether the backbone takes them.
+_OF_PICTURES = {"backbone", "backbone_options", "weights", "pooling", "dim", "size", "channels", "fit"}
+
+
+@dataclass(frozen=True)
+class TrialSummary:
+    """A trial that is finished, now or in an earlier call.
+
+    Args:
+        number, total: which one it is, from 1, of how many.
+        loss, backbone, seed: its names.
+        recall: recall@1 on the test classes; None if the training failed.
+        failure: why it did.
+    """
+
+    number: int
+    total: int
+    loss: str
+    backbone: str
+    seed: int
+    recall: float | None
+    failure: str | None
+
+
+def compare(
+    source: str | Path | Items,
+    *,
+    losses: Named = DEFAULT_LOSSES,
+    backbones: Named | None = None,
+    seeds: int = 3,
+    folds: int = 5,
+    out: str | Path = "runs/compare",
+    label: str | None = None,
+    split_by: str | None = None,
+    on_trial: Callable[[TrialSummary], None] | None = None,
+    on_epoch: Callable[[EpochSummary], None] | None = None,
+    progress: Progress | None = None,
+    progress_bar: bool = False,
+    **settings: Any,
+) -> Comparison:
+    """Which loss, or which backbone, suits this data.
+
+    The classes are cut into folds. Each seed trains every contender with the same budget on all folds but two, chooses
+    the epoch by one of these, and is judged on the other: on classes that were neither trained on nor chosen by.
+    Another seed holds out other folds. Stopped at any moment, the same call goes on; with more losses or seeds it adds
+    to what is there.
+
+    Args:
+        source: anything that `read_items` reads, with labels. Pictures of its split "test" are left out.
+        losses: names, such as "arcface", "triplet(margin=0.1)", "arcface+0.01*center"; or a mapping from names to
+            settings of their own.
+        backbones: names, or a mapping to settings of their own; the one of the settings if None.
+        seeds: trainings of each contender, at least 1; 3 or more to tell luck from merit.
+        folds: of the classes, at least 3.
+        out: the folder, made if it is missing.
+        label: column of the class names.
+        split_by: a column whose values stay in one fold too, such as "group".
+        on_trial: called after each trial.
+        on_epoch: called with the summary of each epoch.
+        progress: called with `(done, total)` while pictures are decoded.
+        progress_bar: show a bar of the running epoch.
+        settings: any field of `TrainSettings` for all: epochs, minutes, backbone, size, ...
+
+    Returns:
+        Who stands where, with intervals, and which differences are real; `out` holds all of it.
+
+    Raises:
+        SourceError: no labels, too few classes for the folds, or other pictures than the folder was begun with.
+        UnknownName: no such loss, option, backbone, setting or column.
+        InvalidInput: a value out of range, or a run in the folder was begun with other settings.
+        TrainingError: no training of any contender could be finished.
+        KeyboardInterrupt: Ctrl-C; the same call goes on.
+
+    Example:
+        >>> import nearkin
+        >>> found = nearkin.compare("photos/", losses=["triplet", "softmax"], minutes=2)  # doctest: +SKIP
+        >>> print(found.to_markdown())  # doctest: +SKIP
+    """
+    if seeds < 1:
+        raise InvalidInput(f"seeds is {seeds}, wanted the number of trainings of each contender, 1 or more")
+    out, settings = Path(out), dict(settings)
+    backbones = backbones or [settings.pop("backbone", None) or TrainSettings.checked().backbone]
+    asked: dict[str, Any] = {"losses": losses, "backbones": backbones, "seeds": seeds, "folds": folds}
+    asked |= {"label": label, "split_by": split_by, **settings}
+    contenders = list_contenders(losses, backbones, settings)
+    items = _labelled(read_items(source, label=label))
+    of_seed = seeds_of(items, seeds, folds, split_by)
+    contenders = _with_size(contenders, of_seed[0], progress)
+    trials = [Trial(one, of_seed[seed], seed, _folder(out, one, seed)) for seed in range(seeds) for one in contenders]
+    baselines = [
+        Trial(one, of_seed[seed], seed, _folder(out, one, seed))
+        for seed in range(seeds)
+        for one in _baselines(contenders)
+    ]
+    for trial in trials:
+        check_trial(trial)
+    for seed, its in enumerate(of_seed):
+        write_fold(its, out / "folds" / f"seed{seed}.csv")
+    _write_yaml(asked, out / "compare.yaml")
+    for trial in baselines:
+        if trial.scores is None:
+            run_baseline(trial)
+    for number, trial in enumerate(trials, 1):
+        if trial.scores is None and trial.failure is None:
+            run_trial(trial, on_epoch, progress_bar)
+        if on_trial is not None:
+            on_trial(_summary(trial, number, len(trials)))
+    comparison = conclude(items, trials, baselines, split_by)
+    comparison.write(out)
+    draw_charts(comparison, out)
+    return comparison
+
+
+def _labelled(items: Items) -> Items:
+    """The pictures that take part: with a label, and not set apart for a last judgement."""
+    rows = [row for row in range(len(items)) if items.labels[row] is not None and items.splits[row] != "test"]
+    if not rows:
+        raise SourceError(f"{items.source}: no picture with a label: wanted a folder per class, or a column 'label'")
+    return items.select(rows)
+
+
+def _with_size(contenders: list[Contender], items: Items, progress: Progress | None) -> list[Contender]:
+    """The contenders with the size and channels that their backbone gets: chosen once, and decoded once."""
+    known: dict[str, tuple[int, int]] = {}
+    found = []
+    for one in contenders:
+        key = one.settings.model_dump_json(include=_OF_PICTURES)
+        if key not in known:
+            preprocessing = prepare_seed(items, one.settings, progress).encoder.preprocessing
+            known[key] = preprocessing.height, preprocessing.channels
+        size, channels = known[key]
+        settings = one.settings.model_copy(update={"size": size, "channels": channels})
+        found.append(Contender(one.loss, one.backbone, settings))
+    return found
+
+
+def _baselines(contenders: list[Contender]) -> list[Contender]:
+    """Raw pixels, and each backbone as its trainings begin."""
+    first = {one.backbone: one.settings for one in reversed(contenders)}
+    raw = Contender(RAW_PIXELS, "", contenders[0].settings)
+    return [
+        raw,
+        *(Contender(FROZEN if its.weights else UNTRAINED, name, its) for name, its in reversed(first.items())),
+    ]
+
+
+def _folder(out: Path, contender: Contender, seed: int) -> Path:
+    return out / contender.folder / f"seed{seed}"
+
+
+def _write_yaml(asked: Mapping[str, Any], path: Path) -> None:
+    plain = {
+        name: dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple) else value
+        for name, value in asked.items()
+    }
+    path.write_text(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def _summary(trial: Trial, number: int, total: int) -> TrialSummary:
+    scores, one = trial.scores, trial.contender
+    recall = None if scores is None else float(scores.values[HEADLINE].mean())
+    return TrialSummary(number, total, one.loss, one.backbone, trial.seed, recall, trial.failure)

@@ -1,0 +1,231 @@
+"""One training step and one validation, as Lightning wants them."""
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from nearkin.encoders.encoder import Encoder, as_pictures
+from nearkin.errors import TrainingError
+from nearkin.evaluation.report import Report
+from nearkin.evaluation.runner import judge
+from nearkin.losses import set_progress, step_sampled, weight_groups
+from nearkin.training.augmentation import augmentation
+from nearkin.training.batches import Batch, Epoch, InOrder, TrainingData
+from nearkin.training.class_means import ClassMeans
+from nearkin.training.grad_cache import in_chunks
+from nearkin.training.objective import Objective
+from nearkin.training.settings import TrainSettings
+from nearkin.training.weight_average import follow
+
+
+class EmbeddingModule(L.LightningModule):
+    """An encoder in training.
+
+    Args:
+        encoder: what is trained.
+        objective: what training makes small.
+        settings: of the run.
+        train_data, val_data: the two sides of the split.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        objective: Objective,
+        settings: TrainSettings,
+        train_data: TrainingData,
+        val_data: TrainingData,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.objective = objective
+        self.settings = settings
+        self.train_data, self.val_data = train_data, val_data
+        self.augment = augmentation(settings.augmentation, settings.augmentation_options)
+        # A part of this module, so that it is saved with it; without gradient, so that no optimiser moves it.
+        self.average = copy.deepcopy(encoder).requires_grad_(False) if settings.ema is not None else None
+        self.class_means = ClassMeans(train_data.classes, encoder.dim) if settings.sampler == "hard" else None
+        # Values of this epoch's validation, by metric; none before it, or if the epoch is not validated.
+        self.figures: dict[str, float] = {}
+        self._embeddings: list[Tensor] = []
+        self._steps_per_epoch = len(self._epoch(0))
+        self._seconds_before = 0.0
+        self._started = time.monotonic()
+
+    @property
+    def judged(self) -> Encoder:
+        """The encoder that is validated and kept: the average of weights if there is one, else the one in training."""
+        return self.encoder if self.average is None else self.average
+
+    @property
+    def _frozen_norms(self) -> list[nn.Module]:
+        """Batch norms that go by the statistics they came with: those of a few small classes would be worse."""
+        frozen = self.settings.batch_norm or ("trained" if self.settings.weights is None else "frozen")
+        if frozen == "trained":
+            return []
+        return [part for part in self.encoder.image.modules() if isinstance(part, _BatchNorm)]
+
+    @property
+    def seconds(self) -> float:
+        """Seconds in training so far, those before a resume included."""
+        return self._seconds_before + time.monotonic() - self._started
+
+    @property
+    def done(self) -> float:
+        """Share of the training that is done, 0 to 1."""
+        if self.settings.minutes is not None:
+            return min(1.0, self.seconds / (60 * self.settings.minutes))
+        return min(1.0, self.global_step / (self.settings.epochs * self._steps_per_epoch))
+
+    # -- data ----------------------------------------------------------------------------------------------------
+
+    def train_dataloader(self) -> Epoch:
+        return self._epoch(self.current_epoch)
+
+    def val_dataloader(self) -> InOrder:
+        return InOrder(self.val_data, batch_size=2 * self.settings.batch_size)
+
+    def _epoch(self, number: int) -> Epoch:
+        settings = self.settings
+        seed = int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0])
+        means = self.class_means.sums.cpu().numpy() if self.class_means is not None and number else None
+        return Epoch(
+            self.train_data,
+            batch_size=settings.batch_size,
+            per_class=settings.per_class,
+            seed=seed,
+            class_means=means,
+        )
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        return batch.to(device)
+
+    # -- training ------------------------------------------------------------------------------------------------
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        # Offsets and norms are not drawn towards zero; matrices and convolutions are. The weights of losses are not.
+        weights = [parameter for parameter in self.encoder.parameters() if parameter.requires_grad]
+        decay = self.settings.weight_decay
+        groups = [
+            {"params": [p for p in weights if p.ndim > 1], "weight_decay": decay, "multiple": 1.0},
+            {"params": [p for p in weights if p.ndim <= 1], "weight_decay": 0.0, "multiple": 1.0},
+        ]
+        for multiple, own in weight_groups(self.objective):
+            groups.append({"params": own, "weight_decay": 0.0, "multiple": multiple})
+        return torch.optim.AdamW(groups, lr=self.settings.learning_rate)
+
+    def on_train_start(self) -> None:
+        self._started = time.monotonic()
+
+    def on_train_epoch_start(self) -> None:
+        # Dropout draws from the global generator: the same in this epoch, resumed or not.
+        torch.manual_seed(self.settings.seed + 1_000_003 * (self.current_epoch + 1))
+        self.figures = {}
+        if self.class_means is not None:
+            self.class_means.forget()
+
+    @property
+    def _learning_rate(self) -> float:
+        """The encoder's at this step: it rises, then falls as a cosine."""
+        warmup, share = self.settings.warmup, self.done
+        if share < warmup:
+            factor = (share + 1e-3) / (warmup + 1e-3)
+        else:
+            factor = 0.5 * (1 + math.cos(math.pi * (share - warmup) / (1 - warmup)))
+        return self.settings.learning_rate * factor
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        # Here and not once: whatever sets the module to training sets these too.
+        for norm in self._frozen_norms:
+            norm.eval()
+        optimizer = self.optimizers()
+        assert not isinstance(optimizer, list)
+        for group in optimizer.param_groups:
+            group["lr"] = self._learning_rate * group["multiple"]
+        set_progress(self.objective, self.done)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        images = self._in_chunks(self._embed_views, batch.pixels)
+        self._check_finite(images, "the embeddings", batch_idx)
+        texts = None
+        if batch.tokens is not None and batch.lengths is not None:
+            texts = self._in_chunks(self._embed_texts, batch.tokens, batch.lengths)
+        loss = self.objective(images, batch.labels, texts, batch.tokens)
+        self._check_finite(loss, "the loss", batch_idx)
+        if self.class_means is not None and batch.labels is not None:
+            self.class_means.add(images, batch.labels)
+        self.log("loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(batch))
+        return loss
+
+    def _in_chunks(self, embed: Callable[..., Tensor], *rows: Tensor) -> Tensor:
+        return in_chunks(embed, *rows, size=self.settings.chunk_size or len(rows[0]), network=self.encoder)
+
+    def _embed_views(self, chunk: int, pixels: Tensor) -> Tensor:
+        """Random views, embedded: the same again for the same step and chunk."""
+        seed = np.random.SeedSequence([self.settings.seed, self.global_step, 2, chunk]).generate_state(1)[0]
+        views = self.augment(as_pictures(pixels), generator=torch.Generator().manual_seed(int(seed)))
+        return self.encoder.forward_images(self.encoder.normalise(views))
+
+    def _embed_texts(self, chunk: int, tokens: Tensor, lengths: Tensor) -> Tensor:
+        return self.encoder.forward_texts(tokens, lengths)
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        step_sampled(self.objective, self._learning_rate)
+        if self.average is not None and self.settings.ema is not None:
+            follow(self.average, self.encoder, decay=self.settings.ema, step=self.global_step)
+
+    def _check_finite(self, values: Tensor, name: str, batch: int) -> None:
+        if not torch.isfinite(values).all():
+            where = f"step {self.global_step}, epoch {self.current_epoch + 1}, batch {batch + 1}"
+            raise TrainingError(f"NaN or infinity in {name} at {where}: lower the learning rate")
+
+    # -- validation ----------------------------------------------------------------------------------------------
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        images = self.judged.forward_images(self.judged.normalise(as_pictures(batch.pixels)))
+        self._embeddings.append(images.float().cpu())
+
+    def on_validation_epoch_end(self) -> None:
+        images = torch.cat(self._embeddings).numpy()
+        self._embeddings.clear()
+        if not np.isfinite(images).all():
+            where = f"step {self.global_step} (epoch {self.current_epoch + 1})"
+            raise TrainingError(f"the embeddings hold NaN after {where}: lower the learning rate")
+        report = judge_side(
+            self.judged, self.val_data, images, title="", seed=self.settings.seed, chance=False, quick=True
+        )
+        self.figures = {name: figure.value for figures in report.figures.values() for name, figure in figures.items()}
+        shown = "recall@1" if "recall@1" in self.figures else "text_to_image/recall@5"
+        self.log(shown, self.figures[shown], prog_bar=True, batch_size=1)
+
+    # -- checkpoints ---------------------------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["seconds"] = self.seconds
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._seconds_before = checkpoint["seconds"]
+
+
+def judge_side(encoder: Encoder, data: TrainingData, images: np.ndarray, **more: Any) -> Report:
+    """The report on one side's embedded pictures: among each other, and by their captions; `more` as `judge` takes."""
+    texts = image_of_text = None
+    if data.tokenizer is not None:
+        words, image_of_text = data.items.texts()
+        texts = encoder.embed_texts(words)
+    return judge(images=images, label_ids=data.label_ids, texts=texts, image_of_text=image_of_text, **more)
+
+
+def score(figures: dict[str, float]) -> float:
+    """What the best checkpoint is best in: recall@1 of pictures, the mean of all recalls of captions, or their mean."""
+    pictures = [value for name, value in figures.items() if name == "recall@1"]
+    captions = [value for name, value in figures.items() if "/recall@" in name]
+    return float(np.mean([np.mean(group) for group in (pictures, captions) if group]))

@@ -1,0 +1,113 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from nearkin.calibration.decisions import Calibration
+from nearkin.data.images import Preprocessing
+from nearkin.encoders.encoder import Encoder
+from nearkin.encoders.image import ImageTower, ImageTowerConfig
+from nearkin.errors import ArtefactError, EncoderMismatch, InvalidInput
+from nearkin.evaluation import fit_calibration
+from tests.people import draw_people
+
+
+@pytest.fixture(scope="module")
+def calibration():
+    vectors, ids = draw_people(50, 3)
+    return fit_calibration(vectors, ids, fingerprint="f", source="people", notes=["a note"])
+
+
+@pytest.fixture
+def encoder():
+    torch.manual_seed(0)
+    return Encoder(ImageTower(ImageTowerConfig("conv4", dim=8)), Preprocessing(height=32, width=32))
+
+
+def test_verdicts_by_where_the_score_lies(calibration):
+    limit = calibration.threshold(0.01)
+    assert limit.low < limit.score < limit.high
+    scores = [limit.low - 0.01, limit.low, limit.score, limit.high, limit.high + 0.01]
+    decisions = [verdict.decision for verdict in calibration.verdicts(scores, far=0.01)]
+    assert decisions == ["different", "not sure", "not sure", "not sure", "same"]
+
+
+def test_what_a_verdict_says(calibration):
+    verdict = calibration.verdicts(0.5)[0]
+    assert verdict.euclidean == pytest.approx(1.0)
+    assert verdict.cosine_distance == pytest.approx(0.5)
+    assert verdict.far_low <= verdict.far <= verdict.far_high
+    assert verdict.threshold == calibration.threshold(calibration.default_far)
+    assert verdict.prior == 0.5
+
+
+def test_far_at_a_threshold_is_the_wanted_one(calibration):
+    for far in (0.5, 0.1, 0.03, 0.01):
+        found = calibration.false_accept_rate(calibration.threshold(far).score)[0, 0]
+        assert found == pytest.approx(far, rel=0.1)
+    assert calibration.threshold(0.01).score > calibration.threshold(0.1).score
+
+
+def test_probability_rises_and_follows_the_prior(calibration):
+    scores = np.linspace(-1, 1, 101)
+    half, rare = calibration.probability(scores), calibration.probability(scores, prior=0.01)
+    assert (np.diff(half) >= 0).all()
+    np.testing.assert_allclose(rare / (1 - rare), half / (1 - half) * (0.01 / 0.99))
+
+
+def test_far_below_the_data_is_refused_with_what_is_supported(calibration):
+    assert calibration.least_far == pytest.approx(10 / 1225)
+    with pytest.raises(
+        InvalidInput, match=r"far 0\.001 needs at least 10,000 different pairs .* has 1,225: .* 0\.0082"
+    ):
+        calibration.threshold(0.001)
+    for far in (0.0, 1.0, -1.0, float("nan")):
+        with pytest.raises(InvalidInput, match="more than 0 and less than 1"):
+            calibration.threshold(far)
+    for prior in (0.0, 1.0):
+        with pytest.raises(InvalidInput, match="prior is"):
+            calibration.verdicts(0.5, prior=prior)
+    with pytest.raises(InvalidInput, match="score 1 is not a finite number"):
+        calibration.verdicts([0.5, np.nan])
+
+
+def test_json_there_and_back(calibration):
+    values = json.loads(json.dumps(calibration.to_dict()))
+    assert Calibration.from_dict(values) == calibration
+    assert [limit["far"] for limit in values["thresholds"]] == [0.1, 0.01]
+    with pytest.raises(ArtefactError, match="calibration is damaged"):
+        Calibration.from_dict({name: value for name, value in values.items() if name != "curve"})
+    with pytest.raises(ArtefactError, match="reads up to 1"):
+        Calibration.from_dict({**values, "format": 2})
+
+
+def test_it_stays_with_the_encoder(calibration, encoder, tmp_path):
+    encoder.calibration = replace(calibration, fingerprint=encoder.fingerprint)
+    again = Encoder.from_pretrained(encoder.save_pretrained(tmp_path / "model"))
+    assert again.calibration == encoder.calibration
+    encoder.calibration = None
+    encoder.save_pretrained(tmp_path / "model")
+    assert Encoder.from_pretrained(tmp_path / "model").calibration is None
+
+
+def test_encoder_verifies(calibration, encoder):
+    encoder.calibration = replace(calibration, fingerprint=encoder.fingerprint)
+    one, two = np.random.default_rng(0).integers(0, 256, size=(2, 32, 32, 3), dtype=np.uint8)
+    verdict = encoder.verify(one, two, far=0.1)
+    assert verdict.score == pytest.approx(float(np.prod(encoder.embed_images([one, two]), axis=0).sum()), abs=1e-6)
+    assert encoder.verify(one, one, far=0.1).decision == "same"
+
+
+def test_a_model_without_calibration_says_how_to_get_one(encoder):
+    with pytest.raises(InvalidInput, match="nearkin calibrate MODEL DATA"):
+        encoder.verify(np.zeros((8, 8), np.uint8), np.zeros((8, 8), np.uint8))
+
+
+def test_other_weights_are_refused(calibration, encoder):
+    encoder.calibration = replace(calibration, fingerprint=encoder.fingerprint)
+    with torch.no_grad():
+        encoder.image.projection.bias += 1
+    with pytest.raises(EncoderMismatch, match="calibrate anew"):
+        encoder.verify(np.zeros((8, 8), np.uint8), np.zeros((8, 8), np.uint8))

@@ -1,0 +1,121 @@
+"""Differences of several contenders: a slow twin, what is real, what is not, and refusals."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nearkin.errors import InvalidInput
+from nearkin.intervals.all_pairwise import paired_differences
+
+CLASSES, QUERIES = 12, 6
+
+
+def simulate(seed: int, merits: list[float], repeats: int = 3, training: float = 0.0) -> dict[str, np.ndarray]:
+    """Right or wrong on classes of each repeat's own; `training` is the spread of a training's merit."""
+    random = np.random.default_rng(seed)
+    shape = (repeats, CLASSES, QUERIES, len(merits))
+    hard = random.normal(0, 0.15, (repeats, CLASSES, 1, 1))
+    luck = random.normal(0, training, (repeats, 1, 1, len(merits)))
+    values = (random.random(shape) < np.array(merits) + hard + luck).reshape(-1, len(merits)).T
+    classes = np.repeat(np.arange(repeats * CLASSES), QUERIES)
+    return {"values": values.astype(float), "classes": classes, "repeats": classes // CLASSES}
+
+
+def test_the_value_is_that_of_a_slow_loop() -> None:
+    """Mean over repeats of the mean over their queries, though the second repeat has fewer."""
+    data = simulate(0, [0.8, 0.5, 0.6], repeats=2)
+    kept = np.r_[0:72, 72:96]
+    data = {"values": data["values"][:, kept], "classes": data["classes"][kept], "repeats": data["repeats"][kept]}
+    found = paired_differences(**data)
+    assert [(pair.better, pair.worse) for pair in found] == [(0, 1), (0, 2), (2, 1)]
+    for pair in found:
+        means = [
+            np.mean([data["values"][pair.better, q] - data["values"][pair.worse, q] for q in queries])
+            for queries in (range(72), range(72, 96))
+        ]
+        assert pair.value == pytest.approx(np.mean(means))
+
+
+def test_a_wide_gap_is_real_and_no_gap_is_not() -> None:
+    wrong = 0
+    for seed in range(20):
+        found = {(p.better, p.worse): p for p in paired_differences(**simulate(seed, [0.9, 0.5, 0.5]), resamples=500)}
+        assert found[0, 1].is_real
+        assert found[0, 2].is_real
+        wrong += any(pair.is_real for names, pair in found.items() if 0 not in names)
+    # 5 % for all three pairs at once, of which one is false here.
+    assert wrong <= 2
+
+
+def test_the_spread_of_trainings_widens_the_interval() -> None:
+    """Two contenders whose trainings differ by luck: what classes alone call real, three trainings do not."""
+    steady, lucky = simulate(1, [0.65, 0.5]), simulate(1, [0.65, 0.5])
+    lucky["values"][1].reshape(3, -1)[0] = 1 - lucky["values"][1].reshape(3, -1)[0] * 0.02
+    lucky["values"][1].reshape(3, -1)[2] *= 0.3
+    widths = [
+        pair.high - pair.low
+        for data in (steady, lucky)
+        for pair in paired_differences(data["values"], classes=data["classes"], repeats=data["repeats"])
+    ]
+    assert widths[1] > 3 * widths[0]
+
+
+def test_more_pairs_want_more() -> None:
+    """The same two contenders beside six others: their interval gets wider."""
+    data = simulate(3, [0.8, 0.6, *[0.5] * 6])
+    many = next(p for p in paired_differences(**data) if {p.better, p.worse} == {0, 1})
+    [alone] = paired_differences(data["values"][:2], classes=data["classes"], repeats=data["repeats"])
+    assert alone.value == many.value
+    assert many.high - many.low > 1.1 * (alone.high - alone.low)
+
+
+def test_shared_hardness_cancels() -> None:
+    """Classes from very hard to very easy, and one contender right a little more often: a paired test sees it."""
+    classes = np.repeat(np.arange(40), 10)
+    hard = np.repeat(np.linspace(0, 1, 40), 10)
+    luck = np.tile(np.linspace(0.05, 0.95, 10), 40)
+    worse = (luck < hard).astype(float)
+    better = (luck < hard + 0.11).astype(float)
+    [pair] = paired_differences([worse, better], classes=classes, repeats=np.zeros(400, dtype=int))
+    assert pair.is_real
+    assert pair.high - pair.low < 0.08
+
+
+def test_contenders_that_agree_do_not_differ() -> None:
+    data = simulate(0, [0.7])
+    [pair] = paired_differences(
+        np.repeat(data["values"], 2, axis=0), classes=data["classes"], repeats=data["repeats"], resamples=100
+    )
+    assert (pair.value, pair.low, pair.high, pair.is_real) == (0, 0, 0, False)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.permutations(range(3)), st.integers(0, 5))
+def test_order_of_contenders_and_names_of_classes_change_nothing(order: list[int], seed: int) -> None:
+    data = simulate(seed, [0.8, 0.65, 0.5])
+    moved = {"values": data["values"][order], "classes": data["classes"] + 7, "repeats": data["repeats"] + 3}
+    before = {p.value: p for p in paired_differences(**data, resamples=800)}
+    after = {p.value: p for p in paired_differences(**moved, resamples=800)}
+    for value, pair in before.items():
+        again = after[min(after, key=lambda other: abs(other - value))]
+        assert (order[again.better], order[again.worse]) == (pair.better, pair.worse)
+        assert again.low == pytest.approx(pair.low, abs=0.02)
+
+
+def test_one_contender_has_no_differences() -> None:
+    assert paired_differences(**simulate(0, [0.5])) == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "classes", "message"),
+    [
+        (np.zeros((2, 0)), [], "wanted numbers"),
+        (np.zeros(3), [0, 1, 2], "wanted numbers"),
+        (np.zeros((2, 3)), [0, 1], "classes"),
+        (np.zeros((2, 3)), [4, 4, 4], "all queries are of one class"),
+    ],
+)
+def test_refusals(values: np.ndarray, classes: list[int], message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        paired_differences(values, classes=classes, repeats=np.zeros(values.shape[-1], dtype=int))
