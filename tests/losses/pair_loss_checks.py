@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from nearkin.errors import InvalidInput
-from nearkin.losses import by_anchor
+from nearkin.losses.engine import by_anchor
 from tests.losses.cases import CASES, assert_same, value_and_gradient
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nearkin.errors import InvalidInput, UnknownName
-from nearkin.training import module as module_file
+from nearkin.training import lightning_module as module_file
 from nearkin.training.train import train
 from tests.training.small import SMALL, cut_and_resumed
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nearkin.data import sampling
 from nearkin.errors import InvalidInput
+from nearkin.training import samplers as sampling
 from nearkin.training.samplers import m_per_class_batches, shuffled_batches
 
 
