@@ -14,6 +14,8 @@ LAYERS = (
     "errors",
     "arrays",
     "progress",
+    "files",
+    "registry",
     "intervals",
     "similarity",
     "data",
