@@ -11,7 +11,7 @@ import pytest
 
 from nearkin.arrays import unit
 from nearkin.gallery import cache
-from nearkin.gallery.cache import build_index, find_index, open_index, unfit
+from nearkin.gallery.cache import build_index, find_index, open_index, find_invalid
 
 
 @dataclass
@@ -46,11 +46,11 @@ class Items:
         return other
 
 
-def finds_all(live, items):
-    scores, rows = live.search(items.all, 1)
+def finds_all(current, items):
+    scores, rows = current.search(items.all, 1)
     np.testing.assert_array_equal(rows[:, 0], np.arange(items.n))
     np.testing.assert_allclose(scores, 1, atol=1e-6)
-    np.testing.assert_array_equal(live.ids, items.ids())
+    np.testing.assert_array_equal(current.ids, items.ids())
 
 
 @pytest.mark.parametrize("kind", ["exact", "lsh", "ivf", "auto"])
@@ -59,22 +59,22 @@ def test_the_second_time_nothing_is_read_but_the_files(kind, tmp_path):
     items = Items("v1", 0)
     finds_all(open_index(tmp_path, items, kind), items)
     assert items.read == []
-    assert unfit(tmp_path, items) == []
+    assert find_invalid(tmp_path, items) == []
 
 
 def test_a_few_changes_are_followed_many_are_not(tmp_path):
     items = Items("v1", 0)
     build_index(tmp_path, items)
     fewer = items.without(40, "v2")
-    live = open_index(tmp_path, fewer)
-    assert live.changed == 0.08
+    current = open_index(tmp_path, fewer)
+    assert current.changed == 0.08
     assert fewer.read == [0]
-    finds_all(live, fewer)
+    finds_all(current, fewer)
     few = items.without(60, "v3")
-    live = open_index(tmp_path, few)
-    assert live.changed == 0
+    current = open_index(tmp_path, few)
+    assert current.changed == 0
     assert few.read == [440]
-    finds_all(live, few)
+    finds_all(current, few)
     assert len(list(tmp_path.iterdir())) == 1, "files of the old version are removed"
 
 
@@ -82,9 +82,9 @@ def test_a_worn_approximate_index_is_used_until_another_is_built(tmp_path):
     items = Items("v1", 0)
     build_index(tmp_path, items, "lsh")
     few = items.without(100, "v2")
-    live = open_index(tmp_path, few, "lsh")
-    assert live.changed == 0.2
-    finds_all(live, few)
+    current = open_index(tmp_path, few, "lsh")
+    assert current.changed == 0.2
+    finds_all(current, few)
     assert build_index(tmp_path, few, "lsh").changed == 0
 
 
@@ -93,11 +93,11 @@ def test_files_of_other_items_are_not_used(tmp_path):
     other = Items("w1", 7)
     other._marks = other._marks + 1
     shutil.copytree(tmp_path / "one", tmp_path / "other")
-    assert len(unfit(tmp_path / "other", other)) == 1
-    live = open_index(tmp_path / "other", other)
+    assert len(find_invalid(tmp_path / "other", other)) == 1
+    current = open_index(tmp_path / "other", other)
     assert other.read[-1] == 500
-    finds_all(live, other)
-    assert unfit(tmp_path / "other", other) == []
+    finds_all(current, other)
+    assert find_invalid(tmp_path / "other", other) == []
 
 
 @pytest.mark.parametrize("kind", ["exact", "lsh"])
@@ -116,9 +116,9 @@ def test_a_vector_that_changed_is_read_anew(tmp_path):
     changed = Items("v2", 0)
     changed.all = items.all.copy()
     changed.all[3], changed._marks[3] = -items.all[3], 1
-    live = open_index(tmp_path, changed)
+    current = open_index(tmp_path, changed)
     assert changed.read == [1]
-    finds_all(live, changed)
+    finds_all(current, changed)
 
 
 def truncate(file):
@@ -137,11 +137,11 @@ def test_damaged_files_are_made_anew(harm, tmp_path):
     assert {"vectors.npy", "ids.npy", "index.faiss", "index.json", "stamp.json"} <= set(names)
     for name in names:
         harm(folder / name)
-        assert unfit(tmp_path, Items("v1", 0, 260)) == [folder]
+        assert find_invalid(tmp_path, Items("v1", 0, 260)) == [folder]
         items = Items("v1", 0, 260)
         finds_all(open_index(tmp_path, items, "lsh"), items)
         assert items.read == [260], name
-        assert unfit(tmp_path, items) == []
+        assert find_invalid(tmp_path, items) == []
 
 
 def test_one_changed_byte_is_found_by_the_whole_check(tmp_path):
@@ -150,7 +150,7 @@ def test_one_changed_byte_is_found_by_the_whole_check(tmp_path):
     content = bytearray((folder / "vectors.npy").read_bytes())
     content[20_001] ^= 1
     (folder / "vectors.npy").write_bytes(content)
-    assert unfit(tmp_path, Items("v1", 0, 2000)) == [folder]
+    assert find_invalid(tmp_path, Items("v1", 0, 2000)) == [folder]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

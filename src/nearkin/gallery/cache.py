@@ -22,19 +22,19 @@ from jaxtyping import Float, Int
 
 from nearkin.errors import ArtefactError
 from nearkin.gallery.index import ExactIndex, Index, build, load
-from nearkin.gallery.index.updated_index import LiveIndex, matched
+from nearkin.gallery.index.index_with_changes import IndexWithChanges, matched
 
 FORMAT = 2
 STAMP, VECTORS = "stamp.json", "vectors.npy"
 # The share of items, changed since an index was built, from which on it is built anew.
-WORN = 0.1
+STALE_SHARE = 0.1
 # What a killed process left is removed after so many seconds.
 _NEW, _ABANDONED = ".new-", 3600.0
 _PAGES, _PAGE = 64, 4096
 
 
 @runtime_checkable
-class Truth(Protocol):
+class ItemVersion(Protocol):
     """One version of the items, which the files are checked against."""
 
     @property
@@ -51,7 +51,9 @@ class Truth(Protocol):
         """Of some rows, or of all."""
 
 
-def open_index(folder: Path, truth: Truth, kind: str = "exact", *, recall: float = 0.99, seed: int = 0) -> LiveIndex:
+def open_index(
+    folder: Path, items: ItemVersion, kind: str = "exact", *, recall: float = 0.99, seed: int = 0
+) -> IndexWithChanges:
     """The index over a gallery's items: from its files, as far as they fit, else built and written.
 
     An approximate index of which more than a tenth has changed is still used, for building one takes minutes:
@@ -59,27 +61,29 @@ def open_index(folder: Path, truth: Truth, kind: str = "exact", *, recall: float
 
     Args:
         folder: of these files and no others; where it cannot be written, the index stays in memory.
-        truth: the items.
+        items: the items.
         kind, recall, seed: see `indexes.build`.
 
     Returns:
         The index over exactly these items.
     """
-    return find_index(folder, truth, kind) or build_index(folder, truth, kind, recall=recall, seed=seed)
+    return find_index(folder, items, kind) or build_index(folder, items, kind, recall=recall, seed=seed)
 
 
-def find_index(folder: Path, truth: Truth, kind: str = "exact") -> LiveIndex | None:
+def find_index(folder: Path, items: ItemVersion, kind: str = "exact") -> IndexWithChanges | None:
     """The index from its files, None if none of them fits. Arguments as `open_index`."""
     for path in folder.glob(f"{kind}-{'[0-9a-f]' * 16}"):
         # Another process may remove files while they are opened.
         with suppress(ArtefactError, OSError, ValueError):
-            return _opened(path, truth)
+            return _opened(path, items)
     return None
 
 
-def build_index(folder: Path, truth: Truth, kind: str = "exact", *, recall: float = 0.99, seed: int = 0) -> LiveIndex:
+def build_index(
+    folder: Path, items: ItemVersion, kind: str = "exact", *, recall: float = 0.99, seed: int = 0
+) -> IndexWithChanges:
     """Build an index over all items, write its files, and remove those of older ones. Arguments as `open_index`."""
-    ids, marks, vectors = truth.ids(), truth.marks(), truth.vectors()
+    ids, marks, vectors = items.ids(), items.marks(), items.vectors()
     # In the order of the ids, so that of equal scores the lower id comes first.
     rows = np.argsort(ids, kind="stable")
     if (rows[1:] < rows[:-1]).any():
@@ -87,17 +91,17 @@ def build_index(folder: Path, truth: Truth, kind: str = "exact", *, recall: floa
     index = build(vectors, kind, recall=recall, seed=seed)
     # What cannot be written stays in memory: a read-only folder, a full disk.
     with suppress(OSError):
-        _write(folder, kind, truth.identity, index, {"ids": ids[rows], "marks": marks[rows], "rows": rows})
-    return LiveIndex.of(index, rows, ids)
+        _write(folder, kind, items.identity, index, {"ids": ids[rows], "marks": marks[rows], "rows": rows})
+    return IndexWithChanges.of(index, rows, ids)
 
 
-def unfit(folder: Path, truth: Truth) -> list[Path]:
+def find_invalid(folder: Path, items: ItemVersion) -> list[Path]:
     """Folders of index files that are not what was written, or not of these items; every byte is read. They can be
     removed."""
-    return [path for path in sorted(folder.glob("[!.]*")) if not _is_whole(path, _checksum) or _is_foreign(path, truth)]
+    return [path for path in sorted(folder.glob("[!.]*")) if not _is_whole(path, _checksum) or _is_foreign(path, items)]
 
 
-def _write(folder: Path, kind: str, identity: str, index: Index, items: dict[str, np.ndarray]) -> None:
+def _write(folder: Path, kind: str, identity: str, index: Index, arrays: dict[str, np.ndarray]) -> None:
     """Write a folder of files beside its place and move it there; then remove those that it replaces."""
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{kind}-{blake2b(identity.encode(), digest_size=8).hexdigest()}"
@@ -106,7 +110,7 @@ def _write(folder: Path, kind: str, identity: str, index: Index, items: dict[str
         new.mkdir()
         index.save(new)
         np.save(new / VECTORS, index.vectors)
-        for array, values in items.items():
+        for array, values in arrays.items():
             np.save(new / f"{array}.npy", values)
         files = {file.name: [file.stat().st_size, _sample(file), _checksum(file)] for file in new.iterdir()}
         stamp = {"format": FORMAT, "identity": identity, "files": files}
@@ -125,28 +129,28 @@ def _remove(path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
-def _opened(path: Path, truth: Truth) -> LiveIndex:
+def _opened(path: Path, items: ItemVersion) -> IndexWithChanges:
     """The index in a folder, brought up to the items.
 
     Raises:
-        ArtefactError: the files are damaged or of other items, or an exact index is worn.
+        ArtefactError: the files are damaged or of other items, or too much has changed for an exact index.
     """
     if not _is_whole(path, _sample):
         raise ArtefactError(f"'{path}' is not what was written")
     ids, marks, rows = (np.load(path / f"{name}.npy") for name in ("ids", "marks", "rows"))
     # "c": torch wants arrays that it might write to.
     index = load(path, np.asarray(np.load(path / VECTORS, mmap_mode="c")))
-    if _stamp(path)["identity"] == truth.identity:
+    if _stamp(path)["identity"] == items.identity:
         by_row = np.empty_like(ids)
         by_row[rows] = ids
-        return LiveIndex.of(index, rows, by_row)
-    now = truth.ids()
-    rows, new_rows = matched(ids, marks, now, truth.marks())
+        return IndexWithChanges.of(index, rows, by_row)
+    now = items.ids()
+    rows, new_rows = matched(ids, marks, now, items.marks())
     if (rows < 0).all():
         raise ArtefactError(f"'{path}' is of other items, or of another encoder")
-    if index.kind == "exact" and np.count_nonzero(rows < 0) + len(new_rows) > WORN * len(rows):
+    if index.kind == "exact" and np.count_nonzero(rows < 0) + len(new_rows) > STALE_SHARE * len(rows):
         raise ArtefactError(f"too much has changed since '{path}' was written")
-    return LiveIndex(index, rows, now, new_rows, ExactIndex(truth.vectors(new_rows), index.metric))
+    return IndexWithChanges(index, rows, now, new_rows, ExactIndex(items.vectors(new_rows), index.metric))
 
 
 def _stamp(path: Path) -> dict[str, Any]:
@@ -167,12 +171,12 @@ def _is_whole(path: Path, checksum: Callable[[Path], int]) -> bool:
         return False
 
 
-def _is_foreign(path: Path, truth: Truth) -> bool:
+def _is_foreign(path: Path, items: ItemVersion) -> bool:
     """Whether none of the vectors is an item's: another gallery's files, or those before a change of encoder."""
-    if _stamp(path)["identity"] == truth.identity:
+    if _stamp(path)["identity"] == items.identity:
         return False
     ids, marks = (np.load(path / f"{name}.npy") for name in ("ids", "marks"))
-    return bool((matched(ids, marks, truth.ids(), truth.marks())[0] < 0).all())
+    return bool((matched(ids, marks, items.ids(), items.marks())[0] < 0).all())
 
 
 def _sample(path: Path) -> int:

@@ -23,7 +23,7 @@ from nearkin.gallery.embed_queries import embed_queries, honest_threshold
 from nearkin.gallery.format import check_encoder, check_mark, encoder_folder, is_marked, write_mark
 from nearkin.gallery.hits import Hit, Hits, Item
 from nearkin.gallery.index import KINDS
-from nearkin.gallery.index.maintenance import IndexInfo, IndexSetting, Upkeep
+from nearkin.gallery.index.rebuilder import IndexInfo, IndexSetting, IndexRebuilder
 from nearkin.gallery.items.changes import as_sql, new_columns
 from nearkin.gallery.items.check import CheckReport, check_items, check_pictures
 from nearkin.gallery.items.columns import ID
@@ -70,7 +70,7 @@ class Gallery:
     def __init__(self, place: Place, encoder: Embedder | None) -> None:
         self.place = place
         self._store = Store(place.uri(ITEMS), place.storage, shared=place.shared)
-        self._upkeep = Upkeep(place.derived / INDEXES, self._renew)
+        self._rebuilder = IndexRebuilder(place.derived / INDEXES, self._renew)
         self._view = self._view_of(self._store.snapshot())
         self._looked = monotonic()
         # An encoder that the caller gave stays; the gallery's own copy follows the gallery.
@@ -627,11 +627,11 @@ class Gallery:
         return self._view
 
     def _view_of(self, snapshot: Snapshot) -> View:
-        return View(snapshot, self.place.derived, self._upkeep)
+        return View(snapshot, self.place.derived, self._rebuilder)
 
     def _index_anew(self) -> None:
         """Build the index that was asked for, at once."""
-        self._upkeep.build(self._newest().snapshot)
+        self._rebuilder.build(self._newest().snapshot)
         self._renew()
 
     def _renew(self) -> None:

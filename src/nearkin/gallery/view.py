@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from nearkin.errors import InvalidInput
-from nearkin.gallery.cache import unfit
+from nearkin.gallery.cache import find_invalid
 from nearkin.gallery.hits import Hits, Item
 from nearkin.gallery.index.kinds.lsh import LshIndex
-from nearkin.gallery.index.maintenance import Upkeep
-from nearkin.gallery.index.updated_index import LiveIndex
+from nearkin.gallery.index.rebuilder import IndexRebuilder
+from nearkin.gallery.index.index_with_changes import IndexWithChanges
 from nearkin.gallery.items.columns import THUMBNAIL
 from nearkin.gallery.items.records import Records
 from nearkin.gallery.items.store import Snapshot
@@ -31,19 +31,19 @@ class View:
     Args:
         snapshot: the version.
         derived: folder for files that can be made again.
-        upkeep: gives the index.
+        rebuilder: gives the index.
     """
 
-    def __init__(self, snapshot: Snapshot, derived: Path, upkeep: Upkeep) -> None:
+    def __init__(self, snapshot: Snapshot, derived: Path, rebuilder: IndexRebuilder) -> None:
         self.snapshot = snapshot
         self._derived = derived
-        self._upkeep = upkeep
+        self._rebuilder = rebuilder
         self._allowed: dict[str, Bool[np.ndarray, " n"]] = {}
 
     @cached_property
-    def index(self) -> LiveIndex:
+    def index(self) -> IndexWithChanges:
         """Loaded when first needed."""
-        return self._upkeep.index(self.snapshot)
+        return self._rebuilder.index(self.snapshot)
 
     @property
     def ids(self) -> Int[np.ndarray, " n"]:
@@ -53,7 +53,7 @@ class View:
     @property
     def recall(self) -> Figure | None:
         """Of the index, as it was measured last; None of an exact one."""
-        return self._upkeep.recall(self.index)
+        return self._rebuilder.recall(self.index)
 
     @cached_property
     def records(self) -> Records:
@@ -155,11 +155,11 @@ class View:
 
     def repair(self) -> list[str]:
         """Remove derived files that do not fit, and make the index anew; says which."""
-        wrong = unfit(self._derived / INDEXES, self.snapshot)
+        wrong = find_invalid(self._derived / INDEXES, self.snapshot)
         for folder in wrong:
             shutil.rmtree(folder, ignore_errors=True)
         if wrong:
-            self._upkeep.build(self.snapshot)
+            self._rebuilder.build(self.snapshot)
         return [*map(str, wrong), *self.records.repair()]
 
     @cached_property

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from nearkin.errors import UnknownName
-from nearkin.gallery.index.approximate import ANSWERS, ApproximateIndex
+from nearkin.gallery.index.faiss_index import ANSWERS, FaissIndex
 from nearkin.gallery.index.base import Index, Vectors
 from nearkin.gallery.index.kinds.exact import ExactIndex
 from nearkin.gallery.index.kinds.hnsw import HnswIndex
@@ -16,7 +16,7 @@ from nearkin.gallery.index.kinds.pq import PqIndex
 from nearkin.intervals.bootstrap import Figure, bootstrap_mean
 from nearkin.similarity import Metric
 
-APPROXIMATE: dict[str, type[ApproximateIndex]] = {
+APPROXIMATE: dict[str, type[FaissIndex]] = {
     kind.kind: kind for kind in (LshIndex, PqIndex, HnswIndex, IvfIndex, IvfPqIndex)
 }
 KINDS = ("auto", "exact", *APPROXIMATE)
@@ -95,7 +95,7 @@ def measure_recall(
         k: answers asked for.
         allowed: the filter of both searches.
     """
-    exact = index.exact if isinstance(index, ApproximateIndex) else index
+    exact = index.exact if isinstance(index, FaissIndex) else index
     truth = exact.search(queries, k, allowed)[0]
     return _recall(index.search(queries, k, allowed)[0], truth)
 
@@ -144,13 +144,13 @@ def _search_seconds(index: Index, queries: np.ndarray) -> float:
 
 
 def _tuned(
-    kind: type[ApproximateIndex],
+    kind: type[FaissIndex],
     vectors: Vectors,
     recall: float,
     metric: Metric,
     queries: np.ndarray | None,
     seed: int,
-) -> ApproximateIndex:
+) -> FaissIndex:
     """An index of one kind: of its settings the fastest, with the least effort that reaches the recall."""
     drawn = np.random.default_rng(seed).permutation(len(vectors))
     held_out = np.sort(drawn[: min(_HELD_OUT, len(vectors) // 10) if queries is None else 0])
@@ -175,7 +175,7 @@ def _tuned(
     return best
 
 
-def _least_effort(index: ApproximateIndex, queries: np.ndarray, truth: np.ndarray, target: float) -> float:
+def _least_effort(index: FaissIndex, queries: np.ndarray, truth: np.ndarray, target: float) -> float:
     """Set the first effort whose recall is enough, or else the first that finds the most; returns the recall."""
     reached: dict[int, float] = {}
     for effort in index.efforts:

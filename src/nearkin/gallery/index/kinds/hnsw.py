@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 
-from nearkin.gallery.index.approximate import ApproximateIndex, faiss, search_core
+from nearkin.gallery.index.faiss_index import FaissIndex, faiss, search_core
 from nearkin.gallery.index.base import Vectors
 from nearkin.gallery.index.codes import WholeNumbers
 from nearkin.similarity import Metric
@@ -14,7 +14,7 @@ from nearkin.similarity import Metric
 _CONSTRUCTION = 100
 
 
-class HnswIndex(ApproximateIndex):
+class HnswIndex(FaissIndex):
     """A graph over 8-bit codes. Effort: how many of the nearest nodes a walk keeps (efSearch).
 
     Setting: links of a node.

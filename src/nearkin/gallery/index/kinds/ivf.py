@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 
-from nearkin.gallery.index.approximate import ANSWERS, SCORE, ApproximateIndex, faiss, search_core
+from nearkin.gallery.index.faiss_index import ANSWERS, SCORE, FaissIndex, faiss, search_core
 from nearkin.gallery.index.base import Vectors
 from nearkin.gallery.index.codes import Encoding, WholeGroups, WholeNumbers
 from nearkin.similarity import Metric
@@ -15,7 +15,7 @@ from nearkin.similarity import Metric
 _TRAINED_ON = 64
 
 
-class IvfIndex(ApproximateIndex):
+class IvfIndex(FaissIndex):
     """Cells that hold 8-bit codes. Effort: how many cells are looked into (nprobe).
 
     Setting: cells for each root of n. Clusters want few cells, of which a search looks into one or two; where there are

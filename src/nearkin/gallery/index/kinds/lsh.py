@@ -8,14 +8,14 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 
-from nearkin.gallery.index.approximate import SCORE, faiss
+from nearkin.gallery.index.faiss_index import SCORE, faiss
 from nearkin.gallery.index.base import Vectors
 from nearkin.gallery.index.codes import Hyperplanes
-from nearkin.gallery.index.scanned import ScannedIndex
+from nearkin.gallery.index.flat_codes import FlatCodesIndex
 from nearkin.similarity import Metric
 
 
-class LshIndex(ScannedIndex):
+class LshIndex(FlatCodesIndex):
     """Hashes by random hyperplanes, all compared. Setting: bits of a hash.
 
     Source: Charikar 2002, Similarity estimation techniques from rounding algorithms.

@@ -4,17 +4,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from nearkin.gallery.index.approximate import SCORE, faiss
+from nearkin.gallery.index.faiss_index import SCORE, faiss
 from nearkin.gallery.index.base import Vectors
 from nearkin.gallery.index.codes import WholeGroups
-from nearkin.gallery.index.scanned import ScannedIndex
+from nearkin.gallery.index.flat_codes import FlatCodesIndex
 from nearkin.similarity import Metric
 
 # What the codes are learned from.
 _SAMPLE = 1 << 16
 
 
-class PqIndex(ScannedIndex):
+class PqIndex(FlatCodesIndex):
     """Codes of 4 bits a group, all compared by tables that fit the processor's registers.
 
     Setting: numbers of a group.

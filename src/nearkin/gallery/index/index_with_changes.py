@@ -10,7 +10,7 @@ from nearkin.gallery.index import ExactIndex, Found, Index
 
 
 @dataclass(frozen=True, eq=False)
-class LiveIndex:
+class IndexWithChanges:
     """The items of one version, by an index that may have been built from an older one.
 
     Args:
@@ -28,10 +28,10 @@ class LiveIndex:
     new: ExactIndex
 
     @staticmethod
-    def of(index: Index, rows: Int[np.ndarray, " n"], ids: Int[np.ndarray, " n"]) -> "LiveIndex":
+    def of(index: Index, rows: Int[np.ndarray, " n"], ids: Int[np.ndarray, " n"]) -> "IndexWithChanges":
         """An index that was built from these very items."""
         empty = np.empty((0, index.vectors.shape[1]), dtype=np.float32)
-        return LiveIndex(index, rows, ids, np.empty(0, dtype=np.int64), ExactIndex(empty, index.metric))
+        return IndexWithChanges(index, rows, ids, np.empty(0, dtype=np.int64), ExactIndex(empty, index.metric))
 
     def __len__(self) -> int:
         return len(self.ids)

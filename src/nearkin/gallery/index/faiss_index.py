@@ -41,7 +41,7 @@ def search_core(core: Any, queries: np.ndarray, depth: int, parameters: Any) -> 
     return search(queries, depth, params=parameters)[1]
 
 
-class ApproximateIndex(Index):
+class FaissIndex(Index):
     """Candidates from a faiss index, scored exactly.
 
     How hard a search looks is one whole number, its effort: what that counts depends on the kind. Rows may stand in
@@ -79,7 +79,7 @@ class ApproximateIndex(Index):
 
     @classmethod
     @abstractmethod
-    def empty(cls, vectors: Vectors, metric: Metric, setting: int, *, seed: int) -> "ApproximateIndex":
+    def empty(cls, vectors: Vectors, metric: Metric, setting: int, *, seed: int) -> "FaissIndex":
         """An index that has learned what it needs from the vectors, and holds none of them yet.
 
         Args:
@@ -157,7 +157,7 @@ class ApproximateIndex(Index):
         return {"effort": self.effort}
 
     @classmethod
-    def _read(cls, path: Path, vectors: Vectors, header: dict[str, Any]) -> "ApproximateIndex":
+    def _read(cls, path: Path, vectors: Vectors, header: dict[str, Any]) -> "FaissIndex":
         read = faiss().read_index_binary if cls.binary else faiss().read_index
         with np.load(path / ENCODING) as arrays:
             encoding = cls.encodings(**arrays)

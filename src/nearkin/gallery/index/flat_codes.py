@@ -5,10 +5,10 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from nearkin.gallery.index.approximate import ApproximateIndex
+from nearkin.gallery.index.faiss_index import FaissIndex
 
 
-class ScannedIndex(ApproximateIndex):
+class FlatCodesIndex(FaissIndex):
     """Codes of a few bytes, all compared. Effort: how many of the nearest are scored exactly."""
 
     efforts: ClassVar[tuple[int, ...]] = (20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nearkin.gallery.index import ExactIndex, build
-from nearkin.gallery.index.updated_index import LiveIndex, matched
+from nearkin.gallery.index.index_with_changes import IndexWithChanges, matched
 
 
 def items(n, seed):
@@ -34,14 +34,14 @@ def test_finds_what_sorting_finds(seed, kind):
     all_vectors[changed], marks[changed] = items(5, seed + 200)[1], 1
     ids_now, vectors_now = all_ids[now], all_vectors[now]
     rows, new_rows = matched(ids[order], np.zeros(400, np.int64), ids_now, marks[now])
-    live = LiveIndex(index, rows, ids_now, new_rows, ExactIndex(vectors_now[new_rows]))
-    assert len(live) == len(now)
-    assert live.changed == pytest.approx((400 - len(kept) + 5 + 35) / 400)
-    np.testing.assert_array_equal(live.vectors(np.arange(len(now))), vectors_now)
+    changed_index = IndexWithChanges(index, rows, ids_now, new_rows, ExactIndex(vectors_now[new_rows]))
+    assert len(changed_index) == len(now)
+    assert changed_index.changed == pytest.approx((400 - len(kept) + 5 + 35) / 400)
+    np.testing.assert_array_equal(changed_index.vectors(np.arange(len(now))), vectors_now)
     queries = items(5, seed + 1)[1]
     for share in (1.0, 0.3):
         allowed = generator.random(len(now)) < share
-        scores, found = live.search(queries, 8, None if share == 1 else allowed)
+        scores, found = changed_index.search(queries, 8, None if share == 1 else allowed)
         for query, row, score in zip(queries, found, scores, strict=True):
             expected = slow_search(ids_now, vectors_now, query, 8, allowed)
             np.testing.assert_array_equal(score, vectors_now[expected] @ query)
@@ -54,7 +54,7 @@ def test_all_items_gone():
     index = ExactIndex(np.eye(3, dtype=np.float32))
     nothing = np.empty(0, np.int64)
     rows, new = matched(np.arange(3), np.zeros(3, np.int64), nothing, nothing)
-    live = LiveIndex(index, rows, nothing, new, ExactIndex(np.empty((0, 3), np.float32)))
-    assert live.search(np.eye(3, dtype=np.float32), 2)[1].tolist() == [[-1, -1]] * 3
-    assert live.search(np.eye(3, dtype=np.float32), 2, np.empty(0, bool))[1].tolist() == [[-1, -1]] * 3
-    assert live.changed == 1
+    changed_index = IndexWithChanges(index, rows, nothing, new, ExactIndex(np.empty((0, 3), np.float32)))
+    assert changed_index.search(np.eye(3, dtype=np.float32), 2)[1].tolist() == [[-1, -1]] * 3
+    assert changed_index.search(np.eye(3, dtype=np.float32), 2, np.empty(0, bool))[1].tolist() == [[-1, -1]] * 3
+    assert changed_index.changed == 1

@@ -11,14 +11,14 @@ import numpy as np
 from filelock import FileLock
 
 from nearkin.errors import InvalidInput, NearkinError
-from nearkin.gallery.cache import WORN, build_index, find_index, open_index
+from nearkin.gallery.cache import STALE_SHARE, build_index, find_index, open_index
 from nearkin.gallery.index import measure_recall
-from nearkin.gallery.index.updated_index import LiveIndex
+from nearkin.gallery.index.index_with_changes import IndexWithChanges
 from nearkin.gallery.items.store import INDEX, Snapshot
 from nearkin.intervals.bootstrap import Figure
 
 # The share of changed items from which on an index is built anew, whatever its recall: the search beside it is slow.
-SPENT = 0.5
+REBUILD_SHARE = 0.5
 # Vectors on which the recall is measured again.
 SAMPLE = 500
 
@@ -71,20 +71,20 @@ class IndexInfo:
     build_seconds: float
 
     @staticmethod
-    def of(live: LiveIndex, recall: Figure | None) -> "IndexInfo":
-        index = live.index
+    def of(current: IndexWithChanges, recall: Figure | None) -> "IndexInfo":
+        index = current.index
         return IndexInfo(
             index.kind,
             index.setting,
             recall,
             len(index),
-            float(live.changed),
+            float(current.changed),
             index.bytes_per_vector,
             round(index.build_seconds, 3),
         )
 
 
-class Upkeep:
+class IndexRebuilder:
     """Gives the index over a gallery's items. What may take minutes is done by a thread, while searches go on.
 
     Args:
@@ -97,63 +97,67 @@ class Upkeep:
         self._renewed = renewed
         self._busy = Lock()
         # What was built last, for a folder that cannot be written, and the identity of its items.
-        self._built: tuple[str, str, LiveIndex] | None = None
+        self._built: tuple[str, str, IndexWithChanges] | None = None
         # The share of items that had changed when the recall was measured again, and the recall.
         self._measured: tuple[float, Figure] | None = None
 
-    def index(self, snapshot: Snapshot) -> LiveIndex:
+    def index(self, snapshot: Snapshot) -> IndexWithChanges:
         """The index over these items, the best that is at hand."""
         setting = IndexSetting.of(snapshot)
-        live = self._find(snapshot, setting)
-        if setting.kind == "exact" or (live is not None and live.changed <= WORN):
-            return live or open_index(self._folder, snapshot)
-        live = live or open_index(self._folder, snapshot)
+        current = self._find(snapshot, setting)
+        if setting.kind == "exact" or (current is not None and current.changed <= STALE_SHARE):
+            return current or open_index(self._folder, snapshot)
+        current = current or open_index(self._folder, snapshot)
         if self._busy.acquire(blocking=False):
-            Thread(target=self._care, args=(snapshot, setting, live), daemon=True, name="nearkin-index").start()
-        return live
+            Thread(target=self._care, args=(snapshot, setting, current), daemon=True, name="nearkin-index").start()
+        return current
 
-    def build(self, snapshot: Snapshot) -> LiveIndex:
+    def build(self, snapshot: Snapshot) -> IndexWithChanges:
         """Build what was asked for, at once."""
         with self._alone():
             return self._build(snapshot, IndexSetting.of(snapshot))
 
-    def recall(self, live: LiveIndex) -> Figure | None:
+    def recall(self, current: IndexWithChanges) -> Figure | None:
         """The recall of an index as it was measured last; None of an exact one."""
-        return live.index.recall if self._measured is None or live.changed <= WORN else self._measured[1]
+        return current.index.recall if self._measured is None or current.changed <= STALE_SHARE else self._measured[1]
 
-    def _care(self, snapshot: Snapshot, setting: IndexSetting, live: LiveIndex) -> None:
+    def _care(self, snapshot: Snapshot, setting: IndexSetting, current: IndexWithChanges) -> None:
         """Measure the recall again, and build anew if it is too low."""
         try:
             # If the folder cannot be written, or these items are gone by now, the next version is as good.
             with suppress(NearkinError, OSError):
-                if live.index.kind != "exact" and live.changed <= SPENT and self._still_finds(live, setting.recall):
+                if (
+                    current.index.kind != "exact"
+                    and current.changed <= REBUILD_SHARE
+                    and self._still_finds(current, setting.recall)
+                ):
                     return
                 with self._alone():
                     # Another process may have been faster.
                     found = self._find(snapshot, setting)
-                    if found is None or found.changed > WORN:
+                    if found is None or found.changed > STALE_SHARE:
                         self._build(snapshot, setting)
                 self._renewed()
         finally:
             self._busy.release()
 
-    def _find(self, snapshot: Snapshot, setting: IndexSetting) -> LiveIndex | None:
+    def _find(self, snapshot: Snapshot, setting: IndexSetting) -> IndexWithChanges | None:
         if self._built and self._built[:2] == (snapshot.identity, setting.kind):
             return self._built[2]
         return find_index(self._folder, snapshot, setting.kind)
 
-    def _build(self, snapshot: Snapshot, setting: IndexSetting) -> LiveIndex:
-        live = build_index(self._folder, snapshot, setting.kind, recall=setting.recall)
-        self._built, self._measured = (snapshot.identity, setting.kind, live), None
-        return live
+    def _build(self, snapshot: Snapshot, setting: IndexSetting) -> IndexWithChanges:
+        current = build_index(self._folder, snapshot, setting.kind, recall=setting.recall)
+        self._built, self._measured = (snapshot.identity, setting.kind, current), None
+        return current
 
-    def _still_finds(self, live: LiveIndex, target: float) -> bool:
+    def _still_finds(self, current: IndexWithChanges, target: float) -> bool:
         """Whether the index reaches its recall on what is left, asked by the vectors that are gone and new."""
-        if self._measured is None or live.changed > self._measured[0] + WORN:
-            there = live.rows >= 0
-            queries = np.concatenate([live.index.vectors[~there], live.new.vectors])
+        if self._measured is None or current.changed > self._measured[0] + STALE_SHARE:
+            there = current.rows >= 0
+            queries = np.concatenate([current.index.vectors[~there], current.new.vectors])
             some = np.random.default_rng(0).permutation(len(queries))[:SAMPLE]
-            self._measured = live.changed, measure_recall(live.index, queries[some], allowed=there)
+            self._measured = current.changed, measure_recall(current.index, queries[some], allowed=there)
         return self._measured[1].value >= target
 
     @contextmanager

@@ -55,8 +55,8 @@ def test_other_numbers_of_answers(index, k):
 @pytest.fixture
 def approximately(monkeypatch):
     """Filtered searches go through the index even where an exact one is faster."""
-    monkeypatch.setattr("nearkin.gallery.index.approximate._FEW", 1)
-    monkeypatch.setattr("nearkin.gallery.index.approximate._MOST_WORK", float("inf"))
+    monkeypatch.setattr("nearkin.gallery.index.faiss_index._FEW", 1)
+    monkeypatch.setattr("nearkin.gallery.index.faiss_index._MOST_WORK", float("inf"))
 
 
 @pytest.mark.usefixtures("approximately")
@@ -90,7 +90,7 @@ def test_a_filter_that_lies_away_from_the_query_is_answered_exactly(index):
 
 
 def test_a_filter_that_makes_the_index_slow_is_answered_exactly(index, monkeypatch):
-    monkeypatch.setattr("nearkin.gallery.index.approximate._FEW", 1)
+    monkeypatch.setattr("nearkin.gallery.index.faiss_index._FEW", 1)
     monkeypatch.setattr(index, "work", lambda effort: N + 1.0)
     monkeypatch.setattr(index, "_nearest", None)
     allowed = np.arange(N) % 2 == 0
@@ -99,7 +99,7 @@ def test_a_filter_that_makes_the_index_slow_is_answered_exactly(index, monkeypat
 
 @pytest.mark.usefixtures("approximately")
 def test_after_a_few_deletions_no_exact_search_is_needed(index, monkeypatch):
-    monkeypatch.setattr("nearkin.gallery.index.approximate._MOST_WORK", 0.0)
+    monkeypatch.setattr("nearkin.gallery.index.faiss_index._MOST_WORK", 0.0)
     monkeypatch.setattr(index, "exact", None)
     there = np.arange(N) >= 20
     found = index.search(QUERIES, 10, there)[1]
