@@ -11,7 +11,7 @@ import pytest
 
 from nearkin.arrays import unit
 from nearkin.gallery import cache
-from nearkin.gallery.cache import build_index, find_index, open_index, find_invalid
+from nearkin.gallery.cache import build_index, find_index, find_invalid, open_index
 
 
 @dataclass

@@ -23,7 +23,7 @@ from nearkin.gallery.embed_queries import embed_queries, honest_threshold
 from nearkin.gallery.format import check_encoder, check_mark, encoder_folder, is_marked, write_mark
 from nearkin.gallery.hits import Hit, Hits, Item
 from nearkin.gallery.index import KINDS
-from nearkin.gallery.index.rebuilder import IndexInfo, IndexSetting, IndexRebuilder
+from nearkin.gallery.index.rebuilder import IndexInfo, IndexRebuilder, IndexSetting
 from nearkin.gallery.items.changes import as_sql, new_columns
 from nearkin.gallery.items.check import CheckReport, check_items, check_pictures
 from nearkin.gallery.items.columns import ID

@@ -11,9 +11,9 @@ from jaxtyping import Bool, Float, Int
 from nearkin.errors import InvalidInput
 from nearkin.gallery.cache import find_invalid
 from nearkin.gallery.hits import Hits, Item
+from nearkin.gallery.index.index_with_changes import IndexWithChanges
 from nearkin.gallery.index.kinds.lsh import LshIndex
 from nearkin.gallery.index.rebuilder import IndexRebuilder
-from nearkin.gallery.index.index_with_changes import IndexWithChanges
 from nearkin.gallery.items.columns import THUMBNAIL
 from nearkin.gallery.items.records import Records
 from nearkin.gallery.items.store import Snapshot

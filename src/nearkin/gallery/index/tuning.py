@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from nearkin.errors import UnknownName
-from nearkin.gallery.index.faiss_index import ANSWERS, FaissIndex
 from nearkin.gallery.index.base import Index, Vectors
+from nearkin.gallery.index.faiss_index import ANSWERS, FaissIndex
 from nearkin.gallery.index.kinds.exact import ExactIndex
 from nearkin.gallery.index.kinds.hnsw import HnswIndex
 from nearkin.gallery.index.kinds.ivf import IvfIndex, IvfPqIndex

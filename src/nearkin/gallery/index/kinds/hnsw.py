@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 
-from nearkin.gallery.index.faiss_index import FaissIndex, faiss, search_core
 from nearkin.gallery.index.base import Vectors
 from nearkin.gallery.index.codes import WholeNumbers
+from nearkin.gallery.index.faiss_index import FaissIndex, faiss, search_core
 from nearkin.similarity import Metric
 
 _CONSTRUCTION = 100

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 
-from nearkin.gallery.index.faiss_index import ANSWERS, SCORE, FaissIndex, faiss, search_core
 from nearkin.gallery.index.base import Vectors
 from nearkin.gallery.index.codes import Encoding, WholeGroups, WholeNumbers
+from nearkin.gallery.index.faiss_index import ANSWERS, SCORE, FaissIndex, faiss, search_core
 from nearkin.similarity import Metric
 
 # k-means sees so many vectors of each cell.

@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 
-from nearkin.gallery.index.faiss_index import SCORE, faiss
 from nearkin.gallery.index.base import Vectors
 from nearkin.gallery.index.codes import Hyperplanes
+from nearkin.gallery.index.faiss_index import SCORE, faiss
 from nearkin.gallery.index.flat_codes import FlatCodesIndex
 from nearkin.similarity import Metric
 
