@@ -42,7 +42,7 @@ def main() -> None:
         report("open and first query, files derived", lambda: Gallery.open(path).search(queries[0], 10)[0].uri)
         gallery = Gallery.open(path)
         gallery.search(queries[0], 10)
-        index = gallery._view.index
+        index = gallery._newest().index
         for name, whole, bare, times in (
             ("one query", lambda: gallery.search(queries[0], 10), lambda: index.search(queries[:1], 10), 50),
             ("256 queries", lambda: gallery.search_many(queries, 10), lambda: index.search(queries, 10), 11),

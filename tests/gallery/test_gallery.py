@@ -129,7 +129,7 @@ def test_where_a_gallery_can_be_made(gallery: Gallery, encoder: FakeEncoder, tmp
     assert len(Gallery.create(tmp_path / "deep" / "down", encoder)) == 0
     with pytest.raises(InvalidInput, match=r"is a gallery already: open it with Gallery\.open"):
         Gallery.create(gallery.path, encoder)
-    with pytest.raises(InvalidInput, match="is not empty, and no gallery"):
+    with pytest.raises(InvalidInput, match="is not empty and is not a gallery"):
         Gallery.create(tmp_path / "pictures", encoder)
     with pytest.raises(InvalidInput, match="cannot make a gallery at"):
         Gallery.create(tmp_path / "pictures" / "0.png", encoder)
@@ -141,7 +141,10 @@ def test_where_a_gallery_can_be_made(gallery: Gallery, encoder: FakeEncoder, tmp
     [
         ("{", "gallery.json is damaged"),
         ("[]", "gallery.json is damaged"),
-        (json.dumps({"format": 1, "encoder": "x", "dim": 1}), "has format 1, this nearkin reads 2: index anew"),
+        (
+            json.dumps({"format": 1, "encoder": "x", "dim": 1}),
+            "has format 1, this nearkin reads 2: index the pictures again",
+        ),
         (json.dumps({"format": 3}), "has format 3, this nearkin reads 2: update nearkin"),
         (None, "no gallery at .* make one with `nearkin index`"),
     ],
@@ -165,7 +168,7 @@ def test_missing_items_are_refused(gallery: Gallery) -> None:
 @pytest.mark.parametrize(
     ("query", "k", "reason"),
     [
-        ("red", 0, "k is 0, wanted at least 1"),
+        ("red", 0, "k is 0: expected 1 or more"),
         ("red", -3, "k is -3"),
         ("missing.png", 1, "no picture at 'missing.png': wanted the path of a picture, or words"),
         (Path("missing"), 1, "no picture at 'missing'"),
@@ -236,4 +239,4 @@ def test_check_tells_of_items_that_cannot_be_read(gallery: Gallery) -> None:
         file.write_bytes(file.read_bytes()[:100])
     report = Gallery.open(gallery.path).check()
     assert not report.sound
-    assert report.faults[0].endswith("restore items.lance, or index anew")
+    assert report.faults[0].endswith("restore items.lance, or index the pictures again")

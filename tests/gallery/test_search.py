@@ -139,7 +139,7 @@ def test_honest_finds_nothing_where_nothing_is_alike_enough(gallery: Gallery, fo
 @pytest.mark.parametrize(
     ("query", "options", "reason"),
     [
-        (3, {"k": 0}, "k is 0, wanted at least 1"),
+        (3, {"k": 0}, "k is 0: expected 1 or more"),
         (3, {"offset": -1}, "offset is -1"),
         (3, {"threshold": float("nan")}, "threshold is NaN"),
         (99, {}, "no item has the id 99: take ids from hits"),

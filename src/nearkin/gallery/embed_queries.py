@@ -11,7 +11,7 @@ from nearkin.calibration.decisions import Calibration
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import InvalidInput
 from nearkin.gallery.query import Kind, Query, kind_of, terms_of
-from nearkin.gallery.view import View
+from nearkin.gallery.version import GalleryVersion
 
 
 @runtime_checkable
@@ -22,13 +22,13 @@ class Calibrated(Protocol):
 
 
 def embed_queries(
-    queries: Sequence[Query] | Float[np.ndarray, "q dim"], view: View, encoder: Callable[[], Embedder]
+    queries: Sequence[Query] | Float[np.ndarray, "q dim"], version: GalleryVersion, encoder: Callable[[], Embedder]
 ) -> Float[np.ndarray, "q dim"]:
     """The unit vectors of whatever is asked for.
 
     Args:
         queries: of any kinds.
-        view: has the vectors of items.
+        version: has the vectors of items.
         encoder: gives the encoder, if it is needed.
 
     Raises:
@@ -37,16 +37,16 @@ def embed_queries(
         PictureError: a picture cannot be decoded.
     """
     if isinstance(queries, np.ndarray) and queries.ndim == 2:
-        return _checked(queries, view)
+        return _checked(queries, version)
     parts = [terms_of(query) for query in queries]
     values = [term.value for terms in parts for term in terms]
     kinds = [kind_of(value) for value in values]
-    vectors = np.empty((len(values), view.snapshot.dim), dtype=np.float32)
+    vectors = np.empty((len(values), version.snapshot.dim), dtype=np.float32)
     embed: dict[Kind, Callable[[list[Any]], np.ndarray]] = {
         "picture": lambda pictures: encoder().embed_images(pictures),
         "words": lambda words: encoder().embed_texts(words),
-        "item": view.vectors,
-        "vector": lambda several: np.concatenate([_checked(vector, view) for vector in several]),
+        "item": version.vectors,
+        "vector": lambda several: np.concatenate([_checked(vector, version) for vector in several]),
     }
     for kind, embedded in embed.items():
         places = [place for place, each in enumerate(kinds) if each == kind]
@@ -93,14 +93,14 @@ def _mixed(vectors: Float[np.ndarray, "m dim"], weights: list[list[float]]) -> F
     return unit(sums)
 
 
-def _checked(vectors: Any, view: View) -> Float[np.ndarray, "q dim"]:
+def _checked(vectors: Any, version: GalleryVersion) -> Float[np.ndarray, "q dim"]:
     """Vectors from outside, scaled to unit length."""
-    dim = view.snapshot.dim
+    dim = version.snapshot.dim
     queries = as_vectors(vectors, "query")
     if queries.shape[1] != dim:
         raise InvalidInput(
             f"query has {queries.shape[1]} numbers, the gallery's vectors have {dim} (encoder "
-            f"{view.snapshot.encoder}): embed it with that encoder"
+            f"{version.snapshot.encoder}): embed it with that encoder"
         )
     if not queries.any(axis=1).all():
         raise InvalidInput("query is the zero vector, which has no direction: wanted another")

@@ -1,4 +1,4 @@
-"""Where a gallery lies: in a local folder, or under a prefix of an object store such as `s3://bucket/shop`."""
+"""Where a gallery is stored: a local folder, or a prefix of an object store such as `s3://bucket/shop`."""
 
 import os
 import shutil
@@ -14,19 +14,19 @@ from lance.file import LanceFileSession
 
 from nearkin.errors import ArtefactError, InvalidInput
 
-LOCK, DERIVED = ".lock", "derived"
+LOCK, CACHE = ".lock", "derived"
 
 
 class Folder:
-    """A local folder. Writers take turns: a lock keeps them apart."""
+    """A local folder. Writers take turns, by a file lock."""
 
     shared = False
     storage: dict[str, str] | None = None
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        # Files that can be made again from the gallery.
-        self.derived = path / DERIVED
+        # For files that can be made again from the items.
+        self.cache = path / CACHE
 
     def __str__(self) -> str:
         return str(self.path)
@@ -46,16 +46,16 @@ class Folder:
         (self.path / name).write_bytes(content)
 
     def folder(self, name: str) -> Path:
-        """A folder of the gallery, at hand."""
+        """A folder of the gallery, on this machine."""
         return self.path / name
 
     def put_folder(self, name: str, folder: Path) -> None:
-        """Copy a folder into the gallery, completely or not at all, unless it is there."""
-        wanted = self.path / name
-        if not wanted.exists():
-            wanted.parent.mkdir(exist_ok=True)
+        """Copy a folder into the gallery, whole or not at all, unless it is there already."""
+        target = self.path / name
+        if not target.exists():
+            target.parent.mkdir(exist_ok=True)
             with TemporaryDirectory(prefix=".new-", dir=self.path) as beside:
-                shutil.copytree(folder, Path(beside, "copy")).rename(wanted)
+                shutil.copytree(folder, Path(beside, "copy")).rename(target)
 
     def folders(self, name: str) -> set[str]:
         """Names of the folders in a folder."""
@@ -67,14 +67,15 @@ class Folder:
 
     @contextmanager
     def made(self) -> Iterator["Folder"]:
-        """A place that becomes this one when the context ends: what is killed on the way leaves no half of a gallery.
+        """A temporary location that becomes this one when the context ends, so that a killed process leaves no half of
+        a gallery.
 
         Raises:
-            InvalidInput: the folder holds something, or cannot be made.
+            InvalidInput: the folder is not empty, or cannot be made.
         """
         try:
             if self.path.exists() and any(self.path.iterdir()):
-                raise InvalidInput(f"'{self}' is not empty, and no gallery: choose another folder")
+                raise InvalidInput(f"'{self}' is not empty and is not a gallery: choose another folder")
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(prefix=f".{self.path.name}-", dir=self.path.parent) as beside:
                 new = Path(beside, self.path.name)
@@ -86,7 +87,7 @@ class Folder:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Wait until no other process writes, and keep others from it. The lock ends with the process that holds it."""
+        """Wait until no other process writes, and keep others from writing. The lock ends with its process."""
         lock = FileLock(self.path / LOCK)
         try:
             lock.acquire()
@@ -99,11 +100,11 @@ class Folder:
 
 
 class ObjectStore:
-    """A prefix of an object store. Writers on several machines may be at work at once, which no lock can keep apart.
+    """A prefix of an object store. Several machines may write at once, and no lock can order them.
 
     Args:
         url: such as `s3://bucket/shop`.
-        storage: options as Lance takes them; the environment has the others.
+        storage: options as Lance takes them; the others come from the environment.
     """
 
     shared = True
@@ -113,7 +114,7 @@ class ObjectStore:
         self.storage: dict[str, str] | None = dict(storage) if storage else None
         cache = Path(os.environ.get("NEARKIN_CACHE") or "~/.cache/nearkin").expanduser()
         self._local = cache / "galleries" / blake2b(url.encode(), digest_size=12).hexdigest()
-        self.derived = self._local / DERIVED
+        self.cache = self._local / CACHE
 
     def __str__(self) -> str:
         return self.url
@@ -134,17 +135,17 @@ class ObjectStore:
             self._files.upload_file(f"{folder}/file", name)
 
     def folder(self, name: str) -> Path:
-        wanted = self._local / name
-        if not wanted.exists():
-            wanted.parent.mkdir(parents=True, exist_ok=True)
-            with self._errors(), TemporaryDirectory(prefix=".new-", dir=wanted.parent) as beside:
+        target = self._local / name
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with self._errors(), TemporaryDirectory(prefix=".new-", dir=target.parent) as beside:
                 copy = Path(beside, "copy")
                 copy.mkdir()
                 for file in self._files.list(name):
                     self._files.download_file(file, str(copy / Path(file).name))
-                if not wanted.exists():
-                    copy.rename(wanted)
-        return wanted
+                if not target.exists():
+                    copy.rename(target)
+        return target
 
     def put_folder(self, name: str, folder: Path) -> None:
         with self._errors():
@@ -162,12 +163,12 @@ class ObjectStore:
 
     @contextmanager
     def made(self) -> Iterator["ObjectStore"]:
-        """The place itself: what tells a gallery is written last."""
+        """The location itself: the file that marks a gallery is written last."""
         yield self
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Nothing is kept apart here; Lance sees to it that writes do not harm each other."""
+        """No lock: Lance resolves concurrent writes."""
         yield
 
     @cached_property
@@ -184,19 +185,19 @@ class ObjectStore:
             raise ArtefactError(f"gallery '{self.url}' cannot be reached: {reason}") from error
 
 
-Place = Folder | ObjectStore
+Location = Folder | ObjectStore
 
 
-def place_of(path: str | Path, storage: Mapping[str, str] | None = None) -> Place:
-    """The place that a path or a URL names.
+def location_of(path: str | Path, storage: Mapping[str, str] | None = None) -> Location:
+    """The location that a path or a URL names.
 
     Args:
         path: a local folder, or a URL of an object store: `s3://bucket/name`, `gs://...`, `az://...`.
-        storage: options of the object store as Lance takes them, such as `{"region": "eu-west-1"}`. What is not given
-            comes from the environment (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, ...).
+        storage: options of the object store as Lance takes them, such as `{"region": "eu-west-1"}`. Options that are
+            not given come from the environment (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, ...).
 
     Example:
-        >>> place_of("/galleries/shop").uri("items.lance"), str(place_of("s3://bucket/shop/"))
+        >>> location_of("/galleries/shop").uri("items.lance"), str(location_of("s3://bucket/shop/"))
         ('/galleries/shop/items.lance', 's3://bucket/shop')
     """
     if "://" in str(path):

@@ -1,4 +1,4 @@
-"""One version of a gallery as a reader sees it: what is found in it, and what the findings look like."""
+"""One version of a gallery: its items, the index over their vectors, and what is found in them."""
 
 import shutil
 from collections.abc import Sequence
@@ -13,52 +13,57 @@ from nearkin.gallery.cache import find_invalid
 from nearkin.gallery.hits import Hits, Item
 from nearkin.gallery.index.index_with_changes import IndexWithChanges
 from nearkin.gallery.index.kinds.lsh import LshIndex
-from nearkin.gallery.index.rebuilder import IndexRebuilder
-from nearkin.gallery.items.columns import THUMBNAIL
+from nearkin.gallery.index.rebuilder import IndexInfo, IndexRebuilder
+from nearkin.gallery.items.columns import THUMBNAIL, shown_names
 from nearkin.gallery.items.records import Records
 from nearkin.gallery.items.store import Snapshot
 from nearkin.intervals.bootstrap import Figure
 
-# Folders of the derived files.
+# Folders of the cache.
 INDEXES, RECORDS = "indexes", "records"
-# Filters whose answers are kept.
-FILTERS = 16
+# Filters whose results are kept in memory.
+MAX_FILTERS = 16
 
 
-class View:
-    """One version of a gallery's items, with the index over their vectors.
+class GalleryVersion:
+    """One version of a gallery's items, with the index over their vectors. Later writes do not change it.
 
     Args:
-        snapshot: the version.
-        derived: folder for files that can be made again.
-        rebuilder: gives the index.
+        snapshot: the items.
+        cache: folder for files that can be made again from the items.
+        rebuilder: provides the index.
     """
 
-    def __init__(self, snapshot: Snapshot, derived: Path, rebuilder: IndexRebuilder) -> None:
+    def __init__(self, snapshot: Snapshot, cache: Path, rebuilder: IndexRebuilder) -> None:
         self.snapshot = snapshot
-        self._derived = derived
+        self._cache = cache
         self._rebuilder = rebuilder
         self._allowed: dict[str, Bool[np.ndarray, " n"]] = {}
 
     @cached_property
     def index(self) -> IndexWithChanges:
-        """Loaded when first needed."""
+        """The index that searches use; loaded, or else built, when first needed."""
         return self._rebuilder.index(self.snapshot)
 
     @property
-    def ids(self) -> Int[np.ndarray, " n"]:
-        """Of the items, row by row."""
-        return self.index.ids
+    def index_info(self) -> IndexInfo:
+        """What there is to say about the index."""
+        return IndexInfo.of(self.index, self.recall)
 
     @property
     def recall(self) -> Figure | None:
-        """Of the index, as it was measured last; None of an exact one."""
+        """Recall of the index, as last measured; None of an exact one."""
         return self._rebuilder.recall(self.index)
 
     @cached_property
+    def ids(self) -> Int[np.ndarray, " n"]:
+        """Ids of the items, row by row."""
+        return self.index.ids if "index" in self.__dict__ else self.snapshot.ids()
+
+    @cached_property
     def records(self) -> Records:
-        """What is shown of the items."""
-        return Records(self.snapshot, self._derived / RECORDS)
+        """The shown columns of the items, by row; fast, from a copy in the cache."""
+        return Records(self.snapshot, self._cache / RECORDS)
 
     def search(
         self,
@@ -69,10 +74,9 @@ class View:
         threshold: float = -np.inf,
         where: str | None = None,
     ) -> list[Hits]:
-        """For each query the items whose vectors are most alike, best first; of equal scores the lower id first."""
-        allowed = None if where is None else self._allows(where)
-        wanted = min(k + offset, len(self.ids))
-        scores, rows = self.index.search(queries, wanted, allowed)
+        """For each query the items with the most similar vectors, best first; of equal scores the lower id first."""
+        allowed = None if where is None else self._passes(where)
+        scores, rows = self.index.search(queries, min(k + offset, len(self.ids)), allowed)
         # Scores fall, and where there are too few answers they end in -inf at row -1.
         ends = np.count_nonzero((rows >= 0) & (scores >= threshold), axis=1).tolist()
         ids = self.ids[rows]
@@ -81,39 +85,41 @@ class View:
             for query, end in enumerate(ends)
         ]
 
-    def rows_of(self, ids: Sequence[int] | Int[np.ndarray, " m"]) -> Int[np.ndarray, " n"]:
+    def rows_of(self, ids: Sequence[int] | Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
         """Rows of items.
 
         Raises:
             InvalidInput: no item has one of the ids.
         """
-        wanted = np.asarray(ids, dtype=np.int64)
-        if not len(self.ids) and len(wanted):
-            raise InvalidInput(f"no item has the id {wanted[0]}: the gallery is empty")
+        asked = np.asarray(ids, dtype=np.int64)
+        if not len(self.ids) and len(asked):
+            raise InvalidInput(f"no item has the id {asked[0]}: the gallery is empty")
         order = self._by_id
-        places = np.searchsorted(self.ids, wanted, sorter=order).clip(max=max(0, len(order) - 1))
-        rows = order[places]
-        missing = wanted[self.ids[rows] != wanted]
+        positions = np.searchsorted(self.ids, asked, sorter=order).clip(max=max(0, len(order) - 1))
+        rows = order[positions]
+        missing = asked[self.ids[rows] != asked]
         if len(missing):
             more = f" ({len(missing)} ids are unknown)" if len(missing) > 1 else ""
             raise InvalidInput(f"no item has the id {missing[0]}{more}: take ids from hits")
         return rows
 
     def items(self, ids: Int[np.ndarray, " m"]) -> list[Item]:
-        """Items by their ids.
+        """Items by their ids. Nothing is written, not even into the cache.
 
         Raises:
             InvalidInput: no item has one of the ids.
         """
-        return [Item.of(self.records[row]) for row in self.rows_of(ids).tolist()]
+        rows = self.rows_of(ids)
+        return [Item.of(record) for record in self.snapshot.take(rows, shown_names(self.snapshot.schema)).to_pylist()]
 
-    def vectors(self, ids: Sequence[int] | Int[np.ndarray, " m"]) -> Float[np.ndarray, "n dim"]:
-        """Vectors of items.
+    def vectors(self, ids: Sequence[int] | Int[np.ndarray, " m"]) -> Float[np.ndarray, "m dim"]:
+        """Vectors of items. Nothing is written, not even into the cache.
 
         Raises:
             InvalidInput: no item has one of the ids.
         """
-        return self.index.vectors(self.rows_of(ids))
+        rows = self.rows_of(ids)
+        return self.index.vectors(rows) if "index" in self.__dict__ else self.snapshot.vectors(rows)
 
     def hashes(self, ids: Sequence[int] | Int[np.ndarray, " m"]) -> list[str]:
         """Hashes of items as strings of 0 and 1.
@@ -124,16 +130,16 @@ class View:
         return self._lsh.hashes(self.vectors(ids))
 
     def buckets(self, length: int) -> dict[str, list[int]]:
-        """Ids of the items whose hashes begin alike, by the first bits; the fullest bucket first.
+        """Ids of the items whose hashes share their first bits, by these bits; the largest bucket first.
 
         Raises:
-            InvalidInput: the index has no hashes, or not so many bits.
+            InvalidInput: the index has no hashes, or hashes of fewer bits.
         """
         bits = len(self.hashes(self.ids[:1])[0])
         if not 1 <= length <= bits:
-            raise InvalidInput(f"{length} bits, wanted 1 to {bits}")
-        now = {prefix: self.index.rows[rows] for prefix, rows in self._lsh.buckets(length).items()}
-        members = {prefix: self.ids[rows[rows >= 0]].tolist() for prefix, rows in now.items()}
+            raise InvalidInput(f"{length} bits: expected 1 to {bits}")
+        rows_now = {prefix: self.index.rows[rows] for prefix, rows in self._lsh.buckets(length).items()}
+        members = {prefix: self.ids[rows[rows >= 0]].tolist() for prefix, rows in rows_now.items()}
         for row, bits_of in zip(self.index.new_rows, self._lsh.hashes(self.index.new.vectors), strict=True):
             members.setdefault(bits_of[:length], []).append(int(self.ids[row]))
         full = {prefix: ids for prefix, ids in members.items() if ids}
@@ -150,12 +156,12 @@ class View:
         return index
 
     def thumbnail(self, id: int) -> bytes | None:
-        """The small picture of an item, encoded; None if there is none."""
+        """The thumbnail of an item, encoded; None if there is none."""
         return self.snapshot.take(self.rows_of([id]), [THUMBNAIL])[THUMBNAIL][0].as_py()
 
     def repair(self) -> list[str]:
-        """Remove derived files that do not fit, and make the index anew; says which."""
-        wrong = find_invalid(self._derived / INDEXES, self.snapshot)
+        """Remove files of the cache that do not match the items, and build the index again; returns their names."""
+        wrong = find_invalid(self._cache / INDEXES, self.snapshot)
         for folder in wrong:
             shutil.rmtree(folder, ignore_errors=True)
         if wrong:
@@ -166,15 +172,15 @@ class View:
     def _by_id(self) -> Int[np.ndarray, " n"]:
         return np.argsort(self.ids, kind="stable")
 
-    def _allows(self, where: str) -> Bool[np.ndarray, " n"]:
+    def _passes(self, where: str) -> Bool[np.ndarray, " n"]:
         """Which rows pass a filter."""
         if where not in self._allowed:
             allowed = np.zeros(len(self.ids), dtype=bool)
             allowed[self.rows_of(self.snapshot.ids_where(where))] = True
-            while len(self._allowed) >= FILTERS:
+            while len(self._allowed) >= MAX_FILTERS:
                 self._allowed.pop(next(iter(self._allowed)))
             self._allowed[where] = allowed
         return self._allowed[where]
 
-    def _item(self, rows: Int[np.ndarray, " k"], place: int) -> Item:
-        return Item.of(self.records[int(rows[place])])
+    def _item(self, rows: Int[np.ndarray, " k"], position: int) -> Item:
+        return Item.of(self.records[int(rows[position])])

@@ -1,0 +1,319 @@
+"""Reading a gallery: its items by id, by search, and as files. Many processes may read while others write."""
+
+from collections.abc import Iterable, Sequence
+from io import BytesIO
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+from jaxtyping import Float, Int
+from PIL import Image
+
+from nearkin.encoders.embedder import Embedder
+from nearkin.errors import ArtefactError, EncoderMismatch, InvalidInput
+from nearkin.gallery.embed_queries import embed_queries, honest_threshold
+from nearkin.gallery.format import check_encoder, encoder_folder
+from nearkin.gallery.hits import Hits, Item
+from nearkin.gallery.index.rebuilder import IndexInfo, IndexRebuilder
+from nearkin.gallery.items.export import export_parquet
+from nearkin.gallery.items.store import Snapshot, Store
+from nearkin.gallery.location import Location
+from nearkin.gallery.query import Query
+from nearkin.gallery.version import INDEXES, GalleryVersion
+from nearkin.progress import Progress
+
+# Name of the Lance dataset that holds the items.
+ITEMS = "items.lance"
+# Ids of items, such as those of hits.
+Ids = Iterable[int] | Int[np.ndarray, " n"]
+# Seconds for which a reader of an object store does not look for a newer version.
+RECHECK_SECONDS = 1.0
+
+
+class GalleryReader:
+    """What can be done with a gallery without changing it; see `nearkin.Gallery`.
+
+    Args:
+        location: of a gallery that exists.
+        encoder: the one that its vectors come from; None for the gallery's own copy, loaded when first needed.
+
+    Raises:
+        ArtefactError: the items are missing or damaged.
+        EncoderMismatch: the vectors come from another encoder.
+    """
+
+    def __init__(self, location: Location, encoder: Embedder | None) -> None:
+        self.location = location
+        self._store = Store(location.uri(ITEMS), location.storage, shared=location.shared)
+        self._rebuilder = IndexRebuilder(location.cache / INDEXES, self._reload)
+        self._current = self._version_of(self._store.snapshot())
+        self._checked = monotonic()
+        # An encoder that the caller passed stays; the gallery's own copy follows the gallery.
+        self._passed = encoder is not None
+        self._encoder = encoder
+        self._encoder_name = self._current.snapshot.encoder
+        if encoder is not None:
+            check_encoder(encoder, self._encoder_name, location)
+
+    def __len__(self) -> int:
+        return len(self._newest().snapshot)
+
+    @property
+    def path(self) -> Path:
+        """The folder of a local gallery.
+
+        Raises:
+            InvalidInput: it lies on an object store.
+        """
+        if self.location.shared:
+            raise InvalidInput(f"gallery '{self.location}' has no local folder: see `location`")
+        return Path(str(self.location))
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the encoder that the vectors come from."""
+        return self._newest().snapshot.encoder
+
+    @property
+    def dim(self) -> int:
+        """Embedding dimension."""
+        return self._newest().snapshot.dim
+
+    @property
+    def version(self) -> int:
+        """Version of the items; every write makes a higher one."""
+        return self._newest().snapshot.version
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Names and types of the columns that `where`, `update` and `export` accept."""
+        return self._newest().snapshot.columns
+
+    @property
+    def encoder(self) -> Embedder:
+        """The encoder that the vectors come from.
+
+        Raises:
+            ArtefactError: the gallery's copy is missing, damaged, or another encoder's.
+        """
+        expected = self._newest().snapshot.encoder
+        if self._encoder is None or self._encoder_name != expected:
+            from nearkin.encoders.encoder import Encoder
+
+            folder = encoder_folder(expected)
+            try:
+                encoder = Encoder.from_pretrained(self.location.folder(folder))
+            except ArtefactError as error:
+                raise ArtefactError(
+                    f"gallery '{self.location}' has lost its copy of the model {expected}: put it back into {folder}, "
+                    f"or pass it to Gallery.open ({error})"
+                ) from error
+            if encoder.fingerprint != expected:
+                raise ArtefactError(
+                    f"gallery '{self.location}': the model in {folder} is {encoder.fingerprint}: put the right one "
+                    "back, or pass it to Gallery.open"
+                )
+            self._encoder, self._encoder_name = encoder, expected
+        return self._encoder
+
+    def get(self, ids: Ids) -> list[Item]:
+        """Items by their ids, in the order of the ids.
+
+        Raises:
+            InvalidInput: no item has one of the ids.
+
+        Example:
+            >>> Gallery.open("flowers").get([3])[0].label  # doctest: +SKIP
+            'rose'
+        """
+        return self._newest().items(as_id_array(ids))
+
+    def vectors(self, ids: Ids) -> Float[np.ndarray, "n dim"]:
+        """Unit vectors of items by their ids, in the order of the ids.
+
+        Raises:
+            InvalidInput: no item has one of the ids.
+        """
+        return self._newest().vectors(as_id_array(ids))
+
+    def thumbnail(self, id: int) -> Image.Image:
+        """The thumbnail that is kept of an item, at most 96 pixels a side.
+
+        Raises:
+            InvalidInput: no item has this id, or it was added without its picture.
+        """
+        encoded = self._newest().thumbnail(id)
+        if encoded is None:
+            raise InvalidInput(f"item {id} was added as a vector, without its picture: there is no thumbnail")
+        return Image.open(BytesIO(encoded))
+
+    def search(
+        self,
+        query: Query,
+        k: int = 10,
+        *,
+        where: str | None = None,
+        threshold: float | None = None,
+        offset: int = 0,
+        honest: bool | float = False,
+    ) -> Hits:
+        """The items most similar to a picture, a text, a vector, another item, or a mixture of them.
+
+        Args:
+            query: a picture (path, Pillow picture, pixels); words (a string that is no file's name); the id of an
+                item; a vector `[dim]` of this gallery's encoder, of any length but zero; or a mixture: a string such as
+                `photo.jpg + 0.5 * "red" - #7`, or pairs `[("photo.jpg", 1.0), ("red", 0.5), (7, -1.0)]`.
+            k: number of hits, k >= 1.
+            where: only items that pass this filter: an SQL expression over the columns, such as
+                `label = 'mug' AND price < 10`.
+            threshold: only items with this score or more.
+            offset: skip this many top hits (for paging).
+            honest: only items that reach the calibrated threshold of the encoder, so that there may be no hit. A number
+                is the false accept rate of a comparison that the threshold is for; True stands for the calibration's.
+
+        Returns:
+            At most k hits, best first; of equal scores the lower id comes first.
+
+        Raises:
+            InvalidInput: k < 1, offset < 0, a threshold of NaN, the gallery is empty, no such picture file or item;
+                a vector of another dimension, with NaN, or zero; words for an encoder of pictures only; a
+                malformed filter; `honest` for words, or without a calibration.
+            UnknownName: the filter names a column that does not exist.
+            PictureError: the picture cannot be decoded.
+
+        Example:
+            >>> Gallery.open("flowers").search("red rose", k=3, where="year >= 2020")  # doctest: +SKIP
+        """
+        queries = query[None] if isinstance(query, np.ndarray) and query.ndim == 1 else [query]
+        return self.search_many(queries, k, where=where, threshold=threshold, offset=offset, honest=honest)[0]
+
+    def search_many(
+        self,
+        queries: Sequence[Query] | Float[np.ndarray, "q dim"],
+        k: int = 10,
+        *,
+        where: str | None = None,
+        threshold: float | None = None,
+        offset: int = 0,
+        honest: bool | float = False,
+    ) -> list[Hits]:
+        """The hits of several queries, searched together, which is faster than one by one.
+
+        Args:
+            queries: of any kinds, or vectors `[q, dim]`.
+            k, where, threshold, offset, honest: as in `search`.
+
+        Returns:
+            Hits for each query.
+
+        Raises:
+            As `search`.
+
+        Example:
+            >>> red, seven = Gallery.open("flowers").search_many(["red rose", 7], k=3)  # doctest: +SKIP
+        """
+        if k < 1:
+            raise InvalidInput(f"k is {k}: expected 1 or more")
+        if offset < 0:
+            raise InvalidInput(f"offset is {offset}: expected 0 or more")
+        if threshold is not None and np.isnan(threshold):
+            raise InvalidInput("threshold is NaN: expected a score, -1 to 1")
+        version = self._newest()
+        if not len(version.snapshot):
+            raise InvalidInput(f"gallery '{self.location}' is empty: add pictures with Gallery.add or `nearkin index`")
+        least = -np.inf if threshold is None else threshold
+        if honest is not False:
+            least = max(least, honest_threshold(queries, self.encoder, honest))
+        vectors = embed_queries(queries, version, lambda: self.encoder)
+        return version.search(vectors, k, offset=offset, threshold=least, where=where)
+
+    def export(
+        self,
+        path: str | Path,
+        *,
+        where: str | None = None,
+        vectors: bool = True,
+        thumbnails: bool = False,
+        progress: Progress | None = None,
+    ) -> int:
+        """Write items into a Parquet file.
+
+        Args:
+            path: the file; an existing one is replaced when the new one is complete.
+            where: only items that pass a filter, as in `search`.
+            vectors, thumbnails: whether these columns are written too.
+            progress: called with the number of items done and of all items.
+
+        Returns:
+            How many items were written.
+
+        Raises:
+            InvalidInput: the file cannot be written, or a malformed filter.
+            UnknownName: the filter names a column that does not exist.
+
+        Example:
+            >>> Gallery.open("flowers").export("flowers.parquet")  # doctest: +SKIP
+        """
+        snapshot = self._newest().snapshot
+        return export_parquet(snapshot, Path(path), where, vectors=vectors, thumbnails=thumbnails, progress=progress)
+
+    @property
+    def index(self) -> IndexInfo:
+        """The index that searches use."""
+        return self._newest().index_info
+
+    def hashes(self, ids: Ids) -> list[str]:
+        """Hashes of items, as strings of 0 and 1: on which side of each random hyperplane their vectors lie.
+
+        Args:
+            ids: of the items.
+
+        Raises:
+            InvalidInput: an unknown id, or the index is of another kind than "lsh".
+
+        Example:
+            >>> Gallery.open("flowers").hashes([3])[0][:8]  # doctest: +SKIP
+            '10110100'
+        """
+        return self._newest().hashes(as_id_array(ids))
+
+    def buckets(self, bits: int) -> dict[str, list[int]]:
+        """Ids of the items whose hashes share their first bits, the largest bucket first.
+
+        Args:
+            bits: how many first bits are compared: 1 to the length of a hash, which `index.setting` states.
+
+        Raises:
+            InvalidInput: bits out of range, or the index is of another kind than "lsh".
+
+        Example:
+            >>> Gallery.open("flowers").buckets(2)  # doctest: +SKIP
+            {'01': [0, 3, 5], '11': [1, 4], '00': [2]}
+        """
+        return self._newest().buckets(bits)
+
+    def _newest(self) -> GalleryVersion:
+        """The items as the newest commit left them, whichever process made it."""
+        if self.location.shared and monotonic() < self._checked + RECHECK_SECONDS:
+            return self._current
+        if self._current.snapshot.version != self._store.version:
+            version = self._version_of(self._store.snapshot())
+            if self._passed and version.snapshot.encoder != self._encoder_name:
+                raise EncoderMismatch(
+                    f"gallery '{self.location}' has changed to encoder {version.snapshot.encoder}: open it again"
+                )
+            self._current = version
+        self._checked = monotonic()
+        return self._current
+
+    def _version_of(self, snapshot: Snapshot) -> GalleryVersion:
+        return GalleryVersion(snapshot, self.location.cache, self._rebuilder)
+
+    def _reload(self) -> None:
+        """The same items again, because there is a better index or a repaired file."""
+        self._current = self._version_of(self._current.snapshot)
+
+
+def as_id_array(ids: Ids) -> Int[np.ndarray, " n"]:
+    """Ids as an array."""
+    return np.fromiter(ids, dtype=np.int64)
