@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 import nearkin
-from nearkin.cli.train import epoch_line
+from nearkin.cli.commands.train import epoch_line
 from nearkin.data.items import Items, Picture
 from nearkin.evaluation.report import Report
 from nearkin.tasks.emoji import base_emoji

@@ -19,7 +19,7 @@ from lite0_weights import write_weights
 from tables import ROWS, write_table
 
 import nearkin
-from nearkin.cli.train import epoch_line
+from nearkin.cli.commands.train import epoch_line
 from nearkin.data.folds import class_folds, hold_out
 from nearkin.data.items import Items
 from nearkin.training.callbacks import read_metrics

@@ -7,7 +7,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from nearkin.cli import app
+from nearkin.cli.app import app
 from nearkin.errors import InvalidInput
 from nearkin.gallery.gallery import Gallery
 from tests.cli.test_index_search import make_encoder

@@ -9,8 +9,8 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
-from nearkin.cli.index import index
-from nearkin.cli.search import search
+from nearkin.cli.commands.index import index
+from nearkin.cli.commands.search import search
 from nearkin.data.captions import train_tokenizer
 from nearkin.data.decoding import decode
 from nearkin.data.images import Preprocessing

@@ -8,8 +8,8 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
-from nearkin.cli.calibrate import calibrate
-from nearkin.cli.verify import verify
+from nearkin.cli.commands.calibrate import calibrate
+from nearkin.cli.commands.verify import verify
 from nearkin.data.images import Preprocessing
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.image import ImageTower, ImageTowerConfig

@@ -8,6 +8,8 @@ import typer
 if TYPE_CHECKING:
     from nearkin.calibration.decisions import Calibration
 
+SECTION, ORDER = "Decide: same or different", 80
+
 
 def calibrate(
     model: Annotated[str, typer.Argument(help="Model or run folder, or a model's name on the Hub.")],

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+SECTION, ORDER = "Try it", 100
+
 # What is shown first if it was held out; another held-out picture otherwise.
 UNSEEN_TO_SHOW = ("🦊", "🍓", "🚒", "🌻", "🐢")
 
@@ -17,7 +19,7 @@ def demo(
 ) -> None:
     """Train on emoji with English and Russian names, judge the model on unseen ones, and search; a few minutes."""
     from nearkin.cli.output import print_report, status
-    from nearkin.cli.train import epoch_line
+    from nearkin.cli.commands.train import epoch_line
     from nearkin.data.sources import read_items
     from nearkin.encoders.encoder import Encoder
     from nearkin.evaluation.report import Report

@@ -10,6 +10,8 @@ import typer
 if TYPE_CHECKING:
     from nearkin.tasks.compare.run import TrialSummary
 
+SECTION, ORDER = "Train and evaluate", 20
+
 # What a shell expects of a command that Ctrl-C ended.
 INTERRUPTED = 130
 

@@ -9,6 +9,8 @@ import typer
 if TYPE_CHECKING:
     from nearkin.training.callbacks import EpochSummary
 
+SECTION, ORDER = "Train and evaluate", 10
+
 
 def train(
     data: Annotated[str, typer.Argument(help="Folder tree, table (CSV, TSV, Parquet) or hf:// dataset.")],

@@ -8,6 +8,8 @@ import typer
 if TYPE_CHECKING:
     from nearkin.gallery.gallery import Gallery, IndexInfo
 
+SECTION, ORDER = "Search", 60
+
 gallery = typer.Typer(name="gallery", help="Look into a gallery, change it, check it.", no_args_is_help=True)
 
 Place = Annotated[str, typer.Argument(metavar="GALLERY", help="Gallery folder, or URL such as s3://bucket/shop.")]

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+SECTION, ORDER = "Train and evaluate", 30
+
 PROTOCOLS = ("retrieval", "verification", "few-shot", "clustering", "cross-modal")
 
 

@@ -9,6 +9,8 @@ import typer
 if TYPE_CHECKING:
     from nearkin.gallery.hits import Hit
 
+SECTION, ORDER = "Search", 50
+
 
 def search(
     gallery: Annotated[str, typer.Argument(help="Gallery folder or URL, made by `nearkin index`.")],

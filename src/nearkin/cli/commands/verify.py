@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from nearkin.calibration.decisions import Verdict
     from nearkin.tasks.verify import Tally, VerifiedPair
 
+SECTION, ORDER = "Decide: same or different", 90
+
 COLUMNS = ("row", "a", "b", "decision", "score", "euclidean", "cosine_distance", "probability", "far")
 
 

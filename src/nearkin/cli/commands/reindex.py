@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+SECTION, ORDER = "Search", 70
+
 
 def reindex(
     gallery: Annotated[str, typer.Argument(help="Gallery folder, or URL such as s3://bucket/shop.")],

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+SECTION, ORDER = "Search", 40
+
 
 def index(
     model: Annotated[str, typer.Argument(help="Model or run folder, or a model's name on the Hub.")],
