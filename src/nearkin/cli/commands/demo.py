@@ -18,8 +18,8 @@ def demo(
     threads: Annotated[int | None, typer.Option(help="CPU threads [all].")] = None,
 ) -> None:
     """Train on emoji with English and Russian names, judge the model on unseen ones, and search; a few minutes."""
-    from nearkin.cli.output import print_report, status
     from nearkin.cli.commands.train import epoch_line
+    from nearkin.cli.output import print_report, status
     from nearkin.data.sources import read_items
     from nearkin.encoders.encoder import Encoder
     from nearkin.evaluation.report import Report
