@@ -31,7 +31,7 @@ class PlainGroup(TyperGroup):
         _write_parameters(self, ctx, formatter)
         sections: dict[str, list[tuple[str, str]]] = {}
         for name in self.list_commands(ctx):
-            command = self.get_command(ctx, name)
+            command: Any = self.get_command(ctx, name)
             sections.setdefault(self.section_of(name), []).append((name, command.get_short_help_str(WHOLE)))
         _write_sections(sections, formatter)
 
