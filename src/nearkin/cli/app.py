@@ -1,7 +1,6 @@
 """The program `nearkin`: finds its commands, and prints help as plain text."""
 
 from importlib import import_module
-from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 
@@ -9,7 +8,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import nearkin
-from nearkin.cli import commands
+from nearkin.registry import module_names
+
+PACKAGE = "nearkin.cli.commands"
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -64,14 +65,14 @@ class CommandFiles(PlainGroup):
         return str(command_module(name).SECTION)
 
 
-def command_names() -> list[str]:
+def command_names() -> tuple[str, ...]:
     """The commands of `nearkin`: the names of the files in `nearkin.cli.commands`."""
-    return [module.name.replace("_", "-") for module in iter_modules(commands.__path__)]
+    return module_names(PACKAGE)
 
 
 def command_module(name: str) -> ModuleType:
     """The file of a command."""
-    return import_module(f"{commands.__name__}.{name.replace('-', '_')}")
+    return import_module(f"{PACKAGE}.{name.replace('-', '_')}")
 
 
 def _built(name: str) -> Any:
