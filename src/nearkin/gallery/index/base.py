@@ -1,4 +1,4 @@
-"""What every kind of index offers."""
+"""What every kind of index declares and offers."""
 
 import json
 from abc import ABC, abstractmethod
@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from nearkin.errors import InvalidInput
 from nearkin.intervals.bootstrap import Figure
 from nearkin.similarity import Metric
 
@@ -20,47 +21,84 @@ HEADER = "index.json"
 class Index(ABC):
     """Vectors that can be searched; made by `build`, or by `load` from a folder.
 
+    The first line of a kind's docstring says what it is, in the docs too.
+
     Args:
-        vectors: float32; rows are known by their numbers. They may lie in a memory-mapped file.
+        vectors: float32; a row is known by its number. They may lie in a memory-mapped file.
         metric: "cosine" scores unit vectors by the dot product, "euclidean" any vectors by minus the squared distance.
     """
 
     kind: ClassVar[str]
+    # When to choose this kind, for the docs.
+    when: ClassVar[str]
+    metrics: ClassVar[tuple[Metric, ...]] = ("cosine", "euclidean")
 
     def __init__(self, vectors: Vectors, metric: Metric = "cosine") -> None:
         self.vectors = vectors
         self.metric = metric
-        # The share of the true k best that a search finds, measured on vectors held out; None: all, certainly.
+        # The share of the true nearest that a search finds, for queries that it has not seen; None: all, proved.
         self.recall: Figure | None = None
         self.build_seconds = 0.0
 
     def __len__(self) -> int:
         return len(self.vectors)
 
+    @staticmethod
+    @abstractmethod
+    def floor_bytes(dim: int) -> float:
+        """The least memory that an index of this kind takes for a vector of so many dimensions, beside the vector."""
+
     @property
     @abstractmethod
     def setting(self) -> str:
-        """What was chosen for it, to be shown to people."""
+        """What was chosen when it was built, in words."""
 
     @property
     @abstractmethod
     def bytes_per_vector(self) -> float:
         """Memory that the index takes beside the vectors themselves, which may stay on disk."""
 
+    @property
+    @abstractmethod
+    def exact(self) -> "Index":
+        """An exact search of the same vectors."""
+
     @abstractmethod
     def search(
         self, queries: Float[np.ndarray, "q dim"], k: int, allowed: Bool[np.ndarray, " n"] | None = None
     ) -> Found:
-        """The k vectors most alike to each query, best first; of equal scores the lower row first.
+        """The k nearest neighbours of each query, best first; of equal scores the lower row first.
 
         Args:
             queries: float32.
-            k: answers wanted, k >= 1.
-            allowed: which rows may be answers; all by default.
+            k: how many neighbours, k >= 1.
+            allowed: which rows may be found; all by default.
 
         Returns:
-            Scores and rows `[q, k]`; where fewer answers exist, -inf and -1. Scores are exact, whatever the kind.
+            Scores and rows `[q, k]`; where there are fewer, -inf and -1. Scores are exact, whatever the kind.
         """
+
+    def hashes(self, vectors: Float[np.ndarray, "n dim"]) -> list[str]:
+        """The hash of each vector as a string of 0 and 1, if this kind compares hashes.
+
+        Raises:
+            InvalidInput: this kind has none.
+        """
+        raise self._no_hashes()
+
+    def buckets(self, length: int) -> dict[str, Int[np.ndarray, " size"]]:
+        """The rows whose hashes share the first `length` bits, by these bits; the fullest bucket first.
+
+        Raises:
+            InvalidInput: this kind has no hashes.
+        """
+        raise self._no_hashes()
+
+    def _no_hashes(self) -> InvalidInput:
+        return InvalidInput(
+            f"the index is of kind {self.kind} and has no hashes: build one with `nearkin gallery build --kind "
+            "lsh` (fewer than 256 items are always searched exactly)"
+        )
 
     def save(self, path: Path) -> None:
         """Write the index, without the vectors, into a folder that exists."""
@@ -76,7 +114,7 @@ class Index(ABC):
 
     @abstractmethod
     def _write(self, path: Path) -> dict[str, Any]:
-        """Write the files of this kind; returns what the header shall hold besides."""
+        """Write the files of this kind; returns what else belongs into the header."""
 
     @classmethod
     @abstractmethod

@@ -1,4 +1,4 @@
-"""What the approximate kinds share: candidates from faiss, exact scores, filters, files."""
+"""What the kinds share that let faiss find candidates: exact scores, filters, files."""
 
 from abc import abstractmethod
 from importlib import import_module
@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from nearkin.gallery.index.base import Found, Index, Vectors
-from nearkin.gallery.index.codes import Encoding
+from nearkin.gallery.index.encodings import Encoding
 from nearkin.gallery.index.kinds.exact import ExactIndex
 from nearkin.similarity import Metric, rerank
 
@@ -19,6 +19,8 @@ FAISS, ORDER, ENCODING = "index.faiss", "order.npy", "encoding.npz"
 ANSWERS = 10
 # The work of an exact score, of a vector somewhere in memory.
 SCORE = 80.0
+# Memory for the row of each vector.
+ROW_BYTES = 8
 # Up to so many allowed rows, scoring them all is as fast as searching.
 _FEW = 1 << 13
 # With a filter, a search may take so much of the time of an exact one; not so where nearly all are allowed, as after
@@ -58,7 +60,7 @@ class FaissIndex(Index):
     settings: ClassVar[tuple[int, ...]] = (0,)  # to be tried; the fastest is taken
     efforts: ClassVar[tuple[int, ...]]  # to be tried with each, ascending
     encodings: ClassVar[type]
-    binary: ClassVar[bool] = False
+    in_auto: ClassVar[bool] = False  # whether "auto" tries this kind
 
     def __init__(
         self,
@@ -75,7 +77,11 @@ class FaissIndex(Index):
         # The last, -1, stands for a place of -1: no vector.
         self._order = np.array([-1]) if order is None else order
         self.effort = effort or self.efforts[0]
-        self.exact = ExactIndex(vectors, metric)
+        self._exact = ExactIndex(vectors, metric)
+
+    @property
+    def exact(self) -> ExactIndex:
+        return self._exact
 
     @classmethod
     @abstractmethod
@@ -85,7 +91,7 @@ class FaissIndex(Index):
         Args:
             vectors, metric: see `Index`.
             setting: one of `settings`; what it counts depends on the kind.
-            seed: of all that is drawn.
+            seed: random seed.
         """
 
     @abstractmethod
@@ -94,6 +100,10 @@ class FaissIndex(Index):
 
         An estimate from what was timed once, so that the same is chosen on every machine and in every run.
         """
+
+    def growth(self, times: float) -> float:
+        """How many times as long a search takes among so many times as many vectors: as many, unless it looks at few."""
+        return times
 
     @abstractmethod
     def _nearest(self, queries: np.ndarray, depth: int, effort: int) -> Int[np.ndarray, "q depth"]:
@@ -150,16 +160,22 @@ class FaissIndex(Index):
         """Memory of the faiss index."""
 
     def _write(self, path: Path) -> dict[str, Any]:
-        write = faiss().write_index_binary if self.binary else faiss().write_index
-        write(self._core, str(path / FAISS))
+        self._write_core(self._core, str(path / FAISS))
         np.save(path / ORDER, self._order)
         np.savez(path / ENCODING, **vars(self._encoding))
         return {"effort": self.effort}
 
     @classmethod
     def _read(cls, path: Path, vectors: Vectors, header: dict[str, Any]) -> "FaissIndex":
-        read = faiss().read_index_binary if cls.binary else faiss().read_index
         with np.load(path / ENCODING) as arrays:
             encoding = cls.encodings(**arrays)
         order = np.load(path / ORDER)
-        return cls(vectors, header["metric"], read(str(path / FAISS)), encoding, order, header["effort"])
+        return cls(vectors, header["metric"], cls._read_core(str(path / FAISS)), encoding, order, header["effort"])
+
+    @staticmethod
+    def _write_core(core: Any, path: str) -> None:
+        faiss().write_index(core, path)
+
+    @staticmethod
+    def _read_core(path: str) -> Any:
+        return faiss().read_index(path)

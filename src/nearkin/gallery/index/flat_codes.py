@@ -1,4 +1,4 @@
-"""What the kinds share whose short codes are all compared with the query's."""
+"""What the kinds share that compare the query with every code, as faiss's flat indexes do."""
 
 from typing import ClassVar
 

@@ -9,14 +9,15 @@ from jaxtyping import Bool, Float
 
 from nearkin.gallery.index.base import Found, Index, Vectors
 from nearkin.similarity import CertifiedSearch, Codes, Metric
+from nearkin.similarity.certified import GROUP
 
 
 class ExactIndex(Index):
-    """8-bit codes of the vectors, scanned whole; what may be among the best is scored exactly.
+    """8-bit codes of all vectors, scanned; the few that may be among the best are scored exactly. Nothing is missed.
 
     Args:
         vectors, metric: see `Index`.
-        codes: of the vectors, if they were kept; by default computed when first needed.
+        codes: of the vectors, if they were saved; by default computed when first needed.
 
     Example:
         >>> index = ExactIndex(np.eye(2, dtype=np.float32))
@@ -26,6 +27,7 @@ class ExactIndex(Index):
     """
 
     kind: ClassVar[str] = "exact"
+    when: ClassVar[str] = "the default; up to 50,000 vectors, and whenever nothing may be missed"
 
     def __init__(self, vectors: Vectors, metric: Metric = "cosine", codes: Codes | None = None) -> None:
         super().__init__(vectors, metric)
@@ -34,6 +36,15 @@ class ExactIndex(Index):
     @cached_property
     def _certified(self) -> CertifiedSearch:
         return CertifiedSearch(self.vectors, self.metric, self._codes)
+
+    @staticmethod
+    def floor_bytes(dim: int) -> float:
+        # A code, half the squared length, and three bounds for each group.
+        return dim + 8 + 3 * 8 / GROUP
+
+    @property
+    def exact(self) -> "ExactIndex":
+        return self
 
     @property
     def setting(self) -> str:
@@ -58,3 +69,6 @@ class ExactIndex(Index):
         # The numbers stay in their file until they are read; "c": torch wants arrays that it might write to.
         codes = {name: np.asarray(np.load(path / f"{name}.npy", mmap_mode="c")) for name in Codes.__dataclass_fields__}
         return cls(vectors, header["metric"], Codes(**codes))
+
+
+KIND = ExactIndex
