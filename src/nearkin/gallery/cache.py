@@ -22,7 +22,7 @@ from jaxtyping import Float, Int
 
 from nearkin.errors import ArtefactError
 from nearkin.gallery.index import ExactIndex, Index, build, load
-from nearkin.gallery.index.index_with_changes import IndexWithChanges, matched
+from nearkin.gallery.index.index_with_changes import IndexWithChanges, match_items
 
 FORMAT = 2
 STAMP, VECTORS = "stamp.json", "vectors.npy"
@@ -145,7 +145,7 @@ def _opened(path: Path, items: ItemVersion) -> IndexWithChanges:
         by_row[rows] = ids
         return IndexWithChanges.of(index, rows, by_row)
     now = items.ids()
-    rows, new_rows = matched(ids, marks, now, items.marks())
+    rows, new_rows = match_items(ids, marks, now, items.marks())
     if (rows < 0).all():
         raise ArtefactError(f"'{path}' is of other items, or of another encoder")
     if index.kind == "exact" and np.count_nonzero(rows < 0) + len(new_rows) > STALE_SHARE * len(rows):
@@ -176,7 +176,7 @@ def _is_foreign(path: Path, items: ItemVersion) -> bool:
     if _stamp(path)["identity"] == items.identity:
         return False
     ids, marks = (np.load(path / f"{name}.npy") for name in ("ids", "marks"))
-    return bool((matched(ids, marks, items.ids(), items.marks())[0] < 0).all())
+    return bool((match_items(ids, marks, items.ids(), items.marks())[0] < 0).all())
 
 
 def _sample(path: Path) -> int:

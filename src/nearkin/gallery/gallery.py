@@ -8,7 +8,7 @@ from nearkin.errors import InvalidInput
 from nearkin.gallery.change_encoder import ReindexSummary
 from nearkin.gallery.format import check_mark, is_marked, write_mark
 from nearkin.gallery.hits import Hit, Hits, Item
-from nearkin.gallery.index.rebuilder import IndexInfo
+from nearkin.gallery.index.info import IndexInfo
 from nearkin.gallery.items.check import CheckReport
 from nearkin.gallery.items.rows import AddSummary
 from nearkin.gallery.items.store import Store

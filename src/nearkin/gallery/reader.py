@@ -14,7 +14,8 @@ from nearkin.errors import ArtefactError, EncoderMismatch, InvalidInput
 from nearkin.gallery.embed_queries import embed_queries, honest_threshold
 from nearkin.gallery.format import check_encoder, encoder_folder
 from nearkin.gallery.hits import Hits, Item
-from nearkin.gallery.index.rebuilder import IndexInfo, IndexRebuilder
+from nearkin.gallery.index.info import IndexInfo
+from nearkin.gallery.index.rebuilder import IndexRebuilder
 from nearkin.gallery.items.export import export_parquet
 from nearkin.gallery.items.store import Snapshot, Store
 from nearkin.gallery.location import Location

@@ -12,8 +12,8 @@ from nearkin.errors import InvalidInput
 from nearkin.gallery.cache import find_invalid
 from nearkin.gallery.hits import Hits, Item
 from nearkin.gallery.index.index_with_changes import IndexWithChanges
-from nearkin.gallery.index.kinds.lsh import LshIndex
-from nearkin.gallery.index.rebuilder import IndexInfo, IndexRebuilder
+from nearkin.gallery.index.info import IndexInfo
+from nearkin.gallery.index.rebuilder import IndexRebuilder
 from nearkin.gallery.items.columns import THUMBNAIL, shown_names
 from nearkin.gallery.items.records import Records
 from nearkin.gallery.items.store import Snapshot
@@ -127,7 +127,7 @@ class GalleryVersion:
         Raises:
             InvalidInput: no item has one of the ids, or the index has no hashes.
         """
-        return self._lsh.hashes(self.vectors(ids))
+        return self.index.index.hashes(self.vectors(ids))
 
     def buckets(self, length: int) -> dict[str, list[int]]:
         """Ids of the items whose hashes share their first bits, by these bits; the largest bucket first.
@@ -135,25 +135,7 @@ class GalleryVersion:
         Raises:
             InvalidInput: the index has no hashes, or hashes of fewer bits.
         """
-        bits = len(self.hashes(self.ids[:1])[0])
-        if not 1 <= length <= bits:
-            raise InvalidInput(f"{length} bits: expected 1 to {bits}")
-        rows_now = {prefix: self.index.rows[rows] for prefix, rows in self._lsh.buckets(length).items()}
-        members = {prefix: self.ids[rows[rows >= 0]].tolist() for prefix, rows in rows_now.items()}
-        for row, bits_of in zip(self.index.new_rows, self._lsh.hashes(self.index.new.vectors), strict=True):
-            members.setdefault(bits_of[:length], []).append(int(self.ids[row]))
-        full = {prefix: ids for prefix, ids in members.items() if ids}
-        return dict(sorted(full.items(), key=lambda bucket: (-len(bucket[1]), bucket[0])))
-
-    @property
-    def _lsh(self) -> LshIndex:
-        index = self.index.index
-        if not isinstance(index, LshIndex):
-            raise InvalidInput(
-                f"the index is of kind {index.kind} and has no hashes: build one with `nearkin gallery build --kind "
-                "lsh` (fewer than 256 items are always searched exactly)"
-            )
-        return index
+        return {prefix: self.ids[rows].tolist() for prefix, rows in self.index.buckets(length).items()}
 
     def thumbnail(self, id: int) -> bytes | None:
         """The thumbnail of an item, encoded; None if there is none."""

@@ -13,11 +13,11 @@ from nearkin.arrays import as_vectors, unit
 from nearkin.data.items import Items, Picture
 from nearkin.data.sources import read_items
 from nearkin.encoders.embedder import Embedder
-from nearkin.errors import ArtefactError, InvalidInput, UnknownName
+from nearkin.errors import ArtefactError, InvalidInput
 from nearkin.gallery.change_encoder import ReindexSummary, Staging, agreement, as_column
 from nearkin.gallery.format import encoder_folder
-from nearkin.gallery.index import KINDS
-from nearkin.gallery.index.rebuilder import IndexInfo, IndexSetting
+from nearkin.gallery.index import check_kind
+from nearkin.gallery.index.info import IndexInfo, IndexSetting
 from nearkin.gallery.items.changes import as_sql, new_columns
 from nearkin.gallery.items.check import CheckReport, check_items, check_pictures
 from nearkin.gallery.items.columns import ID
@@ -157,7 +157,7 @@ class GalleryWriter(GalleryReader):
         again; when it falls short, the process that notices builds the index again while searches go on.
 
         Args:
-            kind: "exact", "lsh", "pq", "hnsw", "ivf", "ivf-pq", or "auto": chosen by size and by measurement.
+            kind: one of `nearkin.gallery.index.kind_names()`; "auto" chooses by size and by measurement.
             recall: share of the true 10 nearest neighbours that an approximate index is to find, 0 < recall < 1.
 
         Returns:
@@ -171,8 +171,7 @@ class GalleryWriter(GalleryReader):
             >>> Gallery.open("flowers").build("lsh", recall=0.99).recall.value  # doctest: +SKIP
             0.993
         """
-        if kind not in KINDS:
-            raise UnknownName("kind of index", kind, KINDS)
+        check_kind(kind)
         setting = IndexSetting(kind, recall)
         with self._writing():
             self._store.configure({INDEX: setting.to_json()})

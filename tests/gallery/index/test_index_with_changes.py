@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nearkin.gallery.index import ExactIndex, build
-from nearkin.gallery.index.index_with_changes import IndexWithChanges, matched
+from nearkin.gallery.index.index_with_changes import IndexWithChanges, match_items
 
 
 def items(n, seed):
@@ -33,7 +33,7 @@ def test_finds_what_sorting_finds(seed, kind):
     changed = kept[:5]  # new vectors under old ids
     all_vectors[changed], marks[changed] = items(5, seed + 200)[1], 1
     ids_now, vectors_now = all_ids[now], all_vectors[now]
-    rows, new_rows = matched(ids[order], np.zeros(400, np.int64), ids_now, marks[now])
+    rows, new_rows = match_items(ids[order], np.zeros(400, np.int64), ids_now, marks[now])
     changed_index = IndexWithChanges(index, rows, ids_now, new_rows, ExactIndex(vectors_now[new_rows]))
     assert len(changed_index) == len(now)
     assert changed_index.changed == pytest.approx((400 - len(kept) + 5 + 35) / 400)
@@ -53,7 +53,7 @@ def test_finds_what_sorting_finds(seed, kind):
 def test_all_items_gone():
     index = ExactIndex(np.eye(3, dtype=np.float32))
     nothing = np.empty(0, np.int64)
-    rows, new = matched(np.arange(3), np.zeros(3, np.int64), nothing, nothing)
+    rows, new = match_items(np.arange(3), np.zeros(3, np.int64), nothing, nothing)
     changed_index = IndexWithChanges(index, rows, nothing, new, ExactIndex(np.empty((0, 3), np.float32)))
     assert changed_index.search(np.eye(3, dtype=np.float32), 2)[1].tolist() == [[-1, -1]] * 3
     assert changed_index.search(np.eye(3, dtype=np.float32), 2, np.empty(0, bool))[1].tolist() == [[-1, -1]] * 3

@@ -105,7 +105,7 @@ def test_check_builds_what_does_not_fit(gallery: Gallery, tmp_path: Path) -> Non
 def test_what_cannot_be_built(gallery: Gallery) -> None:
     with pytest.raises(UnknownName, match="unknown kind of index 'hsnw': did you mean hnsw"):
         gallery.build("hsnw")
-    with pytest.raises(InvalidInput, match="recall is 1, wanted"):
+    with pytest.raises(InvalidInput, match="recall is 1, expected"):
         gallery.build("lsh", recall=1.0)
     assert gallery.index.kind == "exact"
     with pytest.raises(InvalidInput, match="is of kind exact and has no hashes"):

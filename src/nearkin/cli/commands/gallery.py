@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nearkin.registry import module_names
+
 if TYPE_CHECKING:
     from nearkin.gallery.gallery import Gallery, IndexInfo
 
@@ -15,6 +17,8 @@ gallery = typer.Typer(name="gallery", help="Look into a gallery, change it, chec
 Place = Annotated[str, typer.Argument(metavar="GALLERY", help="Gallery folder, or URL such as s3://bucket/shop.")]
 Ids = Annotated[list[int] | None, typer.Option("--id", help="Id of an item; several allowed.")]
 Where = Annotated[str | None, typer.Option(help="Items that pass this SQL filter, such as \"label = 'mug'\".")]
+# The names of the files: no kind is imported for the help.
+_KINDS = f"Kind of index: auto chooses one; or {', '.join(module_names('nearkin.gallery.index.kinds'))}."
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -37,7 +41,7 @@ def info(place: Place, as_json: Json = False) -> None:
 @gallery.command()
 def build(
     place: Place,
-    kind: Annotated[str, typer.Option(help="auto, exact, lsh, pq, hnsw, ivf or ivf-pq.")] = "auto",
+    kind: Annotated[str, typer.Option(help=_KINDS)] = "auto",
     recall: Annotated[float, typer.Option(help="Share of the true 10 nearest that shall be found.")] = 0.99,
     as_json: Json = False,
 ) -> None:

@@ -31,6 +31,8 @@ class Index(ABC):
     kind: ClassVar[str]
     # When to choose this kind, for the docs.
     when: ClassVar[str]
+    # Whether "auto" tries this kind beside an exact search.
+    in_auto: ClassVar[bool] = False
     metrics: ClassVar[tuple[Metric, ...]] = ("cosine", "euclidean")
 
     def __init__(self, vectors: Vectors, metric: Metric = "cosine") -> None:

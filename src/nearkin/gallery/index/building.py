@@ -82,11 +82,13 @@ def build(
         raise InvalidInput(f"an index of kind {kind} searches by {' or '.join(chosen.metrics)}, not by {metric}")
     if kind == AUTO and len(vectors) > _EXACT_UP_TO:
         chosen = _fastest(vectors, recall, metric, queries, seed)
-    if issubclass(chosen, FaissIndex) and len(vectors) >= _FEWEST:
+    if len(vectors) < _FEWEST:
+        chosen = ExactIndex
+    if issubclass(chosen, FaissIndex):
         index: Index = tuned(chosen, vectors, recall, metric, queries, seed)
     else:
-        index = ExactIndex(vectors, metric)
-        _ = index.bytes_per_vector  # computes the codes
+        index = chosen(vectors, metric)
+        _ = index.bytes_per_vector  # computes what it needs, so that it counts as building
     index.build_seconds = time.perf_counter() - started
     return index
 

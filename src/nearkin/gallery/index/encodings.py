@@ -5,7 +5,7 @@ file of that kind.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -13,6 +13,7 @@ from jaxtyping import Float, Int, Shaped
 _SAMPLE = 1 << 15
 
 
+@runtime_checkable
 class Encoding(Protocol):
     """Turns vectors into what the faiss index takes."""
 

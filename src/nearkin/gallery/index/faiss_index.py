@@ -20,7 +20,7 @@ ANSWERS = 10
 # The work of an exact score, of a vector somewhere in memory.
 SCORE = 80.0
 # Memory for the row of each vector.
-ROW_BYTES = 8
+ROW_BYTES = 8.0
 # Up to so many allowed rows, scoring them all is as fast as searching.
 _FEW = 1 << 13
 # With a filter, a search may take so much of the time of an exact one; not so where nearly all are allowed, as after
@@ -60,7 +60,6 @@ class FaissIndex(Index):
     settings: ClassVar[tuple[int, ...]] = (0,)  # to be tried; the fastest is taken
     efforts: ClassVar[tuple[int, ...]]  # to be tried with each, ascending
     encodings: ClassVar[type]
-    in_auto: ClassVar[bool] = False  # whether "auto" tries this kind
 
     def __init__(
         self,
@@ -102,7 +101,7 @@ class FaissIndex(Index):
         """
 
     def growth(self, times: float) -> float:
-        """How many times as long a search takes among so many times as many vectors: as many, unless it looks at few."""
+        """How many times as long a search takes among `times` as many vectors: `times`, unless it looks at few."""
         return times
 
     @abstractmethod

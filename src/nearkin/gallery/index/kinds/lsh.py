@@ -3,7 +3,7 @@
 The planes go through the mean m of the vectors. Two vectors x and y, at an angle a as seen from there (between x - m
 and y - m), differ in a share a / pi of their bits, in the mean over all planes; so the Hamming distance of two hashes
 tells that angle. It is the angle seen from the origin only where the mean is the origin. Embeddings of pictures lie in
-a narrow cone around their mean: seen from the origin all angles are small, and planes through it would part few of them.
+a narrow cone around their mean: seen from the origin all angles are small, and planes through it would part few.
 """
 
 from dataclasses import dataclass
