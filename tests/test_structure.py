@@ -13,6 +13,7 @@ SOURCE = Path(nearkin.__file__).parent
 LAYERS = (
     "errors",
     "arrays",
+    "arrow",
     "progress",
     "files",
     "registry",
@@ -92,6 +93,8 @@ def test_public_names() -> None:
         "Encoder",
         "Gallery",
         "Hit",
+        "Hits",
+        "Item",
         "Items",
         "NearkinError",
         "Report",
@@ -110,7 +113,7 @@ def test_public_names() -> None:
     ]
     for name in nearkin.__all__:
         assert getattr(nearkin, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+    with pytest.raises(AttributeError, match="attribute trian"):
         _ = nearkin.trian
 
 

@@ -4,7 +4,6 @@ places in one commit."""
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import lance
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int
@@ -15,6 +14,7 @@ from nearkin.encoders.embedder import Embedder
 from nearkin.errors import InvalidInput
 from nearkin.gallery.items.columns import ID, NEXT_VECTOR, VECTOR, vector_field
 from nearkin.gallery.items.store import Snapshot, lance_errors
+from nearkin.gallery.lance import lance
 from nearkin.intervals.bootstrap import Figure, bootstrap_mean
 from nearkin.progress import Progress
 from nearkin.similarity import top_k

@@ -10,9 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from filelock import FileLock
-from lance.file import LanceFileSession
 
 from nearkin.errors import ArtefactError, InvalidInput
+from nearkin.gallery.lance import LanceFileSession
 
 LOCK, CACHE = ".lock", "derived"
 

@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Any, cast
 from zlib import crc32
 
-import lance
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Float, Int
 
+from nearkin.arrow import import_pandas_for
 from nearkin.errors import ArtefactError
 from nearkin.gallery.filters import checked_filter, fails_on_a_row
 from nearkin.gallery.items.columns import ENCODER_KEY, ID, NEXT_VECTOR, VECTOR, item_schema, shown_names
+from nearkin.gallery.lance import lance
 
 # Fragments of this many rows are left alone: adding one picture to a million must not rewrite them all.
 FRAGMENT_ROWS = 1 << 16
@@ -78,6 +79,7 @@ class Snapshot:
         self._dataset = dataset
         self.version: int = dataset.version
         self.schema: pa.Schema = dataset.schema
+        import_pandas_for(self.schema)
         self.settings: Mapping[str, str] = dataset.config()
         self.encoder: str = self.settings[ENCODER]
         # While the gallery changes over to another encoder there are two columns of vectors.
