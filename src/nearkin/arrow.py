@@ -9,13 +9,13 @@ Modules that make arrays, or import what makes some, take `pa` from here.
 """
 
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from threading import get_ident
 from types import ModuleType
+from typing import Any
 
 import pyarrow as pa
 
@@ -29,9 +29,7 @@ class _DeferredPandas(MetaPathFinder):
         self.hidden = True
         self._thread = get_ident()
 
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
+    def find_spec(self, fullname: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
         if fullname != PANDAS:
             return None
         if self.hidden and get_ident() == self._thread:
