@@ -122,7 +122,7 @@ def _lfw(classes, noise, seed, folds=10):
     pictures, people = np.array(pictures), np.array(people)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     scores = np.einsum("pd,pd->p", vectors[pictures[:, 0]], vectors[pictures[:, 1]])
-    return verification(scores, people[:, 0] == people[:, 1], people=people, folds=np.array(fold))
+    return verification(scores, people[:, 0] == people[:, 1], classes=people, folds=np.array(fold))
 
 
 def few_shot_(runs: int) -> None:

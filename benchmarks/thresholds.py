@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from nearkin.arrays import unit
-from nearkin.calibration.fit import error_curve, fit_calibration
+from nearkin.calibration.error_curve import error_curve
+from nearkin.calibration.fit import fit_calibration
 from nearkin.data.images import Preprocessing, stream_pixels
 from nearkin.data.items import Items
 from nearkin.data.pairs import Pairs
@@ -124,7 +125,7 @@ def accuracy(encoder: Encoder, data: Path, row_of: dict[str, int], vectors: np.n
     assert figure.low is not None
     assert figure.high is not None
     print(f"fold 5: accuracy {100 * value:.1f} % [{100 * figure.low:.1f}, {100 * figure.high:.1f}] at {score:.3f}")
-    for name, one in verification(scores, same, people=ids[rows]).items():
+    for name, one in verification(scores, same, classes=ids[rows]).items():
         print(f"  {name} {one.value:.3f} [{one.low:.3f}, {one.high:.3f}]")
 
 

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from dataclasses import replace
 
 import numpy as np
@@ -11,12 +12,12 @@ from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.image import ImageTower, ImageTowerConfig
 from nearkin.errors import ArtefactError, EncoderMismatch, InvalidInput
 from nearkin.evaluation import fit_calibration
-from tests.people import draw_people
+from tests.drawn_classes import draw_classes
 
 
 @pytest.fixture(scope="module")
 def calibration():
-    vectors, ids = draw_people(50, 3)
+    vectors, ids = draw_classes(50, 3)
     return fit_calibration(vectors, ids, fingerprint="f", source="people", notes=["a note"])
 
 
@@ -58,11 +59,11 @@ def test_probability_rises_and_follows_the_prior(calibration):
 
 
 def test_far_below_the_data_is_refused_with_what_is_supported(calibration):
-    assert calibration.least_far == pytest.approx(10 / 1225)
+    assert calibration.least_far == pytest.approx(10 / 11025)
     with pytest.raises(
-        InvalidInput, match=r"far 0\.001 needs at least 10,000 different pairs .* has 1,225: .* 0\.0082"
+        InvalidInput, match=r"far 0\.0001 needs at least 100,000 comparisons .* has 11,025: .* 0\.00091"
     ):
-        calibration.threshold(0.001)
+        calibration.threshold(1e-4)
     for far in (0.0, 1.0, -1.0, float("nan")):
         with pytest.raises(InvalidInput, match="more than 0 and less than 1"):
             calibration.threshold(far)
@@ -76,11 +77,25 @@ def test_far_below_the_data_is_refused_with_what_is_supported(calibration):
 def test_json_there_and_back(calibration):
     values = json.loads(json.dumps(calibration.to_dict()))
     assert Calibration.from_dict(values) == calibration
-    assert [limit["far"] for limit in values["thresholds"]] == [0.1, 0.01]
+    assert [limit["far"] for limit in values["thresholds"]] == [0.1, 0.01, 0.001]
     with pytest.raises(ArtefactError, match="calibration is damaged"):
         Calibration.from_dict({name: value for name, value in values.items() if name != "curve"})
-    with pytest.raises(ArtefactError, match="reads up to 1"):
-        Calibration.from_dict({**values, "format": 2})
+    with pytest.raises(ArtefactError, match="reads up to 2"):
+        Calibration.from_dict({**values, "format": 3})
+
+
+def test_a_calibration_of_0_1_0_opens_and_says_what_it_counts():
+    values = json.loads(Path(__file__).with_name("calibration_0_1_0.json").read_text())
+    old = Calibration.from_dict(values)
+    assert old.weighting == "classes"
+    assert old.notes[0] == "a note"
+    assert "nearkin 0.1.0: error rates weight classes equally" in old.notes[1]
+    # Its rates go down as far as it said, by pairs of classes.
+    assert old.fars == (0.1,)
+    assert old.threshold(0.1).weighting == "classes"
+    assert old.threshold(0.1).tar == pytest.approx(values["thresholds"][0]["tar"], abs=0.01)
+    # Written again it stays what it is.
+    assert Calibration.from_dict(json.loads(json.dumps(old.to_dict()))) == old
 
 
 def test_it_stays_with_the_encoder(calibration, encoder, tmp_path):
@@ -109,5 +124,5 @@ def test_other_weights_are_refused(calibration, encoder):
     encoder.calibration = replace(calibration, fingerprint=encoder.fingerprint)
     with torch.no_grad():
         encoder.image.projection.bias += 1
-    with pytest.raises(EncoderMismatch, match="calibrate anew"):
+    with pytest.raises(EncoderMismatch, match="make a new one"):
         encoder.verify(np.zeros((8, 8), np.uint8), np.zeros((8, 8), np.uint8))

@@ -4,12 +4,12 @@ import pytest
 from nearkin.arrays import unit
 from nearkin.calibration.probability import draw_pairs, fit_probability
 from nearkin.errors import UnknownName
-from tests.people import draw_people
+from tests.drawn_classes import draw_classes
 
 
 @pytest.fixture(scope="module")
 def people():
-    vectors, ids = draw_people(60, 3, noise=1.0)
+    vectors, ids = draw_classes(60, 3, noise=1.0)
     return unit(vectors), ids
 
 

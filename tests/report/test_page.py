@@ -12,14 +12,14 @@ from nearkin.intervals.bootstrap import Figure
 from nearkin.report.diagnostics import gather_evidence
 from nearkin.report.page import PageContent, render_page, shown_rows
 from nearkin.report.plots import Axis, Plot, reliability_plot
-from tests.people import draw_people
+from tests.drawn_classes import draw_classes
 
 NAMES = [f"person <{number}>" for number in range(16)]
 
 
 @pytest.fixture(scope="module")
 def people():
-    return draw_people(16, 3, noise=1.3)
+    return draw_classes(16, 3, noise=1.3)
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ def test_mistakes_are_the_worst_ones(people, evidence):
 
 
 def test_roles_are_kept():
-    vectors, ids = draw_people(6, 4)
+    vectors, ids = draw_classes(6, 4)
     is_query = np.arange(24) % 4 == 0
     evidence = gather_evidence(vectors, ids, list("abcdef"), is_query=is_query, is_gallery=~is_query)
     assert all(row.queries == 1 for row in evidence.classes)

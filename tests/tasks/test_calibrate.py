@@ -69,7 +69,7 @@ def test_bad_input(folder):
         calibrate(Carrying(), items(folder, ["train"]))
     with pytest.raises(InvalidInput, match="has no labels"):
         calibrate(Carrying(), Items.build(items(folder, ["val"]).pictures))
-    with pytest.raises(InvalidInput, match="needs at least 100 different pairs"):
+    with pytest.raises(InvalidInput, match="needs at least 15 classes; you have 10"):
         calibrate(Carrying(), items(folder, ["val"]).select(range(30)))
 
 

@@ -5,13 +5,13 @@ from nearkin.errors import EncoderMismatch, InvalidInput, PictureError, SourceEr
 from nearkin.evaluation import fit_calibration
 from nearkin.tasks import verify as module
 from nearkin.tasks.verify import Tally, verify_pairs
+from tests.drawn_classes import draw_classes
 from tests.fakes import FakeEncoder, draw_noise
-from tests.people import draw_people
 
 
 @pytest.fixture(scope="module")
 def calibration():
-    return fit_calibration(*draw_people(20, 2), fingerprint="fake-16", method="logistic")
+    return fit_calibration(*draw_classes(20, 2), fingerprint="fake-16", method="logistic")
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def test_too_few_classes_give_a_reason(tmp_path):
     ready = prepared(tmp_path, 0.2)
     calibration, note = calibrate_held_out(ready.encoder, ready.val, embedded(ready), seed=0)
     assert calibration is None
-    assert note.startswith("No thresholds: a calibration needs at least 100 different pairs")
+    assert note.startswith("No thresholds: a calibration needs at least 15 classes")
     write_reliability(None, tmp_path / "r.svg")
     assert not (tmp_path / "r.svg").exists()
 

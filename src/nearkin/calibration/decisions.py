@@ -1,11 +1,10 @@
 """Calibration: what a score means. Thresholds with known error rates, and the probability of "same".
 
-`nearkin.evaluation.fit_calibration` makes one; an encoder carries it, pinned to its fingerprint. All its intervals say
-what another group of as many people (classes) shows in 95 % of cases.
+`nearkin.evaluation.fit_calibration` makes one; an encoder carries it, tied to its fingerprint.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,28 +13,36 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float
 
+from nearkin.calibration.curve import Curve
+from nearkin.calibration.probability import ProbabilityMap
+from nearkin.calibration.weighting import EVENTS, Weighting, check_weighting, comparisons_needed, least_far
 from nearkin.errors import ArtefactError, EncoderMismatch, InvalidInput
 
-FORMAT = 1
-
-# A false accept rate is known to a factor of about two where ten false accepts are to be expected.
-EVENTS = 10
+# 1: nearkin 0.1.0, rates weighted classes equally. 2: the weighting is stated.
+FORMAT = 2
 
 DEFAULT_FAR = 1e-3
+
+_OF_0_1_0 = (
+    "Made by nearkin 0.1.0: error rates weight classes equally (every pair of classes counts once); "
+    "`nearkin calibrate` makes a calibration that counts comparisons."
+)
 
 Decision = Literal["same", "different", "not sure"]
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """From which score on two pictures count as the same, for a wanted false accept rate.
+    """From which score on two pictures count as the same, for an allowed false accept rate.
 
     Args:
-        far: the wanted share of different pairs that are accepted, false accept rate.
-        score: pairs that score this or more are accepted.
+        far: the false accept rate that is allowed: the share of comparisons of different classes that are accepted.
+        score: comparisons that score this or more are accepted.
         low, high: 95 % interval of the score: between them the data cannot tell on which side of `far` one is.
         far_low, far_high: 95 % interval of the false accept rate at `score`.
-        tar, tar_low, tar_high: share of same pairs accepted at `score`, true accept rate, and its 95 % interval.
+        tar, tar_low, tar_high: true accept rate at `score`, the share of comparisons of the same class that are
+            accepted, and its 95 % interval.
+        weighting: what the rates count: "comparisons", or "classes" where classes are weighted equally.
     """
 
     far: float
@@ -47,6 +54,7 @@ class Threshold:
     tar: float
     tar_low: float
     tar_high: float
+    weighting: Weighting = "comparisons"
 
 
 @dataclass(frozen=True)
@@ -58,10 +66,10 @@ class Verdict:
         score: cosine of the two embeddings; higher is more alike.
         euclidean: distance of the two unit vectors, 0 to 2.
         cosine_distance: 1 - score.
-        probability: of "same", if before looking `prior` of all pairs are the same.
-        prior: see above.
-        far: share of different pairs that score this or more; far_low, far_high: its 95 % interval.
-        threshold: what the score was held against.
+        probability: of "same", given the prior probability.
+        prior: prior probability that two pictures are the same.
+        far: share of comparisons of different classes that score this or more; far_low, far_high: its 95 % interval.
+        threshold: that the score was compared with.
     """
 
     decision: Decision
@@ -77,63 +85,24 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """Error rates by threshold: entry i of each column is for "accept from `scores[i]` on"; scores rise.
-
-    Args:
-        scores: thresholds.
-        far, far_low, far_high: false accept rate and its 95 % interval.
-        tar, tar_low, tar_high: true accept rate and its 95 % interval.
-    """
-
-    scores: tuple[float, ...]
-    far: tuple[float, ...]
-    far_low: tuple[float, ...]
-    far_high: tuple[float, ...]
-    tar: tuple[float, ...]
-    tar_low: tuple[float, ...]
-    tar_high: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class ProbabilityMap:
-    """From score to probability, and how far it can be believed.
-
-    Args:
-        method: "logistic" or "isotonic" regression.
-        scores, log_odds: knots of the rising map to log(p / (1 - p)) where half of all pairs are the same.
-        ece: expected calibration error, 0 to 1, of probabilities given to people that the map was not fitted on.
-        predicted, observed, weight: the reliability plot: mean probability of the pairs of a bin, how many of them were
-            the same, and the share of the pairs that lie in it.
-    """
-
-    method: str
-    scores: tuple[float, ...]
-    log_odds: tuple[float, ...]
-    ece: float
-    predicted: tuple[float, ...]
-    observed: tuple[float, ...]
-    weight: tuple[float, ...]
-
-
-@dataclass(frozen=True)
 class Calibration:
     """What the scores of one encoder mean.
 
     Args:
         fingerprint: of the encoder that it belongs to.
         source: name of the data.
-        counts: pictures, classes, and pairs of classes behind it.
+        counts: pictures, classes and comparisons behind it.
         curve: error rates by threshold.
         map: from score to probability.
-        prior: share of pairs that are the same, assumed where none is given, 0 < prior < 1.
+        prior: prior probability that two pictures are the same, assumed where none is given, 0 < prior < 1.
+        weighting: what error rates count: "comparisons", or "classes" where classes are weighted equally.
         notes: what the reader must know to judge it.
 
     Example:
         >>> from nearkin.evaluation import fit_calibration
         >>> generator = np.random.default_rng(0)
-        >>> people = np.repeat(generator.normal(size=(30, 16)), 4, axis=0)
-        >>> vectors = people + 0.5 * generator.normal(size=people.shape)
+        >>> centres = np.repeat(generator.normal(size=(30, 16)), 4, axis=0)
+        >>> vectors = centres + 0.5 * generator.normal(size=centres.shape)
         >>> calibration = fit_calibration(vectors, np.repeat(np.arange(30), 4), fingerprint="example")
         >>> calibration.verdicts([0.1, 0.99], far=0.1)[1].decision
         'same'
@@ -145,12 +114,18 @@ class Calibration:
     curve: Curve
     map: ProbabilityMap
     prior: float = 0.5
+    weighting: Weighting = "comparisons"
     notes: tuple[str, ...] = ()
 
     @property
+    def different_comparisons(self) -> int:
+        """Comparisons of different classes; nearkin 0.1.0 stated, and counted, pairs of classes instead."""
+        return self.counts.get("different_comparisons", self.counts.get("pairs_of_classes", 0))
+
+    @property
     def least_far(self) -> float:
-        """The lowest false accept rate that the data supports."""
-        return EVENTS / self.counts["pairs_of_classes"]
+        """The lowest false accept rate that the data supports: one at which ten false accepts are to be expected."""
+        return least_far(self.different_comparisons)
 
     @property
     def fars(self) -> tuple[float, ...]:
@@ -163,7 +138,7 @@ class Calibration:
         return max(DEFAULT_FAR, self.fars[-1])
 
     def threshold(self, far: float | None = None) -> Threshold:
-        """The threshold for a wanted false accept rate.
+        """The threshold for an allowed false accept rate.
 
         Args:
             far: 0 < far < 1; `default_far` if it is None.
@@ -173,33 +148,33 @@ class Calibration:
         """
         far = self.default_far if far is None else far
         if not 0 < far < 1:
-            raise InvalidInput(f"far is {far:g}, wanted a share of different pairs, more than 0 and less than 1")
+            raise InvalidInput(f"far is {far:g}: expected a false accept rate, more than 0 and less than 1")
         if far < self.least_far * (1 - 1e-9):
-            wanted, pairs = -(-EVENTS // far), self.counts["pairs_of_classes"]
             raise InvalidInput(
-                f"far {far:g} needs at least {wanted:,.0f} different pairs of people (classes); the calibration has "
-                f"{pairs:,}: ask for far {self.least_far:.2g} or more, or calibrate on more classes"
+                f"far {far:g} needs at least {comparisons_needed(far):,} comparisons of different classes, for "
+                f"{EVENTS} false accepts; the calibration has {self.different_comparisons:,}: ask for far "
+                f"{self.least_far:.2g} or more, or calibrate on more pictures"
             )
-        score, low, high = (
-            self._score_at(far, column) for column in (self.curve.far, self.curve.far_low, self.curve.far_high)
-        )
-        rates = [float(self._at(score, column)[0]) for column in ("far_low", "far_high", "tar", "tar_low", "tar_high")]
-        return Threshold(far, score, min(low, score), max(high, score), *rates)
+        score = self.curve.threshold(far)
+        low, high = (self.curve.score_of(far, column) for column in (self.curve.far_low, self.curve.far_high))
+        columns = ("far_low", "far_high", "tar", "tar_low", "tar_high")
+        rates = {column: float(self.curve.rates(score, column)[0]) for column in columns}
+        return Threshold(far, score, min(low, score), max(high, score), weighting=self.weighting, **rates)
 
     def false_accept_rate(self, scores: float | npt.ArrayLike) -> Float[np.ndarray, "3 n"]:
-        """Share of different pairs that score as much or more, and the ends of its 95 % interval.
+        """False accept rate if comparisons are accepted from these scores on, and the ends of its 95 % interval.
 
-        Beyond the highest score of a different pair that was seen the rate is 0, and the interval says how little that
-        proves.
+        Beyond the highest score of two different classes that was seen the rate is 0, and the interval says how little
+        that proves.
         """
-        return np.stack([self._at(scores, column) for column in ("far", "far_low", "far_high")])
+        return np.stack([self.curve.rates(scores, column) for column in ("far", "far_low", "far_high")])
 
     def probability(self, scores: float | npt.ArrayLike, prior: float | None = None) -> Float[np.ndarray, " n"]:
         """Probability of "same" at these scores; rises with the score.
 
         Args:
             scores: cosines.
-            prior: share of pairs that are the same before looking; the calibration's own if it is None.
+            prior: prior probability of "same"; the calibration's own if it is None.
 
         Raises:
             InvalidInput: prior not between 0 and 1.
@@ -215,7 +190,7 @@ class Calibration:
 
         Args:
             scores: cosines of two embeddings.
-            far: wanted false accept rate; `default_far` if it is None.
+            far: false accept rate that is allowed; `default_far` if it is None.
             prior: as in `probability`.
 
         Raises:
@@ -252,7 +227,7 @@ class Calibration:
         if fingerprint != self.fingerprint:
             raise EncoderMismatch(
                 f"the calibration belongs to encoder {self.fingerprint}, this is {fingerprint}, whose scores mean "
-                "something else: calibrate anew with `nearkin calibrate MODEL DATA`"
+                "something else: make a new one with `nearkin calibrate MODEL DATA`"
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -267,6 +242,8 @@ class Calibration:
     def from_dict(values: Mapping[str, Any]) -> "Calibration":
         """The inverse of `to_dict`, also after a way through JSON.
 
+        A file of nearkin 0.1.0, whose rates weight classes equally, is said to do so.
+
         Raises:
             ArtefactError: something is missing, or a newer nearkin wrote it.
         """
@@ -277,6 +254,7 @@ class Calibration:
                 {name: tuple(value) if isinstance(value, list) else value for name, value in values[part].items()}
                 for part in ("curve", "map")
             ]
+            notes = tuple(values["notes"])
             return Calibration(
                 fingerprint=values["fingerprint"],
                 source=values["source"],
@@ -284,39 +262,25 @@ class Calibration:
                 curve=Curve(**parts[0]),
                 map=ProbabilityMap(**parts[1]),
                 prior=values["prior"],
-                notes=tuple(values["notes"]),
+                weighting="classes" if values["format"] == 1 else check_weighting(values["weighting"]),
+                notes=notes if values["format"] > 1 else (*notes, _OF_0_1_0),
             )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ArtefactError(f"calibration is damaged ({error}): calibrate anew with `nearkin calibrate`") from error
+        except (KeyError, TypeError, AttributeError, InvalidInput) as error:
+            raise ArtefactError(f"calibration is damaged ({error}): make a new one with `nearkin calibrate`") from error
 
     def write(self, path: Path) -> None:
         """Write `to_dict` as a JSON file."""
         path.write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
-    def _at(self, scores: float | npt.ArrayLike, column: str) -> Float[np.ndarray, " n"]:
-        """A column of the curve at these scores, linear between the thresholds."""
-        return np.interp(np.atleast_1d(np.asarray(scores, np.float64)), self.curve.scores, getattr(self.curve, column))
-
-    def _score_at(self, far: float, column: Sequence[float]) -> float:
-        """Where a column of the curve falls to `far`: linear in the logarithm, as such curves nearly are."""
-        below = int(np.argmax(np.asarray(column) <= far)) if column[-1] <= far else len(column) - 1
-        if below == 0 or column[below] > far or column[below] == far:
-            return self.curve.scores[below]
-        above = below - 1
-        if column[below] <= 0:
-            return self.curve.scores[below]
-        share = np.log(column[above] / far) / np.log(column[above] / column[below])
-        return float(self.curve.scores[above] + share * (self.curve.scores[below] - self.curve.scores[above]))
-
 
 def check_prior(prior: float) -> float:
-    """The prior, if it is one.
+    """The prior probability, if it is one.
 
     Raises:
         InvalidInput: not between 0 and 1.
     """
     if not 0 < prior < 1:
-        raise InvalidInput(f"prior is {prior:g}, wanted the share of pairs that are the same, more than 0, less than 1")
+        raise InvalidInput(f"prior is {prior:g}: expected a prior probability, more than 0 and less than 1")
     return prior
 
 

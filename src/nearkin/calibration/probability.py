@@ -1,31 +1,42 @@
-"""From a score to the probability that two pictures show the same: a monotone map, cross-fitted by person."""
+"""From a score to the probability that two pictures show the same: a monotone map, cross-fitted by class."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from nearkin.calibration.decisions import ProbabilityMap
+from nearkin.calibration.drawn_pairs import FOLDS, ScoredPairs, draw_pairs
+from nearkin.calibration.weighting import Weighting
 from nearkin.errors import UnknownName
 
 METHODS = ("auto", "isotonic", "logistic")
 
-_FOLDS = 5
-# Pairs that are drawn: different ones in all, and same ones of each person.
-_DIFFERENT, _SAME = 100_000, 20
 _KNOTS = 65
 # Isotonic regression has to predict so much better, since it has more freedom and no slope between its steps.
 _BETTER = 0.99
 _BINS = 10
 
 
-class ScoredPairs(NamedTuple):
-    """Scored pairs; same and different ones weigh 1/2 each, every person and every drawn different pair alike."""
+@dataclass(frozen=True)
+class ProbabilityMap:
+    """From score to probability, and how well it is calibrated.
 
-    scores: Float[np.ndarray, " n"]
-    same: Bool[np.ndarray, " n"]
-    weights: Float[np.ndarray, " n"]
-    folds: Int[np.ndarray, " n"]
+    Args:
+        method: "logistic" or "isotonic" regression.
+        scores, log_odds: knots of the rising map to log(p / (1 - p)) where half of all pairs are the same.
+        ece: expected calibration error, 0 to 1, on classes that the map was not fitted on.
+        predicted, observed, weight: the reliability plot: mean probability of the pairs of a bin, the share of them
+            that are the same, and the share of all pairs that lie in it.
+    """
+
+    method: str
+    scores: tuple[float, ...]
+    log_odds: tuple[float, ...]
+    ece: float
+    predicted: tuple[float, ...]
+    observed: tuple[float, ...]
+    weight: tuple[float, ...]
 
 
 class _Map(NamedTuple):
@@ -39,18 +50,24 @@ class _Map(NamedTuple):
 
 
 def fit_probability(
-    vectors: Float[np.ndarray, "n dim"], ids: Int[np.ndarray, " n"], *, method: str = "auto", seed: int = 0
+    vectors: Float[np.ndarray, "n dim"],
+    ids: Int[np.ndarray, " n"],
+    *,
+    method: str = "auto",
+    weighting: Weighting = "comparisons",
+    seed: int = 0,
 ) -> ProbabilityMap:
-    """The map from score to probability, and its calibration error on people that it was not fitted on.
+    """The map from score to probability, and its calibration error on classes that it was not fitted on.
 
-    People are dealt into five folds, and pairs are drawn within them. For each fold a map is fitted on the others and
+    Classes are dealt into five folds, and pairs are drawn within them. For each fold a map is fitted on the others and
     predicts it: hence the reliability plot and the calibration error. The map itself is fitted on all pairs.
 
     Args:
-        vectors: unit vectors.
-        ids: classes 0, 1, ...; at least ten of them with two pictures.
+        vectors: unit vectors, sorted by class.
+        ids: classes 0, 1, ..., ascending; at least ten of them with two pictures.
         method: "logistic", "isotonic", or "auto" for the one that predicts better (by log loss).
-        seed: of the folds and the pairs.
+        weighting: what counts alike: "comparisons", or "classes".
+        seed: random seed of the folds and the pairs.
 
     Raises:
         UnknownName: no such method.
@@ -59,7 +76,7 @@ def fit_probability(
     """
     if method not in METHODS:
         raise UnknownName("method", method, METHODS)
-    pairs = draw_pairs(vectors, ids, np.random.default_rng(seed))
+    pairs = draw_pairs(vectors, ids, np.random.default_rng(seed), weighting=weighting)
     predicted = {name: _cross_fitted(pairs, name) for name in METHODS[1:] if method in ("auto", name)}
     loss = {name: _log_loss(pairs, probabilities) for name, probabilities in predicted.items()}
     if method == "auto":
@@ -75,38 +92,6 @@ def fit_probability(
         tuple(observed.tolist()),
         tuple(weight.tolist()),
     )
-
-
-def draw_pairs(
-    vectors: np.ndarray, ids: np.ndarray, generator: np.random.Generator, *, folds: int = _FOLDS
-) -> ScoredPairs:
-    """Pairs within folds of people: several same ones of each person, and as many different ones from each fold."""
-    counts = np.bincount(ids)
-    starts = np.cumsum(counts) - counts
-    # Those with two pictures are dealt first, so that every fold gets its share of them.
-    dealt = np.lexsort([generator.random(len(counts)), counts < 2])
-    fold = np.empty(len(counts), dtype=np.int64)
-    fold[dealt] = np.arange(len(counts)) % folds
-    repeated = np.flatnonzero(counts >= 2)
-    drawn = np.minimum(counts[repeated] * (counts[repeated] - 1) // 2, _SAME)
-    people = [np.repeat(repeated, drawn)]
-    others = [people[0]]
-    weights = [np.repeat(0.5 / (drawn * len(repeated)), drawn)]
-    size = _DIFFERENT // folds
-    for number in range(folds):
-        own = np.flatnonzero(fold == number)
-        first = generator.integers(len(own), size=size)
-        people.append(own[first])
-        others.append(own[(first + generator.integers(1, len(own), size=size)) % len(own)])
-        weights.append(np.full(size, 0.5 / (folds * size)))
-    one, two = np.concatenate(people), np.concatenate(others)
-    same = one == two
-    first = generator.integers(counts[one])
-    # A same pair is of two pictures: never of one with itself.
-    second = np.where(same, (first + generator.integers(1, np.maximum(counts[two], 2))) % counts[two],
-                      generator.integers(counts[two]))  # fmt: skip
-    scores = np.einsum("nd,nd->n", vectors[starts[one] + first], vectors[starts[two] + second])
-    return ScoredPairs(scores.astype(np.float64), same, np.concatenate(weights), fold[one])
 
 
 def _fit(pairs: ScoredPairs, chosen: Bool[np.ndarray, " n"], method: str) -> _Map:
@@ -146,7 +131,7 @@ def _isotonic(scores: np.ndarray, same: np.ndarray, weights: np.ndarray) -> _Map
 def _cross_fitted(pairs: ScoredPairs, method: str) -> Float[np.ndarray, " n"]:
     """For each pair the probability by a map that was fitted on the other folds."""
     predicted = np.empty(len(pairs.scores))
-    for number in range(_FOLDS):
+    for number in range(FOLDS):
         inside = pairs.folds == number
         predicted[inside] = _fit(pairs, ~inside, method).predict(pairs.scores[inside])
     return predicted

@@ -3,6 +3,7 @@
 import re
 
 from nearkin.calibration.decisions import Calibration
+from nearkin.calibration.weighting import described
 from nearkin.encoders.encoder import Encoder
 
 
@@ -61,8 +62,8 @@ def thresholds_section(calibration: Calibration) -> str:
             "## Thresholds",
             "",
             f"Two pictures show the same if the cosine of their embeddings reaches the threshold; calibrated on "
-            f"{calibration.source}, {calibration.counts['classes']:,} classes. Intervals: what as many other classes "
-            "show in 95 % of cases.",
+            f"{calibration.source}, {calibration.counts['classes']:,} classes. {described(calibration.weighting)} "
+            "Intervals: what as many other classes show in 95 % of cases.",
             "",
             "| false accept rate | threshold | false accepts there | true accepts there |",
             "|---|---|---|---|",

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from nearkin.calibration.pair_scores import Classes
 from nearkin.errors import InvalidInput
 from nearkin.evaluation.metrics.all_pairs import score_all_pairs
 from nearkin.evaluation.metrics.clustering import score_clustering
@@ -165,16 +166,14 @@ def run_verification(contestants: Sequence[Contestant], subject: Subject, seed: 
     if subject.pairs is None:
         chosen, labels = _labelled(subject)
         measured = [dict(one) for one in score_all_pairs([one.images[chosen] for one in contestants], labels)]
-        classes = len(np.unique(labels))
-        different, accuracy = classes * (classes - 1) // 2, None
+        different, accuracy = Classes.of(labels).different, None
     else:
         pairs = subject.pairs
         measured = [
-            dict(score_pairs(_score(one.images, pairs.rows), pairs.same, people=pairs.people, folds=pairs.folds))
+            dict(score_pairs(_score(one.images, pairs.rows), pairs.same, classes=pairs.people, folds=pairs.folds))
             for one in contestants
         ]
-        people = np.sort(pairs.people[~pairs.same], axis=1)
-        different, accuracy = len(np.unique(people, axis=0)), max(pairs.same.mean(), 1 - pairs.same.mean())
+        different, accuracy = int((~pairs.same).sum()), max(pairs.same.mean(), 1 - pairs.same.mean())
     n = next(iter(measured[0].values())).n
     carried, refused = supported_fars(different)
     known = {"auc": 0.5, "eer": 0.5, **dict(zip([name for name in measured[0] if "far" in name], carried, strict=True))}

@@ -8,9 +8,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from nearkin.arrays import as_vectors, unit
-from nearkin.calibration.decisions import Curve, ProbabilityMap
-from nearkin.calibration.fit import LEAST_REPEATED, error_curve
-from nearkin.calibration.probability import draw_pairs, fit_probability
+from nearkin.calibration.curve import Curve
+from nearkin.calibration.drawn_pairs import draw_pairs
+from nearkin.calibration.error_curve import error_curve
+from nearkin.calibration.fit import LEAST_REPEATED
+from nearkin.calibration.probability import ProbabilityMap, fit_probability
 from nearkin.errors import InvalidInput
 from nearkin.evaluation.metrics.retrieval import score_queries
 from nearkin.similarity import score_blocks, top_k

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nearkin.calibration.decisions import Calibration, Curve
+from nearkin.calibration.curve import Curve
+from nearkin.calibration.decisions import Calibration
 from nearkin.evaluation.report import Report
 from nearkin.report.diagnostics import Evidence, Mistake
 from nearkin.report.plots import STYLE, Axis, Plot, reliability_plot
@@ -150,8 +151,8 @@ def _plots(content: PageContent) -> list[tuple[str, str, str]]:
             (
                 "True against false accepts (ROC)",
                 _roc(evidence.curve, evidence.raw_curve).svg(),
-                "Share of same pairs accepted, for each share of different pairs accepted. Every pair of classes "
-                "counts once; the band is what as many other classes show in 95 % of cases.",
+                "Share of comparisons of the same class accepted, for each share of comparisons of different classes "
+                "accepted; the band is what as many other classes show in 95 % of cases.",
             )
         )
     if evidence.histogram:

@@ -10,7 +10,7 @@ from html import escape
 
 import numpy as np
 
-from nearkin.calibration.decisions import ProbabilityMap
+from nearkin.calibration.probability import ProbabilityMap
 
 WIDTH, HEIGHT = 520, 340
 LEFT, RIGHT, TOP, BOTTOM = 58, 22, 16, 48

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from nearkin.calibration.decisions import Calibration
 from nearkin.calibration.fit import fit_calibration
+from nearkin.calibration.weighting import check_weighting
 from nearkin.data.items import Items
 from nearkin.data.sources import read_items
 from nearkin.encoders.embedder import Calibrated
@@ -23,6 +24,7 @@ def calibrate(
     split: str | None = None,
     prior: float = 0.5,
     method: str = "auto",
+    weighting: str = "comparisons",
     seed: int = 0,
     strict: bool = False,
     progress: Progress | None = None,
@@ -38,6 +40,7 @@ def calibrate(
         split: "train", "val", "test" or "all"; by default val if the source has one, else all that is not train.
         prior: share of pairs that are the same before looking, assumed where none is given, 0 < prior < 1.
         method: of the probabilities: "auto", "logistic" or "isotonic".
+        weighting: what error rates count: "comparisons", or "classes" to weight classes equally.
         seed: of the pairs that probabilities are fitted on.
         strict: refuse broken pictures instead of leaving them out.
         progress: called with pictures embedded and pictures in all.
@@ -45,7 +48,7 @@ def calibrate(
     Raises:
         SourceError: the source cannot be read, the split is empty, or no picture can be decoded.
         PictureError: strict, and a picture is broken.
-        UnknownName: no such split, column or method.
+        UnknownName: no such split, column, method or weighting.
         InvalidInput: no labels, too few classes, or all scores are equal.
 
     Example:
@@ -53,6 +56,7 @@ def calibrate(
         >>> encoder = nearkin.Encoder.from_pretrained("runs/x")               # doctest: +SKIP
         >>> nearkin.calibrate(encoder, "faces/").threshold(far=1e-2).score    # doctest: +SKIP
     """
+    check_weighting(weighting)
     items = _choose(read_items(source, label=label), split)
     if not items.has_labels:
         raise InvalidInput(f"{items.source} has no labels, which a calibration needs: name the column with the classes")
@@ -68,6 +72,7 @@ def calibrate(
         source=Path(items.source).name,
         prior=prior,
         method=method,
+        weighting=weighting,
         notes=notes,
         seed=seed,
     )

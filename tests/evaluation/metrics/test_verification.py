@@ -75,15 +75,17 @@ def test_rates_that_the_pairs_cannot_carry_are_left_out_or_refused():
     same = np.arange(400) < 200
     figures = verification(same * 1.0, same)
     assert [name for name in figures if "far" in name] == ["tar@far=1e-1"]
-    with pytest.raises(InvalidInput, match="1e-3 needs at least 10,000 different pairs of classes; you have 200"):
+    with pytest.raises(InvalidInput, match="1e-3 needs at least 10,000 comparisons of different classes; you have 200"):
         verification(same * 1.0, same, fars=[1e-3])
 
 
-def test_different_pairs_are_counted_by_people():
-    """Two hundred pictures of two people are one different pair, which carries nothing."""
+def test_comparisons_of_two_classes_say_nothing_of_others():
+    """Two hundred comparisons of two classes carry a rate; but no interval, for nothing shows how classes differ."""
     same = np.arange(400) < 200
-    people = np.where(same[:, None], [0, 0], [0, 1])
-    assert "tar@far=1e-1" not in verification(same * 1.0, same, people=people)
+    classes = np.where(same[:, None], [0, 0], [0, 1])
+    scores = same + np.random.default_rng(0).normal(size=400)
+    figure = verification(scores, same, classes=classes)["tar@far=1e-1"]
+    assert (figure.low, figure.high) == (None, None)
 
 
 def test_pairs_that_share_people_tell_less():
@@ -92,8 +94,8 @@ def test_pairs_that_share_people_tell_less():
     same = np.arange(600) < 300
     people[same, 1] = people[same, 0]
     scores = same + 0.7 * generator.normal(size=600)
-    alone = verification(scores, same, people=people)["auc"]
-    again = verification(np.repeat(scores, 5), np.repeat(same, 5), people=np.repeat(people, 5, axis=0))["auc"]
+    alone = verification(scores, same, classes=people)["auc"]
+    again = verification(np.repeat(scores, 5), np.repeat(same, 5), classes=np.repeat(people, 5, axis=0))["auc"]
     assert again.value == pytest.approx(alone.value)
     assert again.high - again.low == pytest.approx(alone.high - alone.low, rel=1e-6)
     assert verification(np.repeat(scores, 5), np.repeat(same, 5))["auc"].low > again.low
@@ -104,9 +106,9 @@ def test_pairs_that_share_people_tell_less():
     [
         ({"scores": [0.1, np.nan, 0.2]}, "1 of 3 scores are NaN or infinite, the first is that of pair 1"),
         ({"same": [True, True, True]}, "none of the 3 pairs is different"),
-        ({"same": [True, False]}, "wanted numbers"),
-        ({"people": [[0, 1], [0, 1], [1, 1]]}, r"pair 0 is of people \[0, 1\], but same is True"),
-        ({"people": [0, 1, 2]}, "wanted whole numbers"),
+        ({"same": [True, False]}, "expected numbers"),
+        ({"classes": [[0, 1], [0, 1], [1, 1]]}, r"pair 0 is of classes \[0, 1\], but same is True"),
+        ({"classes": [0, 1, 2]}, "expected whole numbers"),
         ({"folds": [1, 1, 1]}, "at least two of them"),
         ({"fars": [0.0]}, "between 0 and 1"),
     ],
@@ -141,7 +143,7 @@ CASES = ("random", "one large class", "all equal", "zero vectors", "ids above 2^
 
 @pytest.mark.parametrize(("case", "block"), [*((case, 8000) for case in CASES), ("one large class", 2000)])
 def test_all_pairs_equal_the_list_of_them(case, block, monkeypatch):
-    monkeypatch.setattr("nearkin.evaluation.metrics.all_pairs._BLOCK", block)
+    monkeypatch.setattr("nearkin.calibration.pair_scores._BLOCK", block)
     vectors, labels = classes(case)
     other = vectors + 0.5 * np.random.default_rng(2).normal(size=vectors.shape)
     found = score_all_pairs([vectors, other], labels)
@@ -150,7 +152,7 @@ def test_all_pairs_equal_the_list_of_them(case, block, monkeypatch):
     for one in (vectors, other):
         unit_vectors = unit(one.astype(np.float32))
         scores = np.rint((unit_vectors @ unit_vectors.T)[i, j].astype(np.float64) * 2**20) / 2**20
-        expected.append(score_pairs(scores, labels[i] == labels[j], people=np.stack([labels[i], labels[j]], axis=1)))
+        expected.append(score_pairs(scores, labels[i] == labels[j], classes=np.stack([labels[i], labels[j]], axis=1)))
     assert list(found[0]) == list(expected[0])
     for name in found[0]:
         for ours, theirs in (
@@ -188,7 +190,7 @@ def test_all_pairs_name_bad_input():
         verification_all_pairs(np.eye(4), np.arange(4))
     with pytest.raises(InvalidInput, match="4 of 4 rows hold NaN"):
         verification_all_pairs(np.full((4, 2), np.nan), np.array([0, 0, 1, 1]))
-    with pytest.raises(InvalidInput, match="needs at least 1,000 different pairs of classes; you have 1"):
+    with pytest.raises(InvalidInput, match="needs at least 1,000 comparisons of different classes; you have 4"):
         verification_all_pairs(np.eye(4), np.array([0, 0, 1, 1]), fars=[1e-2])
     with pytest.raises(InvalidInput, match="4 given for 3"):
         verification_all_pairs(np.eye(3), np.array([0, 0, 1, 1]))

@@ -18,6 +18,9 @@ def calibrate(
     split: Annotated[str | None, typer.Option(help="train, val, test or all [val, else all but train].")] = None,
     prior: Annotated[float, typer.Option(help="Share of pairs that are the same before looking.")] = 0.5,
     method: Annotated[str, typer.Option(help="Of the probabilities: auto, logistic or isotonic.")] = "auto",
+    weighting: Annotated[
+        str, typer.Option(help="What error rates count: comparisons, or classes to weight classes equally.")
+    ] = "comparisons",
     out: Annotated[Path | None, typer.Option(help="Write the calibrated model here, instead of into MODEL.")] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Draw the reliability plot into this file, such as out.svg.")
@@ -48,6 +51,7 @@ def calibrate(
             split=split,
             prior=prior,
             method=method,
+            weighting=weighting,
             seed=seed,
             strict=strict,
             progress=advance,
@@ -75,6 +79,8 @@ def print_calibration(calibration: "Calibration") -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from nearkin.calibration.weighting import described
+
     console = Console()
     table = Table(title=f"{calibration.fingerprint} on {calibration.source}", title_justify="left")
     for name in ("false accept rate", "threshold [95 %]", "rate there [95 %]", "true accept rate [95 %]"):
@@ -90,6 +96,7 @@ def print_calibration(calibration: "Calibration") -> None:
     counts = ", ".join(f"{name.replace('_', ' ')}: {count:,}" for name, count in calibration.counts.items())
     lines = [
         counts,
+        described(calibration.weighting),
         "Intervals say what another group of as many people (classes) shows in 95 % of cases.",
         f"Probability of 'same': {calibration.map.method} regression, expected calibration error "
         f"{100 * calibration.map.ece:.1f} % on people it was not fitted on; assumes that {100 * calibration.prior:g} % "

@@ -60,7 +60,8 @@ def lines_of(verdict: "Verdict") -> list[str]:
     }[verdict.decision]
     return [
         f"{verdict.decision}: score {verdict.score:.3f}, {why}",
-        f"threshold    {limit.score:.3f} [{limit.low:.3f}, {limit.high:.3f}] for a false accept rate of {limit.far:g}",
+        f"threshold    {limit.score:.3f} [{limit.low:.3f}, {limit.high:.3f}] for a false accept rate of {limit.far:g}"
+        + ("" if limit.weighting == "comparisons" else f" ({limit.weighting} weighted equally)"),
         f"distance     euclidean {verdict.euclidean:.3f}, cosine {verdict.cosine_distance:.3f}",
         f"probability  {100 * verdict.probability:.2f} % that they are the same, "
         f"if {100 * verdict.prior:g} % of all pairs are (--prior)",

@@ -1,0 +1,130 @@
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+
+from nearkin.arrays import unit
+from nearkin.calibration.error_curve import error_curve
+from nearkin.calibration.pair_scores import STEPS
+from nearkin.errors import InvalidInput, UnknownName
+from tests.drawn_classes import draw_classes, draw_unbalanced
+
+COUNTS = [1, 2, 3, 1, 4, 2, 2, 5, 1, 2]
+
+
+def comparisons_by_loop(vectors, ids):
+    """Scores of all comparisons, by the pair of classes; a little raised, as the matrix product rounds otherwise."""
+    vectors = unit(vectors)
+    pictures = {one: np.flatnonzero(ids == one) for one in np.unique(ids)}
+
+    def score(a, b):
+        return float(vectors[a] @ vectors[b]) + 2 / STEPS
+
+    different = {
+        (one, two): np.array([score(a, b) for a, b in product(pictures[one], pictures[two])])
+        for one, two in combinations(pictures, 2)
+    }
+    repeated = {one: rows for one, rows in pictures.items() if len(rows) > 1}
+    same = {one: np.array([score(a, b) for a, b in combinations(rows, 2)]) for one, rows in repeated.items()}
+    return different, same
+
+
+@pytest.mark.parametrize("block", [1 << 22, 40])
+@pytest.mark.parametrize("weighting", ["comparisons", "classes"])
+def test_rates_equal_a_loop_over_comparisons(weighting, block, monkeypatch):
+    monkeypatch.setattr("nearkin.calibration.pair_scores._BLOCK", block)
+    vectors, ids = draw_classes(len(COUNTS), COUNTS, noise=1.2)
+    curve = error_curve(vectors, ids, weighting=weighting)
+    kinds = comparisons_by_loop(vectors, ids)
+    for index in range(0, len(curve.scores), 5):
+        for kind, name in zip(kinds, ("far", "tar"), strict=True):
+            accepted = [scores >= curve.scores[index] for scores in kind.values()]
+            rate = (
+                np.mean(np.concatenate(accepted))
+                if weighting == "comparisons"
+                else np.mean([one.mean() for one in accepted])
+            )
+            assert getattr(curve, name)[index] == pytest.approx(rate, abs=1e-9)
+
+
+def test_thresholds_are_the_lowest_that_keep_each_rate():
+    vectors, ids = draw_classes(20, 3)
+    curve = error_curve(vectors, ids)
+    scores = np.sort(np.concatenate(list(comparisons_by_loop(vectors, ids)[0].values())))
+    for far in (0.5, 0.1, 0.07, 0.012):
+        score = curve.threshold(far)
+        assert np.mean(scores >= score) <= far
+        lower = np.unique(scores)[np.searchsorted(np.unique(scores), score) - 1]
+        assert np.mean(scores >= lower) > far
+
+
+def test_nothing_depends_on_order_names_or_rotation():
+    vectors, ids = draw_classes(20, 3)
+    curve = error_curve(vectors, ids)
+    generator = np.random.default_rng(0)
+    order = generator.permutation(len(ids))
+    names = generator.permutation(1 << 26)[:20]
+    turn = np.linalg.qr(generator.normal(size=(16, 16)))[0].astype(np.float32)
+    turned = error_curve(7 * (vectors @ turn)[order], names[ids][order])
+    np.testing.assert_allclose(turned.far, curve.far, atol=1e-9)
+    np.testing.assert_allclose(turned.scores, curve.scores, atol=1e-5)
+
+
+def test_a_class_of_more_pictures_counts_for_more_unless_classes_weigh_alike():
+    vectors, ids = draw_unbalanced()
+    by_comparisons, by_classes = (error_curve(vectors, ids, weighting=one) for one in ("comparisons", "classes"))
+    # Two large and alike classes make nearly a quarter of the comparisons, and 1 of 1,770 pairs of classes.
+    assert by_comparisons.threshold(0.1) > by_classes.threshold(0.1) + 0.2
+    # The first class's pictures ten times over: the same false accept rate where classes weigh alike.
+    vectors, ids = draw_classes(20, 3)
+    again = np.concatenate([np.tile(np.flatnonzero(ids == 0), 10), np.flatnonzero(ids != 0)])
+    before, many = (error_curve(vectors[rows], ids[rows], weighting="classes") for rows in (slice(None), again))
+    np.testing.assert_allclose(np.interp(before.scores, many.scores, many.far), before.far, atol=2e-3)
+
+
+@pytest.mark.parametrize("weighting", ["comparisons", "classes"])
+def test_curves_fall_and_intervals_hold_the_rate(weighting):
+    vectors, ids = draw_classes(40, 3, noise=1.0)
+    curve = error_curve(vectors, ids, weighting=weighting)
+    assert (np.diff(curve.scores) > 0).all()
+    for name in ("far", "tar"):
+        rate, low, high = (np.array(getattr(curve, name + end)) for end in ("", "_low", "_high"))
+        for column in (rate, low, high):
+            assert (np.diff(column) <= 1e-12).all()
+        assert (low <= rate).all()
+        assert (rate <= high).all()
+    assert (curve.far[0], curve.far[-1]) == (1.0, 0.0)
+    assert 0 < curve.far_high[-1] < 0.1
+
+
+def test_equal_vectors_are_accepted_at_the_highest_threshold_that_accepts_any():
+    """Rounding leaves the score of equal vectors a little below or above 1; a threshold must not lie between."""
+    vectors, ids = draw_classes(20, 2)
+    vectors[1::2] = vectors[::2]
+    curve = error_curve(vectors, ids)
+    scores = np.einsum("nd,nd->n", unit(vectors[::2]), unit(vectors[1::2]))
+    assert curve.tar[-2] == 1.0
+    assert (scores >= curve.scores[-2]).all()
+
+
+def test_rows_without_a_label_take_no_part():
+    vectors, ids = draw_classes(20, 3)
+    more = np.concatenate([vectors, vectors[:5] + 1])
+    assert error_curve(more, np.append(ids, [-1] * 5)) == error_curve(vectors, ids)
+
+
+def test_progress_ends_at_its_total():
+    vectors, ids = draw_classes(20, 3)
+    seen = []
+    error_curve(vectors, ids, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (120, 120)
+    assert seen == sorted(seen)
+
+
+def test_bad_input():
+    with pytest.raises(InvalidInput, match="at least 3 classes"):
+        error_curve(np.eye(4), np.array([0, 0, 1, 1]))
+    with pytest.raises(InvalidInput, match="labels: 5 given for 6"):
+        error_curve(np.eye(6), np.array([0, 0, 1, 1, 2]))
+    with pytest.raises(UnknownName, match="known: classes"):
+        error_curve(*draw_classes(20, 3), weighting="clases")
