@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nearkin.data.column_roles import build_items, find_pictures
+from nearkin.data.column_roles import build_items
 from nearkin.data.items import Items, Picture
-from nearkin.data.table import Table
+from nearkin.data.picture_column import find_pictures
+from nearkin.data.tables import Table
 from nearkin.errors import SourceError, UnknownName
 
 
@@ -61,7 +62,7 @@ def test_single_missing_files_are_left_to_the_decoder(folder: Path) -> None:
 
 
 def test_tables_that_do_not_name_pictures(folder: Path) -> None:
-    with pytest.raises(SourceError, match=r"no column names .*: found id, label; wanted one of path, file_name"):
+    with pytest.raises(SourceError, match=r"no column names .*: found id, label; expected one of path, file_name"):
         found(folder, id=[1], label=["cat"])
     with pytest.raises(
         SourceError, match=r"none of the files in column 'path' exists; row 3: 'x.png' is neither in .*"
@@ -130,9 +131,9 @@ def test_rows_that_disagree() -> None:
 
 
 def test_values_that_are_not_allowed() -> None:
-    with pytest.raises(SourceError, match=r"row 3: 'split' is 'holdout', wanted train, val or test"):
+    with pytest.raises(SourceError, match=r"row 3: 'split' is 'holdout', expected train, val or test"):
         items_of(table_of(split=["train", "holdout"]), "ab")
-    with pytest.raises(SourceError, match=r"row 2: 'is_query' is 'perhaps', wanted true or false"):
+    with pytest.raises(SourceError, match=r"row 2: 'is_query' is 'perhaps', expected true or false"):
         items_of(table_of(is_query=["perhaps"]), "a")
 
 

@@ -93,7 +93,7 @@ def test_a_way_through_json() -> None:
     [{"height": 0}, {"channels": 2}, {"mean": (0.5, 0.5)}, {"std": (0.0,)}, {"channels": 1, "mean": (0.1, 0.2, 0.3)}],
 )
 def test_other_values_are_refused(values: dict[str, Any]) -> None:
-    with pytest.raises(InvalidInput, match="wanted"):
+    with pytest.raises(InvalidInput, match="expected"):
         Preprocessing.from_dict(values)
 
 

@@ -41,12 +41,12 @@ def test_lfw(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("pairs.csv", "x,y\n1,2\n", "found columns x, y; wanted a and b or path_a"),
+        ("pairs.csv", "x,y\n1,2\n", "found columns x, y; expected a and b or path_a"),
         ("pairs.csv", "", "found columns none"),
-        ("pairs.csv", "a,b\nx.png\n", "row 2: wanted 2 cells"),
-        ("pairs.csv", "a,b\nx.png,y.png\n,y.png\n", "row 3: wanted 2 cells with two pictures"),
+        ("pairs.csv", "a,b\nx.png\n", "row 2: expected 2 cells"),
+        ("pairs.csv", "a,b\nx.png,y.png\n,y.png\n", "row 3: expected 2 cells with two pictures"),
         ("pairs.csv", "a,b,same\nx.png,y.png,perhaps\n", "row 2: same is 'perhaps'"),
-        ("pairs.txt", "5 300\nAnn 1 2\nAnn one 2\n", "row 3: 'Ann one 2', wanted"),
+        ("pairs.txt", "5 300\nAnn 1 2\nAnn one 2\n", "row 3: 'Ann one 2', expected"),
         ("pairs.txt", "a,b\nx.png,y.png\n", "row 1: .* or a table that ends in .csv"),
     ],
 )

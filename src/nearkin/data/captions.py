@@ -31,7 +31,7 @@ def train_tokenizer(captions: Iterable[str], *, vocabulary: int = 8000) -> Token
     Source: Sennrich et al. 2016, arXiv:1508.07909.
     """
     if vocabulary < 2:
-        raise InvalidInput(f"vocabulary is {vocabulary}, wanted at least 2")
+        raise InvalidInput(f"vocabulary is {vocabulary}, expected at least 2")
     tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()

@@ -1,75 +1,21 @@
 """Which column of a table is what: from named columns to items."""
 
-import re
 from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
+from nearkin.data.cells import class_name, labels_of_text, numbers_of_text, shown, texts
 from nearkin.data.items import Items, Picture, split_name
-from nearkin.data.table import Table, raise_faults
-from nearkin.errors import SourceError, UnknownName
+from nearkin.data.names import plain_text
+from nearkin.data.tables import Table, raise_faults
+from nearkin.errors import UnknownName
 
 _Value = TypeVar("_Value")
 
-PICTURE_COLUMNS = ("path", "file_name", "file", "image", "filename")
 CAPTION_COLUMNS = ("caption", "captions", "text")
 CAPTION_PREFIXES = ("caption_", "text_")
 
 _FLAGS = dict.fromkeys(("true", "t", "yes", "y", "1", "1.0"), True)
 _FLAGS |= dict.fromkeys(("false", "f", "no", "n", "0", "0.0"), False)
-_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
-
-
-def has_picture_column(table: Table) -> bool:
-    """Whether a column is called as if it named the pictures' files."""
-    return bool(_picture_columns(table))
-
-
-def find_pictures(table: Table, folder: Path) -> tuple[str, list[Picture]]:
-    """The column that names files, and the picture of each row.
-
-    The first of `PICTURE_COLUMNS` with any value that is a file: below the folder, below its subfolder images, or
-    absolute. Files that are missing beside others count as broken pictures later on.
-
-    Args:
-        table: as read.
-        folder: that of the table.
-
-    Raises:
-        SourceError: no such column, none of its files exists, or a cell is empty.
-    """
-    columns = _picture_columns(table)
-    if not columns:
-        raise SourceError(
-            f"{table.name}: no column names the pictures' files: found {', '.join(table.columns)}; "
-            f"wanted one of {', '.join(PICTURE_COLUMNS)}"
-        )
-    for name in columns:
-        cells = table.columns[name]
-        files = {text: _file(text, folder) for text in {str(cell) for cell in cells if cell is not None}}
-        if any(files.values()):
-            empty = [row for row, cell in zip(table.rows, cells, strict=True) if cell is None]
-            raise_faults(table.name, [f"row {row}: '{name}' is empty" for row in empty])
-            return name, [Picture(files[str(cell)] or str(folder / str(cell))) for cell in cells]
-    cells = table.columns[columns[0]]
-    row, cell = next((pair for pair in zip(table.rows, cells, strict=True) if pair[1] is not None), (table.rows[0], ""))
-    raise SourceError(
-        f"{table.name}: none of the files in column '{columns[0]}' exists; row {row}: '{cell}' is neither in {folder} "
-        f"nor in {folder / 'images'}: move the table beside its pictures"
-    )
-
-
-def _picture_columns(table: Table) -> list[str]:
-    return [name for wanted in PICTURE_COLUMNS for name in table.columns if name.lower() == wanted]
-
-
-def _file(text: str, folder: Path) -> str | None:
-    text = text.replace("\\", "/")
-    places = (folder / text, folder / "images" / text)
-    try:
-        return next((str(place) for place in places if place.is_file()), None)
-    except OSError:  # A text too long for a name.
-        return None
 
 
 def build_items(
@@ -97,6 +43,8 @@ def build_items(
         SourceError: a value that is not allowed, or rows that disagree; row and column are named.
     """
     free = [name for name in table.columns if name not in taken]
+    label = None if label is None else plain_text(label)
+    captions = None if captions is None else [plain_text(name) for name in captions]
     for name in [label, *(captions or ())]:
         if name is not None and name not in free:
             raise UnknownName("column", name, free)
@@ -111,9 +59,9 @@ def build_items(
     rows = _MergedRows(table, list(places.values()))
     items = Items.build(
         [pictures[first] for first, *_ in rows.places],
-        labels=rows.agreed(label, str, "a class"),
+        labels=rows.labels(label),
         captions=rows.texts(captions),
-        splits=rows.agreed(split, split_name, "train, val or test"),
+        splits=rows.agreed(split, _split, "train, val or test"),
         is_query=rows.flags(is_query),
         is_gallery=rows.flags(is_gallery),
         metadata={name: rows.first(name) for name in free if name not in (*special, *captions)},
@@ -123,8 +71,8 @@ def build_items(
     return items
 
 
-def _called(wanted: str, names: Sequence[str]) -> str | None:
-    return next((name for name in names if name.lower() == wanted), None)
+def _called(expected: str, names: Sequence[str]) -> str | None:
+    return next((name for name in names if name.lower() == expected), None)
 
 
 def _holds_captions(name: str) -> bool:
@@ -146,31 +94,50 @@ class _MergedRows:
 
     def first(self, name: str) -> list[Any]:
         """The first value that is not empty; numbers where a column of text holds nothing else."""
-        cells = self.table.columns[name] if self.table.typed else _as_numbers(self.table.columns[name])
+        cells: Sequence[Any] = self.table.columns[name]
+        if not self.table.typed:
+            cells = numbers_of_text(cells, decimal_comma=self.table.decimal_comma)
         return [next((cells[place] for place in places if cells[place] is not None), None) for places in self.places]
 
+    def labels(self, name: str | None) -> list[str | None] | None:
+        """The class that all rows of a picture agree on."""
+        if name is None:
+            return None
+        cells = self.table.columns[name]
+        return self._agreed(name, cells if self.table.typed else labels_of_text(cells), class_name, "a class")
+
     def agreed(
-        self, name: str | None, parse: Callable[[str], _Value | None], wanted: str
+        self, name: str | None, parse: Callable[[Any], _Value | None], expected: str
     ) -> list[_Value | None] | None:
         """The value that all rows of a picture agree on, empty cells aside."""
-        return None if name is None else [self._agreed(name, places, parse, wanted) for places in self.places]
+        return None if name is None else self._agreed(name, self.table.columns[name], parse, expected)
 
     def _agreed(
-        self, name: str, places: Sequence[int], parse: Callable[[str], _Value | None], wanted: str
-    ) -> _Value | None:
-        agreed, agreed_row = None, 0
-        for place in places:
-            row, cell = self.table.rows[place], self.table.columns[name][place]
-            value = None if cell is None else parse(str(cell))
-            if cell is not None and value is None:
-                self.faults.append(f"row {row}: '{name}' is '{cell}', wanted {wanted}")
-            elif agreed is None:
-                agreed, agreed_row = value, row
-            elif value not in (None, agreed):
-                self.faults.append(
-                    f"row {row}: '{name}' is '{value}', but '{agreed}' for the same picture in row {agreed_row}"
-                )
-        return agreed
+        self, name: str, cells: Sequence[Any], parse: Callable[[Any], _Value | None], expected: str
+    ) -> list[_Value | None]:
+        values: list[_Value | None] = []
+        for places in self.places:
+            agreed, agreed_row = None, 0
+            for place in places:
+                row, cell = self.table.rows[place], cells[place]
+                value = None if cell is None else self._parsed(f"row {row}: '{name}'", cell, parse, expected)
+                if agreed is None:
+                    agreed, agreed_row = value, row
+                elif value not in (None, agreed):
+                    self.faults.append(
+                        f"row {row}: '{name}' is '{value}', but '{agreed}' for the same picture in row {agreed_row}"
+                    )
+            values.append(agreed)
+        return values
+
+    def _parsed(self, where: str, cell: Any, parse: Callable[[Any], _Value | None], expected: str) -> _Value | None:
+        try:
+            value = parse(cell)
+        except ValueError:
+            value = None
+        if value is None:
+            self.faults.append(f"{where} is {shown(cell)}, expected {expected}")
+        return value
 
     def flags(self, name: str | None) -> list[bool] | None:
         """Yes or no; an empty cell is a no."""
@@ -179,30 +146,24 @@ class _MergedRows:
 
     def texts(self, names: Sequence[str]) -> list[list[str]]:
         """Every text of a picture once, in the order of rows and columns."""
+        cells = {name: [self._texts(name, place) for place in range(len(self.table.rows))] for name in names}
         return [
-            list(
-                dict.fromkeys(
-                    text for place in places for name in names for text in _texts(self.table.columns[name][place])
-                )
-            )
+            list(dict.fromkeys(text for place in places for name in names for text in cells[name][place]))
             for places in self.places
         ]
 
-
-def _flag(text: str) -> bool | None:
-    return _FLAGS.get(text.lower())
-
-
-def _texts(cell: Any) -> list[str]:
-    """The texts of a cell: none, one, or a list of them."""
-    cells = cell if isinstance(cell, list) else [cell]
-    return [str(text).strip() for text in cells if text is not None and str(text).strip()]
+    def _texts(self, name: str, place: int) -> list[str]:
+        cell = self.table.columns[name][place]
+        try:
+            return texts(cell)
+        except ValueError:
+            self.faults.append(f"row {self.table.rows[place]}: '{name}' is {shown(cell)}, expected a text")
+            return []
 
 
-def _as_numbers(cells: Sequence[Any]) -> Sequence[Any]:
-    """Text that reads as a number in every cell, as numbers; not "007", which is a name."""
-    found = [cell for cell in cells if cell is not None]
-    if not found or not all(_NUMBER.fullmatch(cell) for cell in found):
-        return cells
-    number = float if any("." in cell for cell in found) else int
-    return [None if cell is None else number(cell) for cell in cells]
+def _split(cell: Any) -> str | None:
+    return split_name(cell) if isinstance(cell, str) else None
+
+
+def _flag(cell: Any) -> bool | None:
+    return _FLAGS.get(str(cell).strip().lower())

@@ -199,8 +199,8 @@ def _from_array(array: np.ndarray) -> Image.Image:
     known = array.dtype in (np.bool_, np.uint8, np.uint16) or is_float
     if not (layout and known and array.size) or (is_float and not (array.min() >= 0 and array.max() <= 1)):
         raise PictureError(
-            f"got {array.dtype} of shape {array.shape}, wanted [height, width] or [height, width, 1 | 3 | 4] of bool, "
-            "uint8, uint16, or floats in 0..1"
+            f"got {array.dtype} of shape {array.shape}, expected [height, width] or [height, width, 1 | 3 | 4] of "
+            "bool, uint8, uint16, or floats in 0..1"
         )
     if array.dtype == np.bool_:
         array = array * np.uint8(255)

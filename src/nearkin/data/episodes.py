@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int
 
 from nearkin.data.items import Picture
-from nearkin.data.table import raise_faults, read_table
+from nearkin.data.tables import raise_faults, read_table
 from nearkin.errors import SourceError
 
 # In a folder of runs, the file that says for each picture asked for which shown picture is of its class.
@@ -88,7 +88,7 @@ def _folder_lines(root: Path) -> _Lines:
     files = sorted(root.glob(f"*/{ANSWERS}"))
     if not files:
         raise SourceError(
-            f"{root}: no runs: wanted a folder for each, with {ANSWERS}, or a table ({', '.join(_COLUMNS)})"
+            f"{root}: no runs: expected a folder for each, with {ANSWERS}, or a table ({', '.join(_COLUMNS)})"
         )
     found: _Lines = {}
     for file in files:
@@ -100,7 +100,7 @@ def _folder_lines(root: Path) -> _Lines:
                 continue
             where = f"{file.parent.name}/{ANSWERS} row {row}"
             if len(cells) != 2:
-                raise SourceError(f"{root}: {where}: '{line}', wanted a picture asked for and one shown of its class")
+                raise SourceError(f"{root}: {where}: '{line}', expected a picture asked for and one shown of its class")
             asked, answer = (str((root / cell).resolve()) for cell in cells)
             if answer not in shown:
                 sides.append((where, answer, True, answer))
@@ -131,5 +131,5 @@ def _table_lines(path: Path) -> _Lines:
         found.setdefault(str(run), []).append(
             (f"row {row}", str((path.parent / str(file)).resolve()), is_shown, str(name))
         )
-    raise_faults(str(path), faults, "; wanted all four, the role shown or asked")
+    raise_faults(str(path), faults, "; expected all four, the role shown or asked")
     return found

@@ -39,7 +39,7 @@ def class_folds(items: Items, folds: int = 5, *, by: str | None = None, seed: in
         ([4, 4, 4], True)
     """
     if folds < MIN_FOLDS:
-        raise InvalidInput(f"{folds} folds, wanted {MIN_FOLDS} or more: to judge by, to choose by, to learn from")
+        raise InvalidInput(f"{folds} folds, expected {MIN_FOLDS} or more: to judge by, to choose by, to learn from")
     group_of_class = _group_of_class(items, by)
     groups = sorted(set(group_of_class.values()), key=str)
     if len(groups) < folds:
@@ -90,5 +90,5 @@ def _check_judgeable(items: Items, fold: np.ndarray, folds: int) -> None:
     if pairs.min() < MIN_CLASSES:
         raise SourceError(
             f"{items.source}: {int(pairs.sum())} classes with two pictures or more for {folds} folds leave one with "
-            f"{int(pairs.min())}, wanted {MIN_CLASSES} or more in each: ask for fewer folds, or add classes"
+            f"{int(pairs.min())}, expected {MIN_CLASSES} or more in each: ask for fewer folds, or add classes"
         )

@@ -22,7 +22,7 @@ __all__ = ["MAX_PIXELS", "PixelBatch", "Preprocessing", "content_hash", "decode"
 FITS = ("squash", "crop", "pad")
 
 # Raised when the same file comes to give other pixels, so that no cache serves the old ones.
-_PIXELS_VERSION = 1
+_PIXELS_VERSION = 2
 
 # Pictures to a task of the thread pool: enough to hide what a task costs, few enough to share the work evenly.
 _CHUNK = 8
@@ -57,11 +57,11 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         if min(self.height, self.width) < 1 or self.channels not in (1, 3):
-            raise InvalidInput(f"pictures of {self.height} x {self.width} x {self.channels}: wanted 1 or 3 channels")
+            raise InvalidInput(f"pictures of {self.height} x {self.width} x {self.channels}: expected 1 or 3 channels")
         if self.fit not in FITS:
             raise UnknownName("fit", self.fit, FITS)
         if not {len(self.mean), len(self.std)} <= {1, self.channels} or min(self.std) <= 0:
-            raise InvalidInput(f"mean {self.mean}, std {self.std}: wanted 1 or {self.channels} numbers, std above 0")
+            raise InvalidInput(f"mean {self.mean}, std {self.std}: expected 1 or {self.channels} numbers, std above 0")
 
     def apply(self, image: Image.Image) -> UInt8[np.ndarray, "height width channels"]:
         """The picture in this size and these channels, antialiased."""

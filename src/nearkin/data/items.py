@@ -1,14 +1,18 @@
 """Items: one row per picture, with what is known of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int
 
+from nearkin.data.cells import class_name, shown, texts
+from nearkin.data.names import plain_text
+from nearkin.data.picture import Broken, Picture
 from nearkin.errors import InvalidInput, PictureError, UnknownName
+
+__all__ = ["Broken", "Items", "Picture", "split_name"]
 
 _SPLIT_SPELLINGS = {
     "train": ("train", "training"),
@@ -28,41 +32,6 @@ def split_name(text: str) -> str | None:
     return _SPLIT_OF_SPELLING.get(text.strip().lower())
 
 
-@dataclass(frozen=True)
-class Picture:
-    """Where one encoded picture lies, and how to get its bytes.
-
-    Args:
-        uri: absolute path of a file, or `hf://name/split#row`.
-        read_bytes: returns the encoded bytes; None for a file.
-    """
-
-    uri: str
-    read_bytes: Callable[[], bytes] | None = None
-
-    def read(self) -> bytes:
-        """The encoded bytes.
-
-        Raises:
-            PictureError: the file is missing or cannot be read.
-        """
-        try:
-            return Path(self.uri).read_bytes() if self.read_bytes is None else self.read_bytes()
-        except OSError as error:
-            raise PictureError(f"{self.uri}: {error.strerror or error}") from error
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A picture that was skipped, and why."""
-
-    uri: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.uri}: {self.reason}"
-
-
 @dataclass(frozen=True, eq=False)
 class Items:
     """Pictures with labels, captions and metadata: what every source becomes. Columns have one entry per picture.
@@ -75,6 +44,7 @@ class Items:
         is_query, is_gallery: roles in evaluation, where the source states them.
         metadata: every further column of the source, by name.
         source: what was read, for messages.
+        skipped: entries of the source that are no pictures, and why: pipes, broken links, unreadable folders.
     """
 
     pictures: tuple[Picture, ...]
@@ -85,6 +55,7 @@ class Items:
     is_gallery: Bool[np.ndarray, " n"] | None
     metadata: Mapping[str, tuple[Any, ...]]
     source: str
+    skipped: tuple[Broken, ...] = ()
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -112,6 +83,11 @@ class Items:
             raise UnknownName("column", name, columns)
         return columns[name]
 
+    def refuse_skipped(self, strict: bool) -> None:
+        """Raises PictureError if the source has entries that were skipped, and this is to be strict."""
+        if strict and self.skipped:
+            raise PictureError(str(self.skipped[0]))
+
     def label_ids(self) -> tuple[Int[np.ndarray, " n"], tuple[str, ...]]:
         """Class ids, -1 where there is no label, and the class names in sorted order."""
         names = tuple(sorted({label for label in self.labels if label is not None}))
@@ -124,7 +100,7 @@ class Items:
         return [text for several in self.captions for text in several], np.repeat(np.arange(len(self)), counts)
 
     def select(self, rows: Sequence[int] | Int[np.ndarray, " m"]) -> "Items":
-        """The items of these rows, in this order."""
+        """The items of these rows, in this order, without what was skipped."""
         chosen = [int(row) for row in rows]
 
         def pick(column: Sequence[Any]) -> tuple[Any, ...]:
@@ -152,17 +128,21 @@ class Items:
         is_gallery: Sequence[bool] | None = None,
         metadata: Mapping[str, Sequence[Any]] | None = None,
         source: str = "items",
+        skipped: Sequence[Broken] = (),
     ) -> "Items":
         """Items from columns, with None or nothing where a column is not given.
 
+        All texts become valid Unicode in composed form (NFC), so that "é" is one class however it was typed.
+
         Args:
             pictures: one per row.
+            labels: names of classes; numbers become names (1.0 is "1"), blank ones None.
             captions: for each picture a text, several, or none.
             splits: any usual spelling of train, val and test; None for no split.
-            labels, is_query, is_gallery, metadata, source: as in `Items`.
+            is_query, is_gallery, metadata, source, skipped: as in `Items`.
 
         Raises:
-            InvalidInput: a column has another length than the pictures.
+            InvalidInput: a column has another length than the pictures, or a label is a list or the like.
             UnknownName: a split is none of train, val, test in any usual spelling.
 
         Example:
@@ -183,18 +163,34 @@ class Items:
                 raise InvalidInput(f"column '{name}' has {len(column)} entries for {count} pictures")
         return Items(
             pictures=tuple(pictures),
-            labels=tuple(labels) if labels is not None else (None,) * count,
-            captions=tuple(map(_texts, captions)) if captions is not None else ((),) * count,
+            labels=_labels(labels) if labels is not None else (None,) * count,
+            captions=tuple(tuple(texts(entry)) for entry in captions) if captions is not None else ((),) * count,
             splits=tuple(map(_known_split, splits)) if splits is not None else (None,) * count,
             is_query=None if is_query is None else np.asarray(is_query, dtype=bool),
             is_gallery=None if is_gallery is None else np.asarray(is_gallery, dtype=bool),
-            metadata={name: tuple(column) for name, column in (metadata or {}).items()},
-            source=source,
+            metadata={plain_text(name): tuple(map(_plain, column)) for name, column in (metadata or {}).items()},
+            source=plain_text(source),
+            skipped=tuple(skipped),
         )
 
 
-def _texts(entry: str | Sequence[str]) -> tuple[str, ...]:
-    return (entry,) if isinstance(entry, str) else tuple(entry)
+def _labels(labels: Sequence[Any]) -> tuple[str | None, ...]:
+    """Each different value is looked at once: there are far fewer classes than pictures."""
+    names: dict[tuple[type, Any], str | None] = {}
+    found = []
+    for row, label in enumerate(labels):
+        key = (type(label), label)
+        try:
+            if key not in names:
+                names[key] = class_name(label)
+        except (TypeError, ValueError) as error:  # A list cannot be looked up at all.
+            raise InvalidInput(f"label {row}: expected the name of a class, got {shown(label)}") from error
+        found.append(names[key])
+    return tuple(found)
+
+
+def _plain(value: Any) -> Any:
+    return plain_text(value) if isinstance(value, str) else value
 
 
 def _known_split(text: str | None) -> str | None:

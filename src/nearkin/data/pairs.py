@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nearkin.data.items import Picture
-from nearkin.data.table import raise_faults
+from nearkin.data.tables import raise_faults
 from nearkin.errors import SourceError
 
 # Names of the two columns of pictures.
@@ -101,8 +101,8 @@ class Pairs:
         names = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
         sides = next((pair for pair in SIDES if set(pair) <= set(names)), None)
         if sides is None:
-            wanted = " or ".join(" and ".join(pair) for pair in SIDES)
-            raise SourceError(f"{self.path}: found columns {', '.join(names) or 'none'}; wanted {wanted}")
+            expected = " or ".join(" and ".join(pair) for pair in SIDES)
+            raise SourceError(f"{self.path}: found columns {', '.join(names) or 'none'}; expected {expected}")
         left, right = (names.index(side) for side in sides)
         same, fold = (names.index(name) if name in names else None for name in ("same", "fold"))
         root = self.root or self.path.parent
@@ -112,7 +112,7 @@ class Pairs:
             if not any(cell.strip() for cell in cells):
                 continue
             if len(cells) != len(names) or not cells[left].strip() or not cells[right].strip():
-                raise SourceError(f"{self.path}: row {row}: wanted {len(names)} cells with two pictures, got {cells}")
+                raise SourceError(f"{self.path}: row {row}: expected {len(names)} cells with two pictures, got {cells}")
             a, b = cells[left].strip(), cells[right].strip()
             yield Pair(
                 row,
@@ -126,7 +126,7 @@ class Pairs:
     def _truth(self, row: int, cells: list[str], same: int | None) -> bool | None:
         text = "" if same is None else cells[same].strip().lower()
         if text and text not in _SAME:
-            raise SourceError(f"{self.path}: row {row}: same is '{cells[same or 0]}', wanted 1 or 0, true or false")
+            raise SourceError(f"{self.path}: row {row}: same is '{cells[same or 0]}', expected 1 or 0, true or false")
         return _SAME.get(text)
 
     def _lfw(self, file: Iterator[str]) -> Iterator[Pair]:
@@ -144,7 +144,7 @@ class Pairs:
             numbers = [cells[1], cells[-1]] if len(cells) in (3, 4) else []
             if not numbers or not all(number.isdigit() for number in numbers):
                 raise SourceError(
-                    f"{self.path}: row {row}: '{line.strip()}', wanted 'Name 1 4' or 'Name 1 Other 2' as in LFW, "
+                    f"{self.path}: row {row}: '{line.strip()}', expected 'Name 1 4' or 'Name 1 Other 2' as in LFW, "
                     "or a table that ends in .csv or .tsv"
                 )
             people = (cells[0], cells[-2] if len(cells) == 4 else cells[0])

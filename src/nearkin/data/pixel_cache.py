@@ -152,10 +152,10 @@ class _Store:
 
     def check_space(self, count: int) -> None:
         """Refuses at once what would fill the disk hours later."""
-        wanted, free = count * self.row_bytes, shutil.disk_usage(self._file.parent).free
-        if wanted > free:
+        needed, free = count * self.row_bytes, shutil.disk_usage(self._file.parent).free
+        if needed > free:
             raise InvalidInput(
-                f"{count} pictures of {' x '.join(map(str, self.shape))} take {wanted / 1e9:.1f} GB, and "
+                f"{count} pictures of {' x '.join(map(str, self.shape))} take {needed / 1e9:.1f} GB, and "
                 f"{self._file.parent} has {free / 1e9:.1f} GB free: name a folder on a larger disk in NEARKIN_CACHE, "
                 "or choose a smaller size"
             )

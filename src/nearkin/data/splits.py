@@ -41,7 +41,7 @@ def split_items(items: Items, *, val_fraction: float = 0.2, seed: int = 0, by: s
 
     Args:
         items: labelled, captioned, or both.
-        val_fraction: wanted share of the classes (or pictures) in val, 0 < val_fraction < 1.
+        val_fraction: expected share of the classes (or pictures) in val, 0 < val_fraction < 1.
         seed: the same seed gives the same split.
         by: a column that says what must not be on both sides, such as "group".
 
@@ -58,7 +58,7 @@ def split_items(items: Items, *, val_fraction: float = 0.2, seed: int = 0, by: s
         []
     """
     if not 0 < val_fraction < 1:
-        raise InvalidInput(f"val_fraction is {val_fraction}, wanted more than 0 and less than 1")
+        raise InvalidInput(f"val_fraction is {val_fraction}, expected more than 0 and less than 1")
     to_train = [row for row, split in enumerate(items.splits) if split in (None, "train")]
     _check_train(items, to_train)
     # A single class has nothing to be told apart from: it teaches as much as none.
@@ -92,7 +92,9 @@ def _spare(
         strata: list[Sequence[int]] = [*classes.values()] or [rows]
         return {row for stratum in strata for row in _sample(stratum, fraction, 1, random)}
     if len(classes) < 2:
-        raise SourceError(f"{items.source}: column '{by}' holds {len(classes)} values, wanted at least two to split by")
+        raise SourceError(
+            f"{items.source}: column '{by}' holds {len(classes)} values, expected at least two to split by"
+        )
     spared = _sample(sorted(classes), fraction, MIN_CLASSES if by is None else 1, random)
     return {row for name in spared for row in classes[name]}
 
@@ -121,13 +123,13 @@ def _check_train(items: Items, rows: Sequence[int]) -> None:
     if len(classes) >= MIN_CLASSES or any(items.captions[row] for row in rows):
         return
     if not rows and any(items.splits):
-        raise SourceError(f"{items.source}: its column 'split' leaves nothing to train on, wanted some 'train'")
+        raise SourceError(f"{items.source}: its column 'split' leaves nothing to train on, expected some 'train'")
     if not classes:
         raise SourceError(
-            f"{items.source}: none of the {len(rows)} pictures has a label or a caption: wanted a folder per class, "
+            f"{items.source}: none of the {len(rows)} pictures has a label or a caption: expected a folder per class, "
             "or a table with a column 'label' or 'caption'"
         )
     raise SourceError(
         f"{items.source}: all {len(rows)} pictures to train on are of one class, '{classes.pop()}': "
-        "wanted at least two, or there is nothing to tell apart"
+        "expected at least two, or there is nothing to tell apart"
     )

@@ -23,7 +23,7 @@ class Embedded:
         vectors: their embeddings.
         thumbnails: `raw_pixels` of them.
         hashes: of their pixels.
-        broken: those that could not be decoded.
+        broken: those that could not be read or decoded.
     """
 
     items: Items
@@ -47,7 +47,8 @@ def embed_items(encoder: Embedder, items: Items, *, strict: bool = False, progre
         PictureError: strict, and a picture is broken.
     """
     rows, vectors, thumbnails, hashes = [], [], [], []
-    broken: list[Broken] = []
+    items.refuse_skipped(strict)
+    broken: list[Broken] = list(items.skipped)
     done = 0
     for batch in stream_pixels(items.pictures, encoder.preprocessing, strict=strict):
         broken += batch.broken

@@ -10,7 +10,7 @@ from jaxtyping import Int
 from nearkin.data.episodes import read_runs
 from nearkin.data.items import Items, Picture
 from nearkin.data.pairs import Pair, Pairs
-from nearkin.data.table import raise_faults
+from nearkin.data.tables import raise_faults
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.image import ImageTower
 from nearkin.errors import InvalidInput, UnknownName

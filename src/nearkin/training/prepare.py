@@ -50,6 +50,8 @@ def prepare(items: Items, settings: TrainSettings, *, progress: Progress | None 
         SourceError: nothing to train on: no labels, no captions, one class only, no picture that can be decoded.
         PictureError: with `strict`, a picture is broken.
     """
+    items.refuse_skipped(settings.strict)
+    skipped = items.skipped
     labels, captions = wanted_losses(items, settings)
     _check_settings(items, settings, labels=labels, captions=captions)
     usable = [
@@ -89,7 +91,7 @@ def prepare(items: Items, settings: TrainSettings, *, progress: Progress | None 
     if settings.rotate_classes:
         train = dataclasses.replace(train, turns=4)
     encoder = _encoder(settings, preprocessing, tokenizer)
-    return Prepared(train, side(split.val), encoder, cache.broken, left_out)
+    return Prepared(train, side(split.val), encoder, (*skipped, *cache.broken), left_out)
 
 
 def _check_settings(items: Items, settings: TrainSettings, *, labels: bool, captions: bool) -> None:

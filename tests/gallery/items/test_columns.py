@@ -66,16 +66,43 @@ def test_values_of_another_type_are_refused(stored: pa.DataType, values: list) -
         stated_by(items(price=values), OWN.append(pa.field("price", stored)))
 
 
-@pytest.mark.parametrize("values", [[1, "a"], [1 << 70, 1], [[1], 2]])
-def test_mixed_values_are_refused(values: list) -> None:
-    with pytest.raises(InvalidInput, match=r"table\.csv: column 'price' mixes kinds of values"):
-        stated_by(items(price=values), OWN)
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([1, "a"], ["1", "a"]),
+        ([1 << 70, 1], [str(1 << 70), "1"]),
+        ([[1], 2], ["[1]", "2"]),
+        ([True, 3], ["True", "3"]),
+        ([{"a": 1}, "é"], ['{"a": 1}', "é"]),
+    ],
+)
+def test_values_of_mixed_kinds_are_held_as_text(values: list, texts: list[str]) -> None:
+    assert stated_by(items(price=values), OWN)["price"].to_pylist() == texts
 
 
-@pytest.mark.parametrize("name", ["vector", "item_id", "uri", "", "_rowid", "a.b", "a`b", "*"])
-def test_names_that_are_taken_or_cannot_be_stored(name: str) -> None:
-    with pytest.raises(InvalidInput, match="rename it"):
-        stated_by(items(**{name: [1]}), OWN)
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [
+        ("vector", "vector_"),
+        ("item_id", "item_id_"),
+        ("uri", "uri_"),
+        ("", "column"),
+        ("_rowid", "rowid"),
+        ("__index_level_0__", "index_level_0__"),
+        ("a.b", "a_b"),
+        ("a`b", "a_b"),
+        ("*", "column"),
+    ],
+)
+def test_names_that_are_taken_or_cannot_be_stored_are_changed(
+    name: str, held: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert stated_by(items(**{name: [1]}), OWN).column_names == ["uri", held]
+    assert f"a column named '{name}': held as '{held}'" in caplog.text
+
+
+def test_two_names_that_become_one_stay_two_columns() -> None:
+    assert stated_by(items(**{"a.b": [1], "a_b": [2]}), OWN).column_names == ["uri", "a_b", "a_b_"]
 
 
 def test_a_picture_that_occurs_twice_is_refused() -> None:

@@ -1,13 +1,18 @@
 """The columns of a gallery: its own, and the metadata that sources bring along."""
 
+import logging
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from nearkin.data.cells import as_texts
 from nearkin.data.items import Items
 from nearkin.errors import InvalidInput
+
+_log = logging.getLogger(__name__)
 
 ID, VECTOR, THUMBNAIL = "item_id", "vector", "thumbnail"
 # Vectors of the next encoder, while the gallery changes over to it.
@@ -65,8 +70,7 @@ def stated_by(items: Items, stored: pa.Schema) -> pa.Table:
         stored: columns of the gallery; a column that it has already comes in its type.
 
     Raises:
-        InvalidInput: a picture occurs twice; a column's name is taken or cannot be stored, its values are of mixed
-            kinds, or do not fit the gallery's column of this name.
+        InvalidInput: a picture occurs twice, or values do not fit the gallery's column of this name.
     """
     uri, count = next(iter(Counter(items.uris).most_common(1)), ("", 0))
     if count > 1:
@@ -79,31 +83,44 @@ def stated_by(items: Items, stored: pa.Schema) -> pa.Table:
     metadata = dict(items.metadata)
     if any(split is not None for split in items.splits):
         metadata["split"] = items.splits
-    for name, values in metadata.items():
-        _check_name(name, items.source)
-        column = _typed(name, values, items.source)
+    for stated, values in metadata.items():
+        name = _held_name(stated, {*OWN, *columns}, items.source)
+        column = _typed(values)
         if column.null_count < len(column):
             known = name in stored.names
             columns[name] = _fitted(name, column, stored.field(name).type, items.source) if known else column
     return pa.table(columns)
 
 
+def _held_name(name: str, taken: Collection[str], source: str) -> str:
+    """The name under which a gallery holds a column: its own, if that can be.
+
+    Lance keeps names like _rowid for itself, and its paths and SQL give . ` and * a meaning. One odd name is no reason
+    to refuse all pictures.
+    """
+    held = re.sub(r"[.`*]", "_", name).lstrip("_") or "column"
+    while held in taken:
+        held += "_"
+    if held != name:
+        _log.warning("%s: a gallery cannot hold a column named '%s': held as '%s'", source, name, held)
+    return held
+
+
 def _check_name(name: str, source: str) -> None:
     if name in OWN:
         raise InvalidInput(f"{source}: column '{name}' clashes with the gallery's own column of this name: rename it")
-    # Lance keeps names like _rowid for itself, and its paths and SQL give the other marks a meaning.
     if not name or name.startswith("_") or set(name) & set(".`*"):
         raise InvalidInput(
             f"{source}: a gallery cannot hold a column named '{name}': rename it without . ` * or leading _"
         )
 
 
-def _typed(name: str, values: Sequence[Any], source: str) -> pa.Array:
-    """The values in the one Arrow type that they have in common; NaN means that there is none."""
+def _typed(values: Sequence[Any]) -> pa.Array:
+    """The values in the one Arrow type that they have in common, else as text; NaN means that there is none."""
     try:
         return pa.array(values, from_pandas=True)
-    except (pa.ArrowException, OverflowError) as error:
-        raise InvalidInput(f"{source}: column '{name}' mixes kinds of values, wanted one: {error}") from error
+    except (pa.ArrowException, OverflowError, TypeError, ValueError):
+        return pa.array(as_texts(values), pa.string())
 
 
 def _fitted(name: str, column: pa.Array, wanted: pa.DataType, source: str) -> pa.Array:
@@ -128,7 +145,7 @@ def fitted_value(name: str, value: Any, wanted: pa.DataType | None = None) -> pa
     """
     if name == "captions" and isinstance(value, str):
         value = [value]
-    column = _typed(name, [value], "update")
+    column = _typed([value])
     if wanted is None:
         _check_name(name, "update")
         return column[0]

@@ -42,8 +42,9 @@ def ingest(items: Items, store: Store, encoder: Embedder, *, strict: bool, progr
         InvalidInput: a picture occurs twice, or a column cannot be stored; nothing was added.
         PictureError: strict, and a picture is broken.
     """
+    items.refuse_skipped(strict)
     rows = Rows(items, store)
-    skipped: list[Broken] = []
+    skipped: list[Broken] = list(items.skipped)
     for start, olds, contents in _load_chunks(items.pictures, rows.old_records, encoder.preprocessing):
         broken = [content for content in contents if isinstance(content, Broken)]
         if broken and strict:

@@ -6,9 +6,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from nearkin.data.cells import empty_as_none
 from nearkin.data.column_roles import build_items
 from nearkin.data.items import Items, Picture, split_name
-from nearkin.data.table import Table, empty_as_none
+from nearkin.data.picture import read_file
+from nearkin.data.sources._source import ColumnNames, Source, as_path
+from nearkin.data.tables import Table
 from nearkin.errors import MissingDependency, SourceError, UnknownName
 
 SCHEME = "hf://"
@@ -20,10 +23,10 @@ def is_saved_dataset(folder: Path) -> bool:
 
 
 def read_huggingface(source: str, *, label: str | None = None, captions: Sequence[str] | None = None) -> Items:
-    """The rows of a dataset; pictures stay encoded and are read when wanted.
+    """The rows of a dataset; pictures stay encoded and are read when they are needed.
 
     Args:
-        source: `hf://owner/name`, with `/configuration` and `#split` where wanted, or a folder that `datasets` saved
+        source: `hf://owner/name`, with `/configuration` and `#split` if need be, or a folder that `datasets` saved
             in place of the name. All splits by default, and in the column split; one split alone is not in it.
         label: column of classes; by default `label`, or the only one of type ClassLabel.
         captions: columns of texts, as in a table.
@@ -33,13 +36,13 @@ def read_huggingface(source: str, *, label: str | None = None, captions: Sequenc
         SourceError: cannot be loaded, has no column of pictures, or a split that is none of train, val and test.
         UnknownName: no such split or column.
     """
-    name, _, wanted = source.removeprefix(SCHEME).partition("#")
+    name, _, chosen = source.removeprefix(SCHEME).partition("#")
     datasets = _datasets()
     splits = _load(datasets, name)
-    if wanted not in ("", "all"):
-        if wanted not in splits:
-            raise UnknownName("split", wanted, splits)
-        splits = {wanted: splits[wanted]}
+    if chosen not in ("", "all"):
+        if chosen not in splits:
+            raise UnknownName("split", chosen, splits)
+        splits = {chosen: splits[chosen]}
     if len(splits) > 1 and not all(map(split_name, splits)):
         raise SourceError(
             f"{source}: its splits {', '.join(splits)} are not only train, val and test: choose one, as in "
@@ -82,7 +85,7 @@ class _EncodedPicture:
         if cell.get("bytes") is not None:
             return cell["bytes"]
         if cell.get("path"):
-            return Path(cell["path"]).read_bytes()
+            return read_file(cell["path"])
         raise FileNotFoundError("this row holds no picture")
 
 
@@ -117,6 +120,21 @@ def _load(datasets: ModuleType, name: str) -> dict[str, Any]:
             loaded = datasets.load_dataset("/".join(parts[:2]), "/".join(parts[2:]) or None)
     except Exception as error:
         raise SourceError(
-            f"{SCHEME}{name}: {error}; wanted {SCHEME}owner/name as on the Hub, or a folder that datasets saved"
+            f"{SCHEME}{name}: {error}; expected {SCHEME}owner/name as on the Hub, or a folder that datasets saved"
         ) from error
     return dict(loaded) if isinstance(loaded, dict) else {str(loaded.split or "all"): loaded}
+
+
+def _applies(source: Any) -> bool:
+    path = as_path(source)
+    return path is not None and (str(source).startswith(SCHEME) or is_saved_dataset(path))
+
+
+def _read(source: str | Path, columns: ColumnNames) -> Items:
+    if columns.path is not None:
+        raise SourceError(f"{source}: the column of pictures is the one of type Image: leave path_column out")
+    name = str(source) if str(source).startswith(SCHEME) else str(Path(source).expanduser().resolve())
+    return read_huggingface(name, label=columns.label, captions=columns.captions)
+
+
+SOURCE = Source(f"{SCHEME}owner/name", _applies, _read, order=20)

@@ -71,9 +71,9 @@ def test_a_missing_path_suggests_near_ones(pets: Path) -> None:
     [
         ("a.zip", "is an archive: unpack it"),
         ("a.tar.gz", "is an archive: unpack it"),
-        ("a.JPG", "is one picture: name the folder"),
-        ("a.txt", r"wanted a folder, a table \(\.csv, \.tsv, \.jsonl, \.parquet\) or hf://owner/name"),
-        ("a", "wanted a folder"),
+        ("a.xlsx", "is a workbook: save the sheet as CSV"),
+        ("a.txt", r"is no table that can be read: expected one of \.csv, \.tsv, \.jsonl, \.ndjson, \.json, \.parquet"),
+        ("a", "is no table that can be read"),
     ],
 )
 def test_other_files_are_refused_with_a_way_out(tmp_path: Path, name: str, message: str) -> None:
@@ -83,7 +83,7 @@ def test_other_files_are_refused_with_a_way_out(tmp_path: Path, name: str, messa
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="found nothing; wanted pictures"):
+    with pytest.raises(SourceError, match="found nothing; expected pictures"):
         read_items(tmp_path)
 
 

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from nearkin.data.table import Table, read_table
+from nearkin.data.tables import Table, read_table
 from nearkin.errors import SourceError
 
 
@@ -75,16 +75,16 @@ def test_parquet(tmp_path: Path) -> None:
     [
         ("a.csv", "", "row 1 is empty"),
         ("a.csv", "path,label\n", "holds no rows"),
-        ("a.csv", "path,path\na,b\n", "two columns have the same name: path, path"),
-        ("a.csv", "path,text\na,b\nc,d,e\n", r"row 3: 3 cells; wanted 2 as in row 1 \(a text that holds ',' needs"),
-        ("a.tsv", "path\ttext\na\n", "row 2: 1 cells; wanted 2"),
-        ("a.csv", 'path,text\na,"b" c\n', "row 2: .*mend its quotes"),
-        ("a.csv", 'path,text\na,"b\n', "row 2: .*mend its quotes"),
-        ("a.csv", b"path,label\na,b\nc,caf\xe9\n", "row 3 is not in UTF-8"),
-        ("a.jsonl", '{"path": "a"}\n{"path"}\n', "row 2: wanted a JSON object"),
-        ("a.jsonl", "[1, 2]\n", "row 1: wanted a JSON object"),
+        ("a.csv", "path,path\na,b\n", "two columns have the same name: path"),
+        ("a.csv", "path,text\na,b\nc,d,e\n", r"row 3: 3 cells; expected 2 as in row 1 \(a text that holds ',' needs"),
+        ("a.tsv", "path\ttext\na\n", "row 2: 1 cells; expected 2"),
+        ("a.csv", 'path,text\na,"b" c\n', "row 2: .*correct its quotes"),
+        ("a.csv", 'path,text\na,"b\n', "row 2: .*correct its quotes"),
+        ("a.csv", "path,label\na,b\nc,这是一张图片\n".encode("gbk"), "row 3 is not in UTF-8: save the table as UTF-8"),
+        ("a.jsonl", '{"path": "a"}\n{"path"}\n', "row 2: expected a JSON object"),
+        ("a.jsonl", "[1, 2]\n", "row 1: expected a JSON object"),
         ("a.parquet", "no Parquet", "cannot be read"),
-        ("a.csv", "path,text\n" + "a,b,c\n" * 8, "row 2: 3 cells; .*row 6: 3 cells; and 3 more faults; wanted 2"),
+        ("a.csv", "path,text\n" + "a,b,c\n" * 8, "row 2: 3 cells; .*row 6: 3 cells; and 3 more faults; expected 2"),
     ],
 )
 def test_faults_are_named(tmp_path: Path, name: str, content: str | bytes, message: str) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nearkin.data.huggingface import read_huggingface
 from nearkin.data.images import Preprocessing
 from nearkin.data.pixel_cache import PixelCache
+from nearkin.data.sources.huggingface import read_huggingface
 from nearkin.errors import PictureError, SourceError, UnknownName
 
 datasets = pytest.importorskip("datasets")
@@ -116,4 +116,4 @@ def test_what_cannot_be_loaded_says_why() -> None:
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
     last = ran.stderr.strip().splitlines()[-1]
     assert last.startswith("nearkin.errors.SourceError: hf://nobody/nothing: ")
-    assert "wanted hf://owner/name as on the Hub" in last
+    assert "expected hf://owner/name as on the Hub" in last

@@ -1,0 +1,55 @@
+"""Names and texts in the one form that every table, gallery and terminal can hold: valid Unicode, composed (NFC)."""
+
+import re
+import unicodedata
+
+# Python's stand-ins for bytes that are not UTF-8 (dc80 to dcff), and halves of a pair in JSON.
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+# What storage devices and operating systems leave beside pictures. Names that begin with a dot are passed over anyway.
+_LITTER = frozenset(
+    (
+        *("@eadir", "@recycle", "@recently-snapshot", "@sharebin", "@tmp", "@__thumb", "@__qini"),
+        *("#recycle", "#snapshot", "~snapshot", "lost+found", "lost.dir", "found.000"),
+        *("__macosx", "network trash folder", "temporary items"),
+        *("$recycle.bin", "$recycle", "system volume information"),
+        *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini"),
+    )
+)
+
+
+def printable(text: str) -> str:
+    r"""The text with an escape such as \xef for each byte that is not UTF-8.
+
+    Example:
+        >>> printable("caf\udce9.png")
+        'caf\\xe9.png'
+    """
+    if text.isascii():
+        return text
+    return _SURROGATES.sub(_escape, text)
+
+
+def plain_text(text: str) -> str:
+    r"""`printable`, and both Unicode forms of a letter as one.
+
+    Example:
+        >>> plain_text("e\u0301") == plain_text("\u00e9")
+        True
+    """
+    return text if text.isascii() else unicodedata.normalize("NFC", printable(text))
+
+
+def is_litter(name: str) -> bool:
+    """Whether a file or folder of this name belongs to a device or system, and to no collection of pictures.
+
+    Example:
+        >>> [is_litter(name) for name in ("@eaDir", "._1.png", "Thumbs.db", "cat")]
+        [True, True, True, False]
+    """
+    return name.startswith(".") or name.lower() in _LITTER
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"

@@ -1,0 +1,101 @@
+"""A picture: where its encoded bytes lie, and what keeps them from being read."""
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nearkin.data.names import printable
+from nearkin.errors import PictureError
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Where one encoded picture lies, and how to get its bytes.
+
+    Args:
+        uri: path of a file, or any other name that tells it from all others, such as `hf://name/split#row`. It is kept
+            as valid Unicode: bytes of a file's name that are not UTF-8 become escapes such as \\xef.
+        read_bytes: returns the encoded bytes; None for a file.
+    """
+
+    uri: str
+    read_bytes: Callable[[], bytes] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.uri.isascii() and (uri := printable(self.uri)) != self.uri:
+            if self.read_bytes is None:
+                object.__setattr__(self, "read_bytes", FileBytes(self.uri))
+            object.__setattr__(self, "uri", uri)
+
+    def read(self) -> bytes:
+        """The encoded bytes.
+
+        Raises:
+            PictureError: missing, not a regular file, or not readable.
+        """
+        try:
+            return read_file(self.uri) if self.read_bytes is None else self.read_bytes()
+        except OSError as error:
+            raise PictureError(f"{self.uri}: {error.strerror or error}") from error
+        except ValueError as error:  # A name with a zero byte; or a PictureError without the picture's name.
+            raise PictureError(f"{self.uri}: {str(error).removeprefix(f'{self.uri}: ')}") from error
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A picture that was skipped, and why."""
+
+    uri: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.uri}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class FileBytes:
+    """Reads a file of any name."""
+
+    path: str
+
+    def __call__(self) -> bytes:
+        return read_file(self.path)
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Says why a picture cannot be read, where that is known before."""
+
+    reason: str
+
+    def __call__(self) -> bytes:
+        raise PictureError(self.reason)
+
+
+def read_file(path: str) -> bytes:
+    """The bytes of a regular file; a pipe, a device or a folder is never opened.
+
+    Raises:
+        PictureError: it is something else.
+        OSError: missing, or not readable.
+    """
+    if kind := not_a_file(os.stat(path).st_mode):  # noqa: PTH116
+        raise PictureError(f"{kind}, not a file")
+    return Path(path).read_bytes()
+
+
+def not_a_file(mode: int) -> str:
+    """What an entry of the file system is if it is not a regular file ("a named pipe"); "" if it is one."""
+    if stat.S_ISREG(mode):
+        return ""
+    return next((kind for is_kind, kind in _KINDS if is_kind(mode)), "a special file")
