@@ -12,6 +12,7 @@ import nearkin
 SOURCE = Path(nearkin.__file__).parent
 LAYERS = (
     "errors",
+    "serialise",
     "arrays",
     "arrow",
     "progress",

@@ -44,7 +44,7 @@ def test_look_change_and_export(place: Path, tmp_path: Path) -> None:
     assert (item["label"], item["captions"], item["metadata"]) == ("mug", ["a", "b"], {"folder": "cat", "price": 3.5})
     found = answer("search", place, "#2", "--where", "label = 'mug'", "--offset", 1)[0]["hits"]
     assert [hit["id"] for hit in found] == [1]
-    assert "no hit" in run("search", place, "#2", "--threshold", 1.5).stdout
+    assert "no hit" in run("search", place, "#2", "--threshold", 1.5).stderr
     assert answer("gallery", "delete", place, "--where", "price > 3") == {
         "gallery": str(place), "deleted": 2, "items": 2,
     }  # fmt: skip

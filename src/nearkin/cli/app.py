@@ -1,5 +1,6 @@
 """The program `nearkin`: finds its commands, and prints help as plain text."""
 
+import sys
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -8,11 +9,15 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import nearkin
+from nearkin.cli.terminal import discard
 from nearkin.registry import module_names
 
 PACKAGE = "nearkin.cli.commands"
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+# Exit codes that a shell expects where Ctrl-C, or a closed pipe, ended a program.
+INTERRUPTED, PIPE_CLOSED = 130, 141
 
 # Characters of a command's first sentence in the list of commands: all of it.
 WHOLE = 500
@@ -53,6 +58,18 @@ class CommandFiles(PlainGroup):
         if cmd_name not in self.commands:
             self.commands[cmd_name] = _built(cmd_name)
         return self.commands[cmd_name]
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            kept = getattr(command_module(ctx.invoked_subcommand), "KEPT", "nothing is left half done")
+            print(f"\nnearkin: stopped; {kept}", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            # The reader of the output, such as `head`, has seen enough.
+            discard(sys.stdout)
+            raise typer.Exit(PIPE_CLOSED) from None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and self.get_command(ctx, args[0]) is None:

@@ -1,11 +1,16 @@
-"""What commands print: answers on standard output, status on standard error."""
+"""What commands print: answers on standard output, all else on standard error. The only JSON and the only tables.
 
-import json
+At a terminal a table has borders and folds long text. Into a file or pipe it is plain text with a line for each row,
+never folded or cut, so that grep, cut and xargs can work with it.
+"""
+
+import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
+from nearkin.cli.terminal import json_for
+from nearkin.serialise import json_text
 
 if TYPE_CHECKING:
     from nearkin.data.items import Broken
@@ -19,43 +24,122 @@ SHOWN_SKIPPED = 5
 # Columns of names, not numbers.
 _NAMES = ("metric", "name")
 
+# Whether --quiet was given.
+quiet: ContextVar[bool] = ContextVar("quiet", default=False)
+
 
 def status(message: str) -> None:
-    """A line on standard error, for people who watch."""
-    Console(stderr=True).print(message, highlight=False, markup=False, soft_wrap=True)
+    """A line on standard error about what is done, for people who watch; not with --quiet."""
+    if not quiet.get():
+        warn(message)
+
+
+def next_step(message: str) -> None:
+    """The last line of a command, which says what to do next; not with --quiet."""
+    status(f"next: {message}")
+
+
+def warn(message: str) -> None:
+    """A line on standard error that matters to everyone."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def print_json(value: Any, *, one_line: bool = False) -> None:
+    """Any result as JSON; as one line if many follow each other. Characters that the output lacks become escapes."""
+    print(json_for(sys.stdout.encoding, json_text(value, indent=None if one_line else 2)))
 
 
 def print_report(report: "Report | SideBySide", *, as_json: bool = False) -> None:
     """An evaluation: a table with counts and notes, or JSON."""
     if as_json:
-        print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+        print_json(report)
         return
-    _print_table(report.title, report.columns, report.table(), (report.summary(), *report.notes))
+    print_table(report.title, report.columns, report.table(), (report.summary(), *report.notes))
     print_skipped(report.skipped)
 
 
 def print_comparison(comparison: "Comparison") -> None:
     """A comparison: a table, which differences are real, and notes."""
     header, *rows = comparison.table()
-    _print_table(comparison.title, header, rows, (*comparison.sentences(), *comparison.notes))
+    print_table(comparison.title, header, rows, (*comparison.sentences(), *comparison.notes))
 
 
-def _print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], lines: Sequence[str]) -> None:
-    """A table, names to the left and numbers to the right, and lines of text below."""
-    console = Console()
-    table = Table(title=title, title_justify="left")
-    for name in header:
-        table.add_column(name, justify="left" if name in _NAMES else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table, markup=False)
+def print_table(
+    title: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    lines: Sequence[str] = (),
+    *,
+    names: Sequence[str] = _NAMES,
+) -> None:
+    """A table, and lines of text below it.
+
+    Args:
+        title: printed above.
+        header, rows: texts.
+        lines: text below the table, which is never wrapped.
+        names: columns of text, to the left; numbers stand to the right.
+    """
+    left = [name in names for name in header]
+    if sys.stdout.isatty():
+        _print_bordered(title, header, rows, left)
+    else:
+        print(title)
+        for row in _aligned([header, *rows], left):
+            print(row)
     for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        print(line)
+
+
+def _print_bordered(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[bool]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    # Text keeps brackets as they are, and folding keeps all of a path, which is there to be copied.
+    table = Table(title=Text(_printable(title)), title_justify="left")
+    for name, is_text in zip(header, left, strict=True):
+        table.add_column(Text(name), justify="left" if is_text else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_printable(text)) for text in row))
+    Console().print(table)
+
+
+def _aligned(rows: Sequence[Sequence[str]], left: Sequence[bool]) -> list[str]:
+    """Rows as lines, their columns two spaces apart."""
+    shown = [[_printable(text) for text in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    return [
+        "  ".join(
+            text.ljust(width) if is_text else text.rjust(width)
+            for text, width, is_text in zip(row, widths, left, strict=True)
+        ).rstrip()
+        for row in shown
+    ]
+
+
+def tab_separated(values: Sequence[str]) -> str:
+    """Values as one line. Tabs and line breaks in them become spaces.
+
+    Example:
+        >>> tab_separated(["0.981", "cat.png", "two\\nlines"])
+        '0.981\\tcat.png\\ttwo lines'
+    """
+    return "\t".join(" ".join(value.splitlines()).replace("\t", " ") for value in values)
+
+
+def _printable(text: str) -> str:
+    """Text without control characters, which would move the cursor or change colours."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or "\udc80" <= character <= "\udcff" else " " for character in text
+    )
 
 
 def print_skipped(skipped: "Sequence[Broken]") -> None:
     """Pictures that could not be read: the first few by name, the others by number."""
     for broken in skipped[:SHOWN_SKIPPED]:
-        status(f"skipped {broken}")
+        warn(f"skipped {broken}")
     if len(skipped) > SHOWN_SKIPPED:
-        status(f"and {len(skipped) - SHOWN_SKIPPED:,} more; --json lists all")
+        warn(f"and {len(skipped) - SHOWN_SKIPPED:,} more; --json lists all")

@@ -1,6 +1,5 @@
 """`nearkin compare`: which loss suits the data, with equal budgets."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -50,7 +49,7 @@ def compare(
     Stopped at any moment, the same command goes on.
     """
     given = {name: value for name, value in locals().items() if name not in _NOT_PASSED and value is not None}
-    from nearkin.cli.output import print_comparison, status
+    from nearkin.cli.output import print_comparison, print_json, status
     from nearkin.progress import progress_bar
     from nearkin.tasks.compare.contenders import split_at_commas
     from nearkin.tasks.compare.run import compare as run
@@ -75,7 +74,7 @@ def compare(
             status("stopped: the same command goes on from here")
             raise typer.Exit(INTERRUPTED) from None
     if as_json:
-        print(json.dumps(comparison.to_dict(), indent=2, ensure_ascii=False))
+        print_json(comparison)
     else:
         print_comparison(comparison)
     status(f"report: {out / 'report.md'}   charts: {out / 'recall.png'}, {out / 'recall_against_time.png'}")

@@ -223,7 +223,6 @@ def _shown(value: Any) -> str:
 
 
 def _print_json(value: Any) -> None:
-    import json
+    from nearkin.cli.output import print_json
 
-    # Metadata may be of a type that JSON lacks, such as dates.
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    print_json(value)

@@ -1,89 +1,163 @@
 """`nearkin search`: the pictures most like a picture or words."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nearkin.cli.options import Device, GalleryPath, Json, Quiet, Threads
+
 if TYPE_CHECKING:
+    from nearkin.gallery.gallery import Gallery
     from nearkin.gallery.hits import Hit
 
 SECTION, ORDER = "Search", 50
 
 
 def search(
-    gallery: Annotated[str, typer.Argument(help="Gallery folder or URL, made by `nearkin index`.")],
+    gallery: GalleryPath,
     queries: Annotated[
         list[str],
         typer.Argument(
-            metavar="QUERY...",
-            help="Path of a picture or of a vector (.npy), words, #7 (like item 7), or a mixture: "
-            "'photo.jpg + 0.5 * \"red\" - #7'.",
+            metavar="QUERY",
+            help="Path of a picture or of a vector (.npy), words, #7 (like item 7), a mixture such as "
+            "'photo.jpg + 0.5 * \"red\" - #7', a folder of pictures, or @FILE with a query on each line. "
+            "Several are answered one after the other.",
         ),
     ],
     k: Annotated[int, typer.Option("-k", help="Hits for each query.")] = 10,
-    where: Annotated[str | None, typer.Option(help='Only items that pass this SQL filter: "price < 10".')] = None,
+    where: Annotated[
+        str | None, typer.Option(help='Only items that pass this SQL filter, such as "price < 10".')
+    ] = None,
     threshold: Annotated[float | None, typer.Option(help="Only hits with this score or more.")] = None,
-    offset: Annotated[int, typer.Option(help="Leave out so many of the best: the hits of earlier pages.")] = 0,
+    offset: Annotated[int, typer.Option(help="Skip this many of the best hits (for paging).")] = 0,
     honest: Annotated[
-        bool, typer.Option("--honest", help="Only hits that reach the model's calibrated threshold; maybe none.")
+        bool, typer.Option("--honest", help="Only hits that reach the model's calibrated threshold, maybe none.")
     ] = False,
     far: Annotated[
-        float | None, typer.Option(help="False accept rate of the threshold of --honest [the calibration's].")
+        float | None,
+        typer.Option(help="False accept rate of that threshold; implies --honest [0.001, or the lowest supported]."),
     ] = None,
-    sheet: Annotated[
-        Path | None, typer.Option(help="Draw queries and hits into this picture, such as out.png.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    sheet: Annotated[Path | None, typer.Option(help="Draw queries and hits into a picture, such as out.png.")] = None,
+    paths: Annotated[bool, typer.Option("--paths", help="Print the paths of the hits only, one on each line.")] = False,
+    threads: Threads = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
-    """Find the pictures most like a picture or words, best first."""
-    import json
-    from dataclasses import asdict
+    """Find the pictures most like a picture or words, best first.
 
-    from nearkin.cli.output import status
+    Into a file or pipe each hit is a line of query, rank, score, id, path, label and captions, separated by tabs.
+    """
+    from nearkin.cli.options import to_device, use_threads
+    from nearkin.cli.output import next_step, print_json, status
+    from nearkin.errors import InvalidInput
+    from nearkin.files import check_output
+
+    if paths and as_json:
+        raise InvalidInput("--paths and --json: choose one")
+    if sheet is not None:
+        sheet = check_output(sheet, "--sheet", suffixes=sheet_suffixes())
+    use_threads(threads)
     from nearkin.gallery.gallery import Gallery
 
     opened = Gallery.open(gallery)
+    asked = [query for given in queries for query in expanded(given)]
+    if device != "auto":
+        to_device(opened.encoder, device)
+    if honest or far is not None:
+        status(chance_line(opened, far, filtered=where is not None))
     found = opened.search_many(
-        queries, k, where=where, threshold=threshold, offset=offset, honest=far if far is not None else honest
+        asked, k, where=where, threshold=threshold, offset=offset, honest=far if far is not None else honest
     )
-    answers = list(zip(queries, found, strict=True))
+    answers = list(zip(asked, found, strict=True))
+    if as_json:
+        print_json([{"query": query, "hits": list(hits)} for query, hits in answers])
+    elif paths:
+        for _, hits in answers:
+            for hit in hits:
+                print(hit.uri)
+    else:
+        for query, hits in answers:
+            print_hits(query, hits, first=offset + 1)
     if sheet is not None:
+        sys.stdout.flush()
         from nearkin.tasks.sheet import draw_sheet, save_sheet
 
         save_sheet(draw_sheet(opened, answers), sheet)
         status(f"contact sheet: {sheet}")
-    if as_json:
-        listed = [{"query": query, "hits": [asdict(hit) for hit in hits]} for query, hits in answers]
-        # Metadata may be of a type that JSON lacks, such as dates.
-        print(json.dumps(listed, ensure_ascii=False, indent=2, default=str))
-        return
-    for query, hits in answers:
-        print_hits(query, hits, first=offset + 1)
+    elif not as_json and not paths:
+        next_step("--sheet hits.png shows the hits as pictures; `#ID` as a query finds more like that hit")
+
+
+def expanded(query: str) -> list[str]:
+    """The queries that one argument stands for: the pictures of a folder, the lines of an @FILE, or itself.
+
+    Raises:
+        InvalidInput: no such file of queries, or none in it.
+        SourceError: no pictures in the folder.
+    """
+    from nearkin.errors import InvalidInput
+
+    if query.startswith("@"):
+        try:
+            text = Path(query[1:]).read_text(encoding="utf-8-sig", errors="surrogateescape")
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InvalidInput(
+                f"'{query}': cannot read a list of queries from '{query[1:]}': {reason}; to search for words that "
+                "begin with @, put them in double quotes within the quotes of the shell: '\"@home\"'"
+            ) from error
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if not lines:
+            raise InvalidInput(f"'{query}': no queries in '{query[1:]}': expected one on each line")
+        return lines
+    if query and Path(query).is_dir():
+        from nearkin.data.sources import read_items
+
+        return list(read_items(query).uris)
+    return [query]
+
+
+def chance_line(gallery: "Gallery", far: float | None, *, filtered: bool) -> str:
+    """Which threshold `--honest` uses, and how many hits chance alone explains."""
+    threshold = gallery.encoder.checked_calibration().threshold(far)  # type: ignore[attr-defined]
+    source = "" if far is not None else ", the model's default"
+    items = f"{len(gallery):,} items"
+    count = f"{'at most ' if filtered else ''}about {threshold.far * len(gallery):.2g}"
+    return (
+        f"threshold {threshold.score:.3f}: false accept rate {threshold.far:g}{source}; of {items} "
+        f"{count} pass by chance alone, for each query"
+    )
+
+
+def sheet_suffixes() -> tuple[str, ...]:
+    """File types that a contact sheet can be written as."""
+    return (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
 
 def print_hits(query: str, hits: "Sequence[Hit]", *, first: int = 1) -> None:
-    """A table of hits, best first; the first one has this rank."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    """The hits of a query, best first: a table at a terminal, else a line for each; the first one has this rank."""
+    from nearkin.cli.output import print_table, status, tab_separated
 
     if not hits:
-        Console().print(Text(f"{query}: no hit"))
+        status(f"{query}: no hit")
         return
-    table = Table(title=Text(query), title_justify="left")
-    table.add_column("rank", justify="right")
-    table.add_column("score", justify="right")
+    if not sys.stdout.isatty():
+        for rank, hit in enumerate(hits, start=first):
+            facts = (str(rank), f"{hit.score:.4f}", str(hit.id), hit.uri, hit.label or "", " · ".join(hit.captions))
+            print(tab_separated((query, *facts)))
+        return
     columns = {
+        "rank": [str(rank) for rank, _ in enumerate(hits, start=first)],
+        "score": [f"{hit.score:.3f}" for hit in hits],
+        "id": [f"#{hit.id}" for hit in hits],
         "label": [hit.label or "" for hit in hits],
         "caption": [" · ".join(hit.captions) for hit in hits],
         "path": [hit.uri for hit in hits],
     }
     shown = {name: texts for name, texts in columns.items() if any(texts)}
-    for name in shown:
-        # Folded and not cut, for a path is there to be copied.
-        table.add_column(name, overflow="fold")
-    for rank, (hit, *texts) in enumerate(zip(hits, *shown.values(), strict=True), start=first):
-        table.add_row(str(rank), f"{hit.score:.3f}", *map(Text, texts))
-    Console().print(table)
+    rows = list(zip(*shown.values(), strict=True))
+    print_table(query, tuple(shown), rows, names=("label", "caption", "path"))

@@ -1,0 +1,94 @@
+"""Options that several commands share: the same name, meaning and help everywhere."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nearkin.cli import output
+
+if TYPE_CHECKING:
+    from nearkin.encoders.encoder import Encoder
+
+
+def _set_quiet(given: bool) -> bool:
+    output.quiet.set(given)
+    return given
+
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="Model or run folder, or a model's name on the Hub.")]
+Data = Annotated[
+    str, typer.Argument(metavar="DATA", help="Folder tree, table (CSV, TSV, Parquet, JSON lines) or hf:// dataset.")
+]
+GalleryPath = Annotated[str, typer.Argument(metavar="GALLERY", help="Gallery folder, or URL such as s3://bucket/shop.")]
+Label = Annotated[str | None, typer.Option(help="Label column. 'path': a picture's whole folder below DATA.")]
+CaptionColumn = Annotated[list[str] | None, typer.Option(help="Caption column; may be given several times.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at a broken picture instead of skipping it.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", callback=_set_quiet, help="Print the answer, warnings and errors; nothing else."),
+]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads to use [all].", rich_help_panel="Machine")]
+Device = Annotated[
+    str, typer.Option(help="auto, cpu or cuda. auto: the GPU if there is one.", rich_help_panel="Machine")
+]
+
+
+def use_threads(threads: int | None) -> None:
+    """Limit the CPU threads of everything that is imported from now on, and of torch if it is there already."""
+    import os
+    import sys
+
+    if threads is None:
+        return
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    torch: Any = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(threads)
+
+
+def load_encoder(model: str | Path, *, threads: int | None = None, device: str = "auto") -> "Encoder":
+    """The encoder of a model, on the device that was asked for.
+
+    Raises:
+        ArtefactError: there is no model.
+        InvalidInput: no such device here.
+    """
+    use_threads(threads)
+    check_device(device)
+    from nearkin.encoders.encoder import Encoder
+
+    return to_device(Encoder.from_pretrained(model), device)
+
+
+def to_device(encoder: Any, device: str) -> Any:
+    """The encoder on a device.
+
+    Raises:
+        InvalidInput: no such device here.
+    """
+    check_device(device)
+    if device == "cpu" or not hasattr(encoder, "to"):
+        return encoder
+    import torch
+
+    from nearkin.errors import InvalidInput
+
+    if torch.cuda.is_available():
+        return encoder.to("cuda")
+    if device == "cuda":
+        raise InvalidInput("--device cuda: torch finds no GPU here; leave the option out, or say cpu")
+    return encoder
+
+
+def check_device(device: str) -> None:
+    """Refuses a device that does not exist anywhere.
+
+    Raises:
+        UnknownName: neither auto, cpu nor cuda.
+    """
+    from nearkin.errors import UnknownName
+
+    if device not in ("auto", "cpu", "cuda"):
+        raise UnknownName("device", device, ("auto", "cpu", "cuda"))
