@@ -1,4 +1,4 @@
-"""Faults for the losses over pairs and triplets, and over pictures and texts: what `mutants_losses.py` puts in.
+"""Faults for the losses over pairs and triplets, and over pictures and texts: what `mutants.py losses` puts in.
 
 file -> the tests that must see its faults, and its faults: what stands there, what stands there instead.
 """
