@@ -99,7 +99,7 @@ def test_reindex(place: Path, tmp_path: Path) -> None:
     [
         (("delete",), "which items"),
         (("delete", "--id", 99), "no item has the id 99"),
-        (("delete", "--where", "label ="), "slip at position 8"),
+        (("delete", "--where", "label ="), "syntax error at position 8"),
         (("update", "--set", "label", "--id", 1), "wanted COLUMN=VALUE"),
         (("update", "--set", "lable=x", "--id", 1), "did you mean label"),
         (("update", "--set", "captions=[x", "--id", 1), r"'captions=\[x': \[x is no value in YAML"),

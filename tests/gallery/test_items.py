@@ -80,7 +80,7 @@ def test_ids_are_never_given_twice(gallery: Gallery) -> None:
         (None, None, "which items"),
         ([1], "true", "which items"),
         ([1, 77, 78], None, r"no item has the id 77 .2 ids are unknown"),
-        (None, "price >", "slip at position 8"),
+        (None, "price >", "syntax error at position 8"),
         (None, "prize > 1", "did you mean price"),
     ],
 )

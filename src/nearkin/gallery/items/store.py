@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 from jaxtyping import Float, Int
 
 from nearkin.arrow import import_pandas_for
-from nearkin.errors import ArtefactError
-from nearkin.gallery.filters import checked_filter, fails_on_a_row
+from nearkin.errors import ArtefactError, InvalidInput
+from nearkin.gallery.filters import checked_filter, fails_on_an_item
 from nearkin.gallery.items.columns import ENCODER_KEY, ID, NEXT_VECTOR, VECTOR, item_schema, shown_names
 from nearkin.gallery.lance import lance
 
@@ -122,15 +122,10 @@ class Snapshot:
     ) -> Iterator[pa.RecordBatch]:
         """These columns of the rows that pass a filter, batch by batch, in order."""
         condition = None if where is None else self.condition(where)
-        with lance_errors():
-            try:
-                yield from self._dataset.to_batches(
-                    columns=list(columns), filter=condition, batch_size=size, scan_in_order=True
-                )
-            except pa.ArrowInvalid as error:
-                if where is None or "LanceError" in str(error):
-                    raise
-                raise fails_on_a_row(where, error) from error
+        with _filter_errors(where):
+            yield from self._dataset.to_batches(
+                columns=list(columns), filter=condition, batch_size=size, scan_in_order=True
+            )
 
     def ids_where(self, where: str) -> Int[np.ndarray, " n"]:
         """Ids of the items that pass a filter.
@@ -142,8 +137,18 @@ class Snapshot:
         return np.concatenate([np.empty(0, np.int64), *parts])
 
     def condition(self, where: str) -> str:
-        """The filter in a form that Lance may be given, checked."""
-        return checked_filter(where, shown_names(self.schema), self._complaint)
+        """The filter in a form that Lance may be given, checked.
+
+        Raises:
+            InvalidInput, UnknownName: as in `checked_filter`; the filter computes what has no value for an item.
+        """
+        checked = checked_filter(where, {name: self.schema.field(name).type for name in shown_names(self.schema)})
+        for guard in checked.guards:
+            with _filter_errors(where):
+                count = self._dataset.count_rows(filter=guard.sql)
+            if count:
+                raise InvalidInput(f'where "{where}": {guard.reason} ({count:,} item{"s" if count > 1 else ""})')
+        return checked.sql
 
     @property
     def identity(self) -> str:
@@ -176,12 +181,18 @@ class Snapshot:
             start += len(batch)
         return vectors
 
-    def _complaint(self, condition: str) -> str | None:
+
+@contextmanager
+def _filter_errors(where: str | None) -> Iterator[None]:
+    """What a filter fails at, such as a text that is no number; else Lance's own errors."""
+    with lance_errors():
         try:
-            self._dataset.scanner(columns=[ID], filter=condition).explain_plan()
+            yield
+        # ValueError is how Lance refuses a filter, ArrowInvalid how one fails on a row.
         except ValueError as error:
-            return str(error)
-        return None
+            if where is None or "LanceError(IO)" in str(error):
+                raise
+            raise fails_on_an_item(where, error) from error
 
 
 def _changed_at(folder: Path) -> int | None:
