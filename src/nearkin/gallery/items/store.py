@@ -21,7 +21,7 @@ from jaxtyping import Float, Int
 
 from nearkin.arrow import import_pandas_for
 from nearkin.errors import ArtefactError, InvalidInput
-from nearkin.gallery.filters import checked_filter, fails_on_an_item
+from nearkin.gallery.filters.condition import checked_filter, fails_on_an_item
 from nearkin.gallery.items.columns import ENCODER_KEY, ID, NEXT_VECTOR, VECTOR, item_schema, shown_names
 from nearkin.gallery.lance import lance
 
