@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-import pyarrow as pa
-
+from nearkin.arrow import pa
 from nearkin.errors import InvalidInput, UnknownName
 from nearkin.gallery.filters import values
 from nearkin.gallery.filters.functions import ALIASES, FUNCTIONS, Function, kinds_fit, known_functions

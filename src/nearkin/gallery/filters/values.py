@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
-import pyarrow as pa
+from nearkin.arrow import pa
 
 # What a part of a filter is. "moment" is a timestamp with a time zone; a list is named by what it holds.
 Kind = Literal["int", "float", "text", "bool", "date", "timestamp", "moment", "texts", "numbers", "null", "other"]
