@@ -17,7 +17,8 @@ import numpy as np
 from nearkin.evaluation import bootstrap_mean, bootstrap_runs, cross_modal, few_shot, retrieval, verification
 from nearkin.evaluation.metrics.all_pairs import verification_all_pairs
 from nearkin.evaluation.metrics.clustering import clustering
-from nearkin.similarity.clustering import agglomerate, k_means
+from nearkin.similarity.clustering.average_linkage import average_linkage
+from nearkin.similarity.clustering.k_means import k_means
 
 
 def values(runs: int) -> None:
@@ -145,7 +146,7 @@ def clustering_(runs: int) -> None:
     for classes in (20, 60):
         for name, make in (
             ("k-means", lambda v, k: k_means(v, k)),
-            ("agglomerative", lambda v, k: agglomerate(v, clusters=k)),
+            ("agglomerative", lambda v, k: average_linkage(v, clusters=k)),
         ):
             figures = []
             for run in range(runs):

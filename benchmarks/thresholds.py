@@ -29,8 +29,8 @@ from nearkin.data.items import Items
 from nearkin.data.pairs import Pairs
 from nearkin.data.sources import read_items
 from nearkin.encoders.encoder import Encoder
+from nearkin.encoders.raw_pixels import raw_pixels
 from nearkin.evaluation.metrics.verification import verification
-from nearkin.evaluation.runner import raw_pixels
 from nearkin.intervals.dyadic import Overlapping
 
 FOLD = 600  # pairs in a fold of LFW

@@ -9,8 +9,8 @@ import numpy as np
 from nearkin.data.images import stream_pixels
 from nearkin.data.items import Items
 from nearkin.encoders.encoder import Encoder
+from nearkin.encoders.raw_pixels import raw_pixels
 from nearkin.evaluation import few_shot, retrieval
-from nearkin.evaluation.runner import raw_pixels
 
 
 def judge_few_shot(

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nearkin.encoders.raw_pixels import raw_pixels
 from nearkin.encoders.training_hashes import TrainingSketch, hash_names, hash_pixels, look_bits
 from nearkin.errors import ArtefactError
 from nearkin.evaluation.leakage import check_data, sampled_rows, sketch_of
-from nearkin.evaluation.runner import raw_pixels
 
 
 def draw(count, seed=0):

@@ -26,7 +26,7 @@ def report():
 def test_table_shows_shares_in_per_cent_and_ranks_as_they_are(report):
     assert report.columns == ["metric", "value [95 % interval]", "raw pixels", "chance"]
     assert report.table() == [
-        ["recall@1", "73.1 % [70.0, 76.0]", "25.0 %", "-"],
+        ["recall@1", "73.1 % [70.0, 76.0]", "25.0 % [20.0, 30.0]", "-"],
         ["map@r", "50.0 %", "-", "-"],
         ["text_to_image/median_rank", "12.5 [10, 14]", "-", "-"],
     ]
@@ -38,7 +38,7 @@ def test_markdown_holds_table_counts_and_notes(report):
         "",
         "| metric | value [95 % interval] | raw pixels | chance |",
         "|---|---|---|---|",
-        "| recall@1 | 73.1 % [70.0, 76.0] | 25.0 % | - |",
+        "| recall@1 | 73.1 % [70.0, 76.0] | 25.0 % [20.0, 30.0] | - |",
         "| map@r | 50.0 % | - | - |",
         "| text_to_image/median_rank | 12.5 [10, 14] | - | - |",
         "",

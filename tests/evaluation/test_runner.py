@@ -1,12 +1,20 @@
 import numpy as np
 import pytest
 
+from nearkin.encoders.raw_pixels import raw_pixels
 from nearkin.errors import InvalidInput
 from nearkin.evaluation.metrics.cross_modal import cross_modal
 from nearkin.evaluation.metrics.retrieval import retrieval, retrieval_by_chance
-from nearkin.evaluation.protocols import Contestant, Subject
-from nearkin.evaluation.runner import judge, judge_several, raw_pixels
+from nearkin.evaluation.protocol import Embeddings, GroundTruth
+from nearkin.evaluation.runner import quick_settings, run_protocols
+from nearkin.evaluation.settings import EvaluationSettings
 from nearkin.intervals.bootstrap import Figure
+
+
+def judge(title, images, *, texts=None, raw=None, notes=(), seed=0, chance=True, **truth):
+    baselines = {} if raw is None else {"raw pixels": Embeddings(raw)}
+    models, settings = {title: Embeddings(images, texts)}, quick_settings(seed=seed, chance=chance)
+    return run_protocols(models, GroundTruth(**truth), settings, baselines=baselines, notes=notes).reports[0]
 
 
 @pytest.fixture
@@ -106,7 +114,9 @@ def test_what_was_asked_for_and_cannot_be_done(data):
     images, labels, *_ = data
 
     def ask(*protocols):
-        return judge_several({"x": Contestant(images)}, Subject(labels), {}, protocols, asked=True, chance=False)
+        return run_protocols(
+            {"x": Embeddings(images)}, GroundTruth(labels), EvaluationSettings(protocols, chance=False)
+        )
 
     report = ask("retrieval", "few_shot").reports[0]
     assert list(report.figures) == ["retrieval"]
@@ -121,6 +131,6 @@ def test_what_was_asked_for_and_cannot_be_done(data):
 
 
 def test_retrieval_without_a_right_answer_was_asked_for():
-    contestants, subject = {"x": Contestant(np.eye(3))}, Subject(np.arange(3))
+    models, truth = {"x": Embeddings(np.eye(3))}, GroundTruth(np.arange(3))
     with pytest.raises(InvalidInput, match=r"retrieval \(no query has a right answer\)"):
-        judge_several(contestants, subject, {}, ["retrieval"], asked=True)
+        run_protocols(models, truth, EvaluationSettings(["retrieval"]))

@@ -9,7 +9,7 @@ import pytest
 from nearkin.evaluation import fit_calibration
 from nearkin.evaluation.report import Report
 from nearkin.intervals.bootstrap import Figure
-from nearkin.report.diagnostics import gather_evidence
+from nearkin.report.diagnostics import diagnose
 from nearkin.report.page import PageContent, render_page, shown_rows
 from nearkin.report.plots import Axis, Plot, reliability_plot
 from tests.drawn_classes import draw_classes
@@ -23,13 +23,13 @@ def people():
 
 
 @pytest.fixture(scope="module")
-def evidence(people):
+def diagnostics(people):
     vectors, ids = people
-    return gather_evidence(vectors, ids, NAMES, raw=vectors[:, :4])
+    return diagnose(vectors, ids, NAMES, raw=vectors[:, :4])
 
 
 @pytest.fixture(scope="module")
-def page(people, evidence):
+def page(people, diagnostics):
     report = Report(
         "model on people",
         {
@@ -40,10 +40,10 @@ def page(people, evidence):
         {"pictures": 48, "skipped": 0},
         notes=("A <note>.",),
     )
-    rows = shown_rows(evidence)
+    rows = shown_rows(diagnostics)
     content = PageContent(
         facts={"model": "m-1", "command": "nearkin evaluate a b"},
-        evidence=evidence,
+        diagnostics=diagnostics,
         calibration=fit_calibration(*people, fingerprint="m-1"),
         thumbnails=dict.fromkeys(rows, "data:image/jpeg;base64,AA=="),
         captions={row: NAMES[people[1][row]] for row in range(48)},
@@ -99,50 +99,50 @@ def test_plots_in_the_page_are_xml(page):
 
 
 def test_a_page_without_labels():
-    evidence = gather_evidence(np.eye(5), np.full(5, -1), [])
-    assert (evidence.curve, evidence.classes, evidence.false_accepts) == (None, (), ())
+    diagnostics = diagnose(np.eye(5), np.full(5, -1), [])
+    assert (diagnostics.curve, diagnostics.classes, diagnostics.false_accepts) == (None, (), ())
     report = Report("texts", {"cross_modal": {"text_to_image/recall@1": Figure(1.0, 0.5, 1.0, 5)}})
-    page = render_page(report, PageContent({"model": "m"}, evidence, captions=dict.fromkeys(range(5), "")))
+    page = render_page(report, PageContent({"model": "m"}, diagnostics, captions=dict.fromkeys(range(5), "")))
     assert "Same or different" not in page
     assert "Nothing in the way" in page
 
 
 def test_constant_embeddings_have_a_page():
-    evidence = gather_evidence(np.ones((20, 3)), np.repeat(np.arange(5), 4), list("abcde"))
-    page = render_page(Report("c", {}), PageContent({"model": "m"}, evidence, captions=dict.fromkeys(range(20), "")))
+    diagnostics = diagnose(np.ones((20, 3)), np.repeat(np.arange(5), 4), list("abcde"))
+    page = render_page(Report("c", {}), PageContent({"model": "m"}, diagnostics, captions=dict.fromkeys(range(20), "")))
     assert "Map of" not in page
-    assert all(row.recall == 0 for row in evidence.classes)
+    assert all(row.recall == 0 for row in diagnostics.classes)
 
 
-def test_mistakes_are_the_worst_ones(people, evidence):
+def test_mistakes_are_the_worst_ones(people, diagnostics):
     vectors, ids = people
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     scores = unit @ unit.T
     different, same = ids[:, None] != ids, (ids[:, None] == ids) & ~np.eye(48, dtype=bool)
-    assert evidence.false_accepts[0].score == pytest.approx(scores[different].max(), abs=1e-6)
-    assert evidence.false_rejects[0].score == pytest.approx(scores[same].min(), abs=1e-6)
-    for mistake in evidence.false_accepts:
+    assert diagnostics.false_accepts[0].score == pytest.approx(scores[different].max(), abs=1e-6)
+    assert diagnostics.false_rejects[0].score == pytest.approx(scores[same].min(), abs=1e-6)
+    for mistake in diagnostics.false_accepts:
         assert scores[mistake.row, mistake.other] == pytest.approx(mistake.score, abs=1e-6)
         assert ids[mistake.row] != ids[mistake.other]
     np.fill_diagonal(scores, -2)
     nearest = scores.argmax(axis=1)
     wrong = np.flatnonzero(ids[nearest] != ids)
-    assert evidence.wrong_neighbours[0].score == pytest.approx(scores[wrong, nearest[wrong]].max(), abs=1e-6)
-    shown = [row for mistake in evidence.false_accepts for row in (mistake.row, mistake.other)]
+    assert diagnostics.wrong_neighbours[0].score == pytest.approx(scores[wrong, nearest[wrong]].max(), abs=1e-6)
+    shown = [row for mistake in diagnostics.false_accepts for row in (mistake.row, mistake.other)]
     assert len(set(shown)) == len(shown)
-    by_name = {row.name: row for row in evidence.classes}
+    by_name = {row.name: row for row in diagnostics.classes}
     for number, name in enumerate(NAMES):
         assert by_name[name].recall == pytest.approx(np.mean(ids[nearest[ids == number]] == number))
         assert by_name[name].times <= (ids[nearest[ids == number]] != number).sum()
-    assert [row.recall for row in evidence.classes] == sorted(row.recall for row in evidence.classes)
+    assert [row.recall for row in diagnostics.classes] == sorted(row.recall for row in diagnostics.classes)
 
 
 def test_roles_are_kept():
     vectors, ids = draw_classes(6, 4)
     is_query = np.arange(24) % 4 == 0
-    evidence = gather_evidence(vectors, ids, list("abcdef"), is_query=is_query, is_gallery=~is_query)
-    assert all(row.queries == 1 for row in evidence.classes)
-    assert all(is_query[m.row] and not is_query[m.other] for m in evidence.wrong_neighbours)
+    diagnostics = diagnose(vectors, ids, list("abcdef"), is_query=is_query, is_gallery=~is_query)
+    assert all(row.queries == 1 for row in diagnostics.classes)
+    assert all(is_query[m.row] and not is_query[m.other] for m in diagnostics.wrong_neighbours)
 
 
 def test_axes():

@@ -3,9 +3,9 @@ import pytest
 from PIL import Image
 
 from nearkin.data.items import Items, Picture
+from nearkin.encoders.raw_pixels import raw_pixels
 from nearkin.errors import InvalidInput, PictureError, SourceError, UnknownName
 from nearkin.evaluation.metrics.retrieval import retrieval
-from nearkin.evaluation.runner import raw_pixels
 from nearkin.tasks.evaluate import evaluate
 from tests.fakes import COLOURS, FakeEncoder
 
@@ -95,9 +95,9 @@ def items(folder, splits, **columns):
         (["train", "val", "test", "test"], None, 24, "Split: test."),
         (["train", "val", "val", "train"], None, 24, "Split: val."),
         (["train", "val", "val", "train"], "train", 24, "Split: train."),
-        (["train", "val", "val", "train"], "all", 48, "training pictures among them"),
-        (["train"], None, 48, "training pictures among them"),
-        ([None], None, 48, "would flatter"),
+        (["train", "val", "val", "train"], "all", 48, "training pictures included"),
+        (["train"], None, 48, "training pictures included"),
+        ([None], None, 48, "does not say what it was trained on"),
     ],
 )
 def test_split(folder, present, split, pictures, note):

@@ -14,7 +14,7 @@ from nearkin.serialise import json_text
 
 if TYPE_CHECKING:
     from nearkin.data.items import Broken
-    from nearkin.evaluation.model_comparison import SideBySide
+    from nearkin.evaluation.model_comparison import ModelComparison
     from nearkin.evaluation.report import Report
     from nearkin.tasks.compare.result import Comparison
 
@@ -49,7 +49,7 @@ def print_json(value: Any, *, one_line: bool = False) -> None:
     print(json_for(sys.stdout.encoding, json_text(value, indent=None if one_line else 2)))
 
 
-def print_report(report: "Report | SideBySide", *, as_json: bool = False) -> None:
+def print_report(report: "Report | ModelComparison", *, as_json: bool = False) -> None:
     """An evaluation: a table with counts and notes, or JSON."""
     if as_json:
         print_json(report)

@@ -8,7 +8,7 @@ from nearkin.evaluation.metrics.cross_modal import cross_modal, cross_modal_by_c
 from nearkin.evaluation.metrics.few_shot import Episode, FewShot, few_shot, few_shot_episodes
 from nearkin.evaluation.metrics.retrieval import retrieval, retrieval_by_chance, score_queries
 from nearkin.evaluation.metrics.verification import verification
-from nearkin.evaluation.model_comparison import SideBySide
+from nearkin.evaluation.model_comparison import ModelComparison
 from nearkin.evaluation.report import Report
 from nearkin.intervals.bootstrap import Figure, bootstrap_mean, bootstrap_median, bootstrap_runs
 
@@ -17,8 +17,8 @@ __all__ = [
     "Episode",
     "FewShot",
     "Figure",
+    "ModelComparison",
     "Report",
-    "SideBySide",
     "bootstrap_mean",
     "bootstrap_median",
     "bootstrap_runs",

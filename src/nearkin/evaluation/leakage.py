@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8, UInt64
 
 from nearkin.arrays import unit
+from nearkin.encoders.raw_pixels import raw_pixels
 from nearkin.encoders.training_hashes import BITS, TrainingSketch, hash_names, hash_pixels, look_bits
-from nearkin.evaluation.runner import raw_pixels
 from nearkin.similarity import top_k
 
 # Thumbnails that correlate so are one picture: recompressed, resized, or cropped by a pixel or two. On real sets no two

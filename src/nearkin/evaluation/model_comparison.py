@@ -9,7 +9,7 @@ from nearkin.evaluation.report import Figures, Report, figures_to_json, shown_fi
 
 
 @dataclass(frozen=True)
-class SideBySide:
+class ModelComparison:
     """What an evaluation of several models found.
 
     Args:
@@ -22,7 +22,7 @@ class SideBySide:
         >>> from nearkin.intervals.bootstrap import Figure
         >>> values = {"a": 0.5, "b": 0.75}
         >>> one, two = (Report(n, {"retrieval": {"map": Figure(v, None, None, 9)}}) for n, v in values.items())
-        >>> both = SideBySide(("a", "b"), (one, two), {"b": {"retrieval": {"map": Figure(0.25, 0.1, 0.4, 9)}}})
+        >>> both = ModelComparison(("a", "b"), (one, two), {"b": {"retrieval": {"map": Figure(0.25, 0.1, 0.4, 9)}}})
         >>> both.table()
         [['map', '50.0 %', '75.0 %', '+25.0 [+10.0, +40.0]']]
         >>> both.columns, both.title
@@ -63,7 +63,7 @@ class SideBySide:
         return self.reports[0].skipped
 
     def table(self) -> list[list[str]]:
-        """One row per metric: its name, each model's figure, each difference in points, each baseline's value."""
+        """One row per metric: its name, each model's figure, each difference in points, each baseline's."""
         first = self.reports[0]
         return [
             [

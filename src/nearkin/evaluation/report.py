@@ -29,7 +29,7 @@ class Report:
         counts: what was counted: pictures, classes, queries, ...
         skipped: pictures that could not be read.
         notes: what the reader must know to judge the figures.
-        evidence: what stands behind them, as `Evidence.to_dict` gives it, if it was gathered.
+        diagnostics: what stands behind them, as `Diagnostics.to_dict` gives it, if it was computed.
 
     Example:
         >>> report = Report("demo", {"retrieval": {"recall@1": Figure(0.5, 0.4, 0.6, 100)}})
@@ -43,7 +43,7 @@ class Report:
     counts: Mapping[str, int] = field(default_factory=dict)
     skipped: tuple[Broken, ...] = ()
     notes: tuple[str, ...] = ()
-    evidence: Mapping[str, Any] | None = None
+    diagnostics: Mapping[str, Any] | None = None
 
     @property
     def columns(self) -> list[str]:
@@ -51,7 +51,7 @@ class Report:
         return ["metric", "value [95 % interval]", *self.baselines]
 
     def table(self) -> list[list[str]]:
-        """One row per metric: its name, value with interval, and each baseline's value."""
+        """One row per metric: its name, its value with the interval, and each baseline's."""
         return [
             [metric, shown_figure(metric, figure), *(self.baseline(name, protocol, metric) for name in self.baselines)]
             for protocol, metrics in self.figures.items()
@@ -93,7 +93,7 @@ class Report:
             "counts": dict(self.counts),
             "skipped": [asdict(broken) for broken in self.skipped],
             "notes": list(self.notes),
-            **({} if self.evidence is None else {"evidence": dict(self.evidence)}),
+            **({} if self.diagnostics is None else {"diagnostics": dict(self.diagnostics)}),
         }
 
     @staticmethod
@@ -106,7 +106,8 @@ class Report:
             counts=dict(values["counts"]),
             skipped=tuple(Broken(**broken) for broken in values["skipped"]),
             notes=tuple(values["notes"]),
-            evidence=values.get("evidence"),
+            # Version 0.1.0 wrote "evidence".
+            diagnostics=values.get("diagnostics", values.get("evidence")),
         )
 
     def write(self, path: Path) -> None:
@@ -129,8 +130,7 @@ class Report:
 
     def baseline(self, name: str, protocol: str, metric: str) -> str:
         """What a baseline reaches, for `table`; "-" if it cannot take part."""
-        figure = self.baselines[name].get(protocol, {}).get(metric)
-        return "-" if figure is None else _number(metric, figure.value) + _unit(metric)
+        return shown_figure(metric, self.baselines[name].get(protocol, {}).get(metric))
 
 
 def shown_figure(metric: str, figure: Figure | None, *, signed: bool = False) -> str:

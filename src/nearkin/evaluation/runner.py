@@ -1,187 +1,142 @@
-"""Embedded pictures and texts to a report: the protocols that the data allow, beside their baselines."""
+"""Embedded pictures and texts to figures: runs the protocols that the data allow, beside baselines and chance."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
-import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
-
-from nearkin.errors import InvalidInput, UnknownName
-from nearkin.evaluation.model_comparison import SideBySide
-from nearkin.evaluation.protocols import RUNS, Contestant, Part, Subject, why_not
+from nearkin.errors import InvalidInput
+from nearkin.evaluation.model_comparison import ModelComparison
+from nearkin.evaluation.protocol import Embeddings, GroundTruth, Outcome
+from nearkin.evaluation.protocols.retrieval import RetrievalOptions
 from nearkin.evaluation.report import Report
+from nearkin.evaluation.settings import EvaluationSettings
 from nearkin.intervals.bootstrap import Figure
 
-# What training looks at after every epoch: the cheap ones.
-QUICK = ("retrieval", "cross_modal")
 
-# A larger side is a weaker baseline: what is blurred away at 16 are shifts of a pixel or two.
-RAW_SIDE = 16
-
-
-def judge(
-    title: str,
-    images: Float[np.ndarray, "n dim"],
+def run_protocols(
+    models: Mapping[str, Embeddings],
+    truth: GroundTruth,
+    settings: EvaluationSettings = EvaluationSettings(),  # noqa: B008
     *,
-    label_ids: Int[np.ndarray, " n"] | None = None,
-    texts: Float[np.ndarray, "m dim"] | None = None,
-    image_of_text: Int[np.ndarray, " m"] | None = None,
-    is_query: Bool[np.ndarray, " n"] | None = None,
-    is_gallery: Bool[np.ndarray, " n"] | None = None,
-    raw: Float[np.ndarray, "n raw"] | None = None,
-    chance: bool = True,
-    quick: bool = False,
+    baselines: Mapping[str, Embeddings] | None = None,
     notes: Sequence[str] = (),
-    seed: int = 0,
-) -> Report:
-    """Retrieval by class where there are labels, cross-modal retrieval where there are texts.
-
-    Args:
-        title: what is judged on what.
-        images: embeddings of the pictures.
-        label_ids: class ids, -1 for none; such pictures take no part in retrieval.
-        texts, image_of_text: embeddings of texts, and for each the row of its picture.
-        is_query, is_gallery: roles in retrieval; every picture has both by default.
-        raw: the pictures as `raw_pixels`, judged beside the embeddings.
-        chance: whether to give what a random order would reach.
-        quick: for the values alone; see `measure_retrieval`.
-        notes: what else the reader must know; they come first.
-        seed: of the bootstrap.
-
-    Raises:
-        InvalidInput: neither labels nor texts, or no class has two pictures.
-
-    Example:
-        >>> report = judge("corners", np.eye(2)[[0, 0, 1, 1]], label_ids=np.array([0, 0, 1, 1]))
-        >>> report.figures["retrieval"]["recall@1"].value, report.counts["classes"]
-        (1.0, 2)
-    """
-    subject = Subject(label_ids, is_query, is_gallery, image_of_text, quick=quick)
-    baselines = {} if raw is None else {"raw pixels": Contestant(raw)}
-    found = judge_several(
-        {title: Contestant(images, texts)}, subject, baselines, QUICK, chance=chance, notes=notes, seed=seed
-    )
-    return replace(found.reports[0], title=title)
-
-
-def judge_several(
-    models: Mapping[str, Contestant],
-    subject: Subject,
-    baselines: Mapping[str, Contestant],
-    protocols: Sequence[str] | None = None,
-    *,
-    asked: bool = False,
-    chance: bool = True,
-    notes: Sequence[str] = (),
-    seed: int = 0,
-) -> SideBySide:
-    """Several models, and baselines, on the same pictures by the same protocols.
+) -> ModelComparison:
+    """One model or several, and baselines, on the same pictures by the same protocols.
 
     Args:
         models: by name; the others are compared with the first.
-        subject: what is known of the pictures.
-        baselines: by name.
-        protocols: names in `RUNS`; all by default.
-        asked: whether the protocols were asked for by name. One that cannot be run is left out, and a note says why,
-            if it was asked for or all were meant; it is an error if it is all that was asked for.
-        chance: whether to give what random embeddings would reach.
+        truth: what is known of the pictures.
+        settings: what to evaluate by.
+        baselines: by name, such as raw pixels.
         notes: what else the reader must know; they come first.
-        seed: of the bootstrap, of episodes and of clusters.
+
+    Returns:
+        A report for each model, and the paired differences to the first.
 
     Raises:
-        UnknownName: no such protocol.
-        InvalidInput: nothing can be judged, or not what was asked for.
+        InvalidInput: nothing can be evaluated, or not what was asked for.
 
     Example:
-        >>> corners, subject = np.eye(2)[[0, 0, 1, 1]], Subject(np.array([0, 0, 1, 1]))
-        >>> found = judge_several({"a": Contestant(corners), "b": Contestant(corners)}, subject, {}, ["retrieval"])
-        >>> found.differences["b"]["retrieval"]["map"].value
-        0.0
+        >>> import numpy as np
+        >>> corners, truth = np.eye(2)[[0, 0, 1, 1]], GroundTruth(np.array([0, 0, 1, 1]))
+        >>> models = {"a": Embeddings(corners), "b": Embeddings(corners)}
+        >>> found = run_protocols(models, truth, EvaluationSettings(["retrieval"]))
+        >>> found.reports[0].figures["retrieval"]["recall@1"].value, found.differences["b"]["retrieval"]["map"].value
+        (1.0, 0.0)
     """
-    contestants = [*models.values(), *baselines.values()]
-    parts: dict[str, Part] = {}
-    left_out = []
-    for protocol in RUNS if protocols is None else protocols:
-        if protocol not in RUNS:
-            raise UnknownName("protocol", protocol, RUNS)
-        reason = None if asked else why_not(protocol, contestants, subject)
-        try:
-            if reason is None:
-                parts[protocol] = RUNS[protocol](contestants, subject, seed)
-        except InvalidInput as error:
-            alone = protocols is not None and len(protocols) == 1
-            if (asked and alone) or (not asked and protocol == "retrieval"):
-                raise
-            reason = str(error)
-        if reason is not None:
-            left_out.append(f"{protocol} ({reason})")
-    judged = {protocol: part for protocol, part in parts.items() if part.measured[0]}
-    about = [*notes, *(note for part in parts.values() for note in part.notes)]
+    baselines = baselines or {}
+    everyone = [*models.values(), *baselines.values()]
+    outcomes, left_out = _run(everyone, truth, settings)
+    judged = {name: outcome for name, outcome in outcomes.items() if outcome.measured[0]}
+    asked = settings.protocols is not None and settings.required
     if asked:
-        left_out += [f"{protocol} (no query has a right answer)" for protocol in parts if protocol not in judged]
+        left_out += [f"{name} (no query has a right answer)" for name in outcomes if name not in judged]
+    names = " and ".join(models)
     if not judged and asked and left_out:
-        raise InvalidInput(f"{' and '.join(models)}: nothing that was asked for can be judged: {'; '.join(left_out)}")
+        raise InvalidInput(f"{names}: nothing that was asked for can be evaluated: {'; '.join(left_out)}")
     if not judged:
-        names = " and ".join(models)
-        raise InvalidInput(" ".join([f"{names}: nothing to judge, no texts and no two pictures of one class.", *notes]))
-    if left_out and (asked or protocols is None):
+        nothing = f"{names}: nothing to evaluate, no texts and no two pictures of one class."
+        raise InvalidInput(" ".join([nothing, *notes]))
+    about = [*notes, *(note for outcome in outcomes.values() for note in outcome.notes)]
+    if left_out and (asked or settings.protocols is None):
         about.append(f"Protocols left out: {'; '.join(left_out)}.")
     figures = [
         {
-            protocol: {m: one.figure(seed=seed) for m, one in part.measured[place].items()}
-            for protocol, part in judged.items()
+            name: {metric: one.figure(seed=settings.seed) for metric, one in outcome.measured[place].items()}
+            for name, outcome in judged.items()
         }
-        for place in range(len(contestants))
+        for place in range(len(everyone))
     ]
-    beside = {name: _held(figures[len(models) + place]) for place, name in enumerate(baselines)}
-    if chance:
-        beside["chance"] = {protocol: dict(part.chance()) for protocol, part in judged.items()}
-    counts = {"pictures": len(contestants[0].images)}
-    counts |= {name: n for part in parts.values() for name, n in part.counts.items()}
-    return SideBySide(
-        tuple(models),
-        tuple(
-            Report(
-                name,
-                figures[place],
-                baselines={b: f for b, f in beside.items() if f},
-                counts=counts,
-                notes=tuple(about),
-            )
-            for place, name in enumerate(models)
-        ),
-        {
-            name: _held({protocol: _differences(part, place, seed) for protocol, part in judged.items()})
-            for place, name in enumerate(models)
-            if place
-        },
+    beside = {name: _not_empty(figures[len(models) + place]) for place, name in enumerate(baselines)}
+    if settings.chance:
+        beside["chance"] = {name: dict(outcome.chance()) for name, outcome in judged.items()}
+    counts = {"pictures": len(everyone[0].images)}
+    counts |= {name: n for outcome in outcomes.values() for name, n in outcome.counts.items()}
+    reports = (
+        Report(
+            name,
+            figures[place],
+            baselines={baseline: found for baseline, found in beside.items() if found},
+            counts=counts,
+            notes=tuple(about),
+        )
+        for place, name in enumerate(models)
+    )
+    differences = {
+        name: _not_empty(
+            {protocol: _differences(outcome, place, settings.seed) for protocol, outcome in judged.items()}
+        )
+        for place, name in enumerate(models)
+        if place
+    }
+    return ModelComparison(tuple(models), tuple(reports), differences)
+
+
+def quick_settings(*, seed: int, chance: bool = True, quick: bool = False) -> EvaluationSettings:
+    """The protocols that are cheap enough for every epoch of a training, as far as the data allow them.
+
+    Args:
+        seed: random seed of the intervals.
+        chance: whether to give what random embeddings would reach.
+        quick: for the values alone, with narrower intervals than right where classes are few.
+    """
+    settings = EvaluationSettings()
+    return EvaluationSettings(
+        [name for name, protocol in settings.chosen().items() if protocol.quick],
+        required=False,
+        options={"retrieval": RetrievalOptions(quick=quick)},
+        chance=chance,
+        seed=seed,
     )
 
 
-def _held(figures: Mapping[str, dict[str, Figure]]) -> dict[str, dict[str, Figure]]:
+def _run(
+    everyone: Sequence[Embeddings], truth: GroundTruth, settings: EvaluationSettings
+) -> tuple[dict[str, Outcome], list[str]]:
+    """What the protocols found, and which were left out and why."""
+    outcomes: dict[str, Outcome] = {}
+    left_out = []
+    asked = settings.protocols is not None and settings.required
+    chosen = settings.chosen()
+    for name, protocol in chosen.items():
+        options = settings.options_for(name)
+        reason = None if asked else protocol.why_not_unasked(truth, options)
+        try:
+            if reason is None:
+                outcomes[name] = protocol.run(everyone, truth, options, settings.seed)
+        except InvalidInput as error:
+            if (asked and len(chosen) == 1) or (not asked and name == "retrieval"):
+                raise
+            reason = str(error)
+        if reason is not None:
+            left_out.append(f"{name} ({reason})")
+    return outcomes, left_out
+
+
+def _not_empty(figures: Mapping[str, dict[str, Figure]]) -> dict[str, dict[str, Figure]]:
     """Without protocols that nothing was measured by."""
     return {protocol: metrics for protocol, metrics in figures.items() if metrics}
 
 
-def _differences(part: Part, place: int, seed: int) -> dict[str, Figure]:
-    """What this contestant has more than the first."""
-    first, other = part.measured[0], part.measured[place]
+def _differences(outcome: Outcome, place: int, seed: int) -> dict[str, Figure]:
+    """The differences of this model to the first."""
+    first, other = outcome.measured[0], outcome.measured[place]
     return {metric: one.minus(first[metric], seed=seed) for metric, one in other.items() if metric in first}
-
-
-def raw_pixels(pixels: UInt8[np.ndarray, "n height width channels"]) -> Float[np.ndarray, "n raw"]:
-    """Pictures as vectors whose cosine is the correlation of their pixels: what any encoder has to beat.
-
-    Averaged down to at most 16 x 16 and each picture's mean taken off, which makes for a stronger baseline than
-    plain pixels at full size.
-
-    Example:
-        >>> raw_pixels(np.zeros((1, 64, 64, 3), dtype=np.uint8)).shape
-        (1, 768)
-    """
-    count, height, width, channels = pixels.shape
-    tall, wide = -(-height // RAW_SIDE), -(-width // RAW_SIDE)
-    rows, columns = height // tall, width // wide
-    cells = pixels[:, : rows * tall, : columns * wide].reshape(count, rows, tall, columns, wide, channels)
-    vectors = cells.mean(axis=(2, 4), dtype=np.float32).reshape(count, rows * columns * channels)
-    return vectors - vectors.mean(axis=1, keepdims=True)

@@ -8,8 +8,10 @@ import numpy as np
 
 from nearkin.calibration.curve import Curve
 from nearkin.calibration.decisions import Calibration
-from nearkin.evaluation.report import Report
-from nearkin.report.diagnostics import Evidence, Mistake
+from nearkin.evaluation.protocols import PROTOCOLS
+from nearkin.evaluation.report import Report, shown_figure
+from nearkin.report.diagnostics import Diagnostics
+from nearkin.report.mistakes import Mistake
 from nearkin.report.plots import STYLE, Axis, Plot, reliability_plot
 
 TEMPLATE = "page.html.j2"
@@ -20,10 +22,8 @@ CLASSES = 300
 # The lowest false accept rate that is drawn, in powers of ten below one pair of classes.
 _LEAST_FAR = 1e-6
 
-# Figures in large type at the top, the first that there are.
-_HEADLINES = (
-    "recall@1", "map@r", "auc", "eer", "text_to_image/recall@1", "text_to_image/recall@5", "image_to_text/recall@1",
-)  # fmt: skip
+# Figures in large type at the top.
+_HEADLINES = 4
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class PageContent:
 
     Args:
         facts: what was evaluated, by name: model, data, seed, command, ...
-        evidence: what stands behind the figures; None where there are no labels.
+        diagnostics: what stands behind the figures; None where there are no labels.
         calibration: of the encoder, to be held against these data.
         thumbnails: data URI of each picture that is shown, by row.
         captions: what is written below it: its class.
@@ -40,7 +40,7 @@ class PageContent:
     """
 
     facts: Mapping[str, str]
-    evidence: Evidence | None = None
+    diagnostics: Diagnostics | None = None
     calibration: Calibration | None = None
     thumbnails: Mapping[int, str] = field(default_factory=dict)
     captions: Mapping[int, str] = field(default_factory=dict)
@@ -69,9 +69,9 @@ class Held(NamedTuple):
     kept: bool
 
 
-def shown_rows(evidence: Evidence) -> list[int]:
+def shown_rows(diagnostics: Diagnostics) -> list[int]:
     """Rows of the pictures that the page shows."""
-    mistakes = (*evidence.wrong_neighbours, *evidence.false_accepts, *evidence.false_rejects)
+    mistakes = (*diagnostics.wrong_neighbours, *diagnostics.false_accepts, *diagnostics.false_rejects)
     return sorted({row for mistake in mistakes for row in (mistake.row, mistake.other)})
 
 
@@ -92,37 +92,40 @@ def render_page(report: Report, content: PageContent) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("nearkin.evaluation", "."),
+        loader=PackageLoader("nearkin.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    evidence = content.evidence
+    diagnostics = content.diagnostics
     return environment.get_template(TEMPLATE).render(
         report=report,
         content=content,
         plot_style=STYLE,
         headlines=_headlines(report),
         tables=_tables(report),
-        plots=_plots(content) if evidence else [],
+        plots=_plots(content) if diagnostics else [],
         held=_held(content),
-        galleries=_galleries(evidence) if evidence else [],
-        classes=evidence.classes[:CLASSES] if evidence else (),
-        more_classes=max(0, len(evidence.classes) - CLASSES) if evidence else 0,
-        map=_map_plot(content) if evidence else None,
+        galleries=_galleries(diagnostics) if diagnostics else [],
+        classes=diagnostics.classes[:CLASSES] if diagnostics else (),
+        more_classes=max(0, len(diagnostics.classes) - CLASSES) if diagnostics else 0,
+        map=_map_plot(content) if diagnostics else None,
     )
 
 
 def _headlines(report: Report) -> list[Headline]:
-    rows = {row[0]: row for row in report.table()}
+    """The first headline metrics of the report's protocols."""
     found: list[Headline] = []
-    for name in _HEADLINES:
-        if name in rows and len(found) < 4:
-            value, _, interval = rows[name][1].partition(" [")
-            beside = ", ".join(f"{base} {text}" for base, text in zip(report.columns[2:], rows[name][2:], strict=False))
-            found.append(Headline(name.replace("_", " ").replace("/", " "), value, interval.rstrip("]"), beside))
-    return found
+    for protocol, metrics in report.figures.items():
+        declared = PROTOCOLS.get(protocol)
+        for metric in declared.headline if declared else ():
+            if metric in metrics:
+                value, _, interval = shown_figure(metric, metrics[metric]).partition(" [")
+                beside = ", ".join(f"{name} {report.baseline(name, protocol, metric)}" for name in report.baselines)
+                name = metric.replace("_", " ").replace("/", " ")
+                found.append(Headline(name, value, interval.rstrip("]"), beside))
+    return found[:_HEADLINES]
 
 
 def _tables(report: Report) -> list[dict[str, Any]]:
@@ -143,29 +146,29 @@ def _tables(report: Report) -> list[dict[str, Any]]:
 
 def _plots(content: PageContent) -> list[tuple[str, str, str]]:
     """Heading, SVG and a sentence for each plot that there is."""
-    evidence = content.evidence
-    assert evidence is not None
+    diagnostics = content.diagnostics
+    assert diagnostics is not None
     plots = []
-    if evidence.curve:
+    if diagnostics.curve:
         plots.append(
             (
                 "True against false accepts (ROC)",
-                _roc(evidence.curve, evidence.raw_curve).svg(),
+                _roc(diagnostics.curve, diagnostics.raw_curve).svg(),
                 "Share of comparisons of the same class accepted, for each share of comparisons of different classes "
                 "accepted; the band is what as many other classes show in 95 % of cases.",
             )
         )
-    if evidence.histogram:
+    if diagnostics.histogram:
         plots.append(
             ("Scores of same and different pairs", _distributions(content).svg(), "The less they overlap, the better.")
         )
-    if evidence.probability:
+    if diagnostics.probability:
         plots.append(
             (
                 "Can the probability be believed?",
-                reliability_plot(evidence.probability).svg(),
+                reliability_plot(diagnostics.probability).svg(),
                 f"Probabilities from a map that was fitted on other classes of these data, half of all pairs being the "
-                f"same. Expected calibration error {100 * evidence.probability.ece:.1f} %.",
+                f"same. Expected calibration error {100 * diagnostics.probability.ece:.1f} %.",
             )
         )
     return plots
@@ -189,7 +192,7 @@ def _roc(curve: Curve, raw: Curve | None) -> Plot:
 
 
 def _distributions(content: PageContent) -> Plot:
-    histogram = content.evidence.histogram if content.evidence else None
+    histogram = content.diagnostics.histogram if content.diagnostics else None
     assert histogram is not None
     top = max(*histogram.same, *histogram.different)
     plot = Plot(
@@ -207,7 +210,7 @@ def _distributions(content: PageContent) -> Plot:
 
 def _held(content: PageContent) -> list[Held]:
     """The encoder's own thresholds: what they promise, and what they do here."""
-    curve = content.evidence.curve if content.evidence else None
+    curve = content.diagnostics.curve if content.diagnostics else None
     if content.calibration is None or curve is None:
         return []
 
@@ -223,23 +226,27 @@ def _held(content: PageContent) -> list[Held]:
     return rows
 
 
-def _galleries(evidence: Evidence) -> list[tuple[str, str, Sequence[Mistake]]]:
+def _galleries(diagnostics: Diagnostics) -> list[tuple[str, str, Sequence[Mistake]]]:
     kinds = (
-        ("Nearest, but another class", "Left asks, right is its nearest neighbour.", evidence.wrong_neighbours),
-        ("Different, but alike", "Different pairs with the highest scores: the false accepts.", evidence.false_accepts),
-        ("Same, but far apart", "The lowest-scoring pair of a class: the false rejects.", evidence.false_rejects),
+        ("Nearest, but another class", "Left asks, right is its nearest neighbour.", diagnostics.wrong_neighbours),
+        (
+            "Different, but alike",
+            "Different pairs with the highest scores: the false accepts.",
+            diagnostics.false_accepts,
+        ),
+        ("Same, but far apart", "The lowest-scoring pair of a class: the false rejects.", diagnostics.false_rejects),
     )
     return [kind for kind in kinds if kind[2]]
 
 
 def _map_plot(content: PageContent) -> dict[str, Any] | None:
-    evidence = content.evidence
-    assert evidence is not None
-    points = evidence.map.points
+    diagnostics = content.diagnostics
+    assert diagnostics is not None
+    points = diagnostics.map.points
     xs, ys = [point.x for point in points], [point.y for point in points]
     if not points or len(set(zip(xs, ys, strict=True))) < 2:
         return None
-    plot = Plot(_plain(xs), _plain(ys), f"Map of the embeddings by {evidence.map.method}")
+    plot = Plot(_plain(xs), _plain(ys), f"Map of the embeddings by {diagnostics.map.method}")
     order = sorted(range(len(points)), key=lambda place: points[place].colour)
     titles = [content.captions.get(points[place].row, "") for place in order]
     styles = ["other" if points[place].colour < 0 else f"f{points[place].colour}" for place in order]
@@ -250,7 +257,7 @@ def _map_plot(content: PageContent) -> dict[str, Any] | None:
         radius=[3.0 if style == "other" else 4.5 for style in styles],
         titles=titles,
     )
-    return {"svg": plot.svg(frame=False), "classes": evidence.map.classes, "method": evidence.map.method}
+    return {"svg": plot.svg(frame=False), "classes": diagnostics.map.classes, "method": diagnostics.map.method}
 
 
 def _plain(values: Sequence[float]) -> Axis:

@@ -6,12 +6,12 @@ that multiplied), and an encoder that maps everything to one point would seem to
 all its right answers rank behind all wrong ones.
 """
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 
 from nearkin.progress import Progress
@@ -87,7 +87,7 @@ def rank_right_answers(
     def rank_rows(scores: np.ndarray, places: np.ndarray) -> list[np.ndarray]:
         return [_ranks(row, *place) for row, place in zip(scores, places.tolist(), strict=True)]
 
-    threads = torch.get_num_threads()
+    threads = _threads()
     with ThreadPoolExecutor(threads) as pool:
         for block, scores in score_blocks(queries, keys):
             shares = (np.array_split(array, threads) for array in (scores, places[block]))
@@ -95,6 +95,14 @@ def rank_right_answers(
             yield Ranking(block, ranks, np.cumsum(right[block]) - right[block])
             if progress:
                 progress(block.stop, len(queries))
+
+
+def _threads() -> int:
+    """As many as matrix products have: `OMP_NUM_THREADS`, or one for each core that this process may use."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    if given.isdigit() and int(given) > 0:
+        return int(given)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _ranks(scores: np.ndarray, first: int, last: int, own: int) -> Int[np.ndarray, " right"]:

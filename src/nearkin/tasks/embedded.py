@@ -8,9 +8,9 @@ from jaxtyping import Float, UInt64
 from nearkin.data.images import stream_pixels
 from nearkin.data.items import Broken, Items
 from nearkin.encoders.embedder import Embedder
+from nearkin.encoders.raw_pixels import raw_pixels
 from nearkin.encoders.training_hashes import hash_pixels
 from nearkin.errors import SourceError
-from nearkin.evaluation.runner import raw_pixels
 from nearkin.progress import Progress
 
 

@@ -1,225 +1,259 @@
-"""Evaluate an encoder on a source: decode, embed, judge."""
+"""Evaluate encoders on a source: decode, embed, run the protocols."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, overload
 
 import numpy as np
 
 from nearkin.data.items import Items
 from nearkin.data.sources import read_items
 from nearkin.encoders.embedder import Embedder
-from nearkin.encoders.encoder import Encoder
-from nearkin.errors import InvalidInput, SourceError, UnknownName
-from nearkin.evaluation.leakage import check_data
-from nearkin.evaluation.model_comparison import SideBySide
-from nearkin.evaluation.protocols import Contestant
+from nearkin.errors import InvalidInput, UnknownName
+from nearkin.evaluation.leakage import Checks, check_data
+from nearkin.evaluation.model_comparison import ModelComparison
+from nearkin.evaluation.protocol import Embeddings
 from nearkin.evaluation.report import Report
-from nearkin.evaluation.runner import judge_several
+from nearkin.evaluation.runner import run_protocols
+from nearkin.evaluation.settings import EvaluationSettings, option_names, protocol_options
+from nearkin.files import check_output
 from nearkin.progress import Progress
 from nearkin.tasks.embedded import Embedded, embed_items
+from nearkin.tasks.evaluation_data import EvaluationData, ground_truth
+from nearkin.tasks.frozen_backbone import frozen_backbone
 from nearkin.tasks.page import write_page
-from nearkin.tasks.plan import Plan, frozen_backbone
 
-SPLITS = ("train", "val", "test")
-ALL = "all"
+Model = Embedder | str | Path
 
 
+@dataclass(frozen=True)
+class EvaluateSettings:
+    """Settings of an evaluation.
+
+    Args:
+        label: column of the class names; "path" for the whole folder of a tree.
+        captions: columns of texts.
+        split: "train", "val", "test" or "all"; by default test if the source has one, else val, else all.
+        protocols: names, such as "few_shot"; by default all that the data allow.
+        frozen: weights of the backbone before training, "pretrained" or a file: one more baseline.
+        baselines: whether to give raw pixels and chance beside each figure.
+        strict: refuse broken pictures instead of leaving them out.
+        seed: random seed of intervals, episodes and clusters.
+        options: by protocol, an object of its options.
+    """
+
+    label: str | None = None
+    captions: Sequence[str] | None = None
+    split: str | None = None
+    protocols: Sequence[str] | None = None
+    frozen: str | None = None
+    baselines: bool = True
+    strict: bool = False
+    seed: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def of(**given: Any) -> "EvaluateSettings":
+        """Settings from keyword arguments, among which the options of protocols stand by their own names.
+
+        Raises:
+            UnknownName: no such setting.
+
+        Example:
+            >>> EvaluateSettings.of(split="val", ways=20).options["few_shot"].ways
+            20
+        """
+        options, own = protocol_options(given)
+        known = [one.name for one in fields(EvaluateSettings)]
+        for name in own:
+            if name not in known:
+                raise UnknownName("setting", name, [*known, *option_names()])
+        return EvaluateSettings(**{**own, "options": {**options, **own.get("options", {})}})
+
+
+class PageError(InvalidInput):
+    """The page could not be written; `report` is what was computed for it."""
+
+    def __init__(self, message: str, report: Report) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+@overload
 def evaluate(
-    encoder: Embedder,
+    model: Mapping[str, Model], source: str | Path | Items, *, progress: Progress | None = None, **settings: Any
+) -> ModelComparison: ...
+
+
+@overload
+def evaluate(
+    model: Model,
     source: str | Path | Items,
     *,
-    label: str | None = None,
-    captions: Sequence[str] | None = None,
-    split: str | None = None,
-    plan: Plan = Plan(),  # noqa: B008
-    baselines: bool = True,
-    seed: int = 0,
-    strict: bool = False,
     page: str | Path | None = None,
     command: str | None = None,
     progress: Progress | None = None,
-) -> Report:
+    **settings: Any,
+) -> Report: ...
+
+
+def evaluate(
+    model: Model | Mapping[str, Model],
+    source: str | Path | Items,
+    *,
+    page: str | Path | None = None,
+    command: str | None = None,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Report | ModelComparison:
     """How good an encoder is on labelled or captioned pictures, by each protocol that they allow.
 
     Args:
-        encoder: what to judge; only one with a text tower is judged on captions.
+        model: an encoder, or the folder of a model or run; or several by name, which are compared with the first by
+            paired differences. A paired difference is far surer than two intervals suggest: what makes a picture hard
+            is hard for both. Captions are evaluated if all encoders embed texts.
         source: folder tree, table, `hf://` dataset, or items.
-        label: column of the class names.
-        captions: columns of texts.
-        split: "train", "val", "test" or "all"; by default test if the source has one, else val, else all.
-        plan: protocols, pairs, episodes and more; see `Plan`.
-        baselines: whether to give raw pixels and chance beside each figure.
-        seed: of the bootstrap, of episodes and clusters.
-        strict: refuse broken pictures instead of leaving them out.
-        page: write the report with plots, mistakes and a map into this HTML file too, which needs no network. The
-            report then holds the numbers of the page as well, as `evidence`.
+        page: write the report of a single model with plots, mistakes and a map into this HTML file too, which needs no
+            network. The report then holds the numbers of the page as well, as `diagnostics`.
         command: what was typed, to be shown there.
         progress: called with pictures embedded and pictures in all.
+        settings: those of `EvaluateSettings`, and the options of the protocols by their names on the command line:
+            `split="val"`, `protocols=["few_shot"]`, `ways=20`, `pairs="pairs.txt"`, ...
 
     Returns:
-        Figures with 95 % intervals, what was counted, and what the reader must know to judge them.
+        Figures with 95 % intervals, what was counted, and what the reader must know; for several models their reports
+        and the differences.
 
     Raises:
         SourceError: the source cannot be read, the split is empty, no picture can be decoded, or a file of pairs or
-            runs is at fault.
+            episodes is at fault.
+        ArtefactError: no model in a folder.
         PictureError: strict, and a picture is broken.
-        UnknownName: no such split, column or protocol.
-        InvalidInput: neither labels nor captions that this encoder can be judged on.
+        UnknownName: no such split, column, protocol or setting.
+        InvalidInput: neither labels nor captions that this encoder can be evaluated on.
+        PageError: the page could not be written; the error holds the report.
 
     Example:
         >>> import nearkin
-        >>> encoder = nearkin.Encoder.from_pretrained("runs/x/model")  # doctest: +SKIP
-        >>> print(nearkin.evaluate(encoder, "photos/").to_markdown())  # doctest: +SKIP
+        >>> print(nearkin.evaluate("runs/x", "photos/").to_markdown())                   # doctest: +SKIP
+        >>> both = nearkin.evaluate({"a": "runs/a", "b": "runs/b"}, "photos/")             # doctest: +SKIP
+        >>> both.differences["b"]["retrieval"]["map@r"].low > 0                          # doctest: +SKIP
     """
-    items, notes = _choose(read_items(source, label=label, captions=captions), split, plan)
-    title = f"{encoder.fingerprint} on {items.source}"
-    data = _Data(items, notes, plan, baselines, strict)
-    embedded, found = data.judge({title: encoder}, seed, progress)
+    chosen = EvaluateSettings.of(**settings)
+    if page is not None:
+        if isinstance(model, Mapping):
+            raise InvalidInput("a page shows one model: evaluate them one by one, or leave the page out")
+        page = check_output(page, "--report", suffixes=(".html", ".htm"))
+    by = EvaluationSettings(chosen.protocols, options=chosen.options, chance=chosen.baselines, seed=chosen.seed)
+    items = read_items(source, label=chosen.label, captions=chosen.captions)
+    data = EvaluationData.choose(items, chosen.split, by)
+    if isinstance(model, Mapping):
+        encoders = {name: load_encoder(one) for name, one in model.items()}
+        return _compare(encoders, data, chosen, progress)[1]
+    encoder = load_encoder(model)
+    title = f"{encoder.fingerprint} on {data.items.source}"
+    embedded, found = _compare({title: encoder}, data, chosen, progress)
     report = found.reports[0]
     if page is None:
         return report
-    facts = {"seed": str(seed), **({"command": command} if command else {})}
-    return write_page(Path(page), report, embedded, encoder, facts=facts, baselines=baselines, seed=seed)
+    facts = {"seed": str(chosen.seed), **({"command": command} if command else {})}
+    try:
+        return write_page(page, report, embedded, encoder, facts=facts, baselines=chosen.baselines, seed=chosen.seed)
+    except OSError as error:
+        raise PageError(f"cannot write the report '{page}': {error.strerror or error}", report) from error
 
 
-def evaluate_several(
-    encoders: Mapping[str, Embedder],
-    source: str | Path | Items,
-    *,
-    label: str | None = None,
-    captions: Sequence[str] | None = None,
-    split: str | None = None,
-    plan: Plan = Plan(),  # noqa: B008
-    baselines: bool = True,
-    seed: int = 0,
-    strict: bool = False,
-    progress: Progress | None = None,
-) -> SideBySide:
-    """Several encoders on the same pictures, with paired differences to the first.
+def load_encoder(model: Model) -> Embedder:
+    """The encoder itself, or that of a folder."""
+    if not isinstance(model, str | Path):
+        return model
+    from nearkin.encoders.encoder import Encoder
 
-    A paired difference is far surer than two intervals let one think: what makes a picture hard is hard for both.
-
-    Args:
-        encoders: by name, two or more; captions are judged if all of them embed texts.
-        source and the others: as in `evaluate`.
-
-    Raises:
-        As `evaluate`.
-
-    Example:
-        >>> found = evaluate_several({"a": a, "b": b}, "photos/")          # doctest: +SKIP
-        >>> found.differences["b"]["retrieval"]["map@r"].low > 0           # doctest: +SKIP
-    """
-    items, notes = _choose(read_items(source, label=label, captions=captions), split, plan)
-    return _Data(items, notes, plan, baselines, strict).judge(encoders, seed, progress)[1]
+    return Encoder.from_pretrained(model)
 
 
-class _Data(NamedTuple):
-    """The pictures to judge by, and how."""
-
-    items: Items
-    notes: list[str]
-    plan: Plan
-    baselines: bool
-    strict: bool
-
-    def judge(
-        self, encoders: Mapping[str, Embedder], seed: int, progress: Progress | None
-    ) -> tuple[Embedded, SideBySide]:
-        """What the first encoder made of the pictures, and what was found."""
-        first = next(iter(encoders.values()))
-        use_texts = self.items.has_captions and all(one.has_text for one in encoders.values())
-        if not self.items.has_labels and not use_texts and self.plan.pairs is None and self.plan.runs is None:
-            raise InvalidInput(f"{self.items.source} has {self._what_is_there()}")
-        embedded, *more = (
-            embed_items(one, self.items, strict=self.strict, progress=progress) for one in encoders.values()
+def _compare(
+    encoders: Mapping[str, Embedder], data: EvaluationData, chosen: EvaluateSettings, progress: Progress | None
+) -> tuple[Embedded, ModelComparison]:
+    """What the first encoder made of the pictures, and what was found."""
+    first = next(iter(encoders.values()))
+    use_texts = data.items.has_captions and all(one.has_text for one in encoders.values())
+    if not data.items.has_labels and not use_texts and not data.can_do_without_labels:
+        raise InvalidInput(f"{data.items.source} has {_what_is_there(data.items)}")
+    frozen = frozen_backbone(first, chosen.frozen) if chosen.frozen is not None and chosen.baselines else None
+    strict = chosen.strict
+    embedded, *more = (embed_items(one, data.items, strict=strict, progress=progress) for one in encoders.values())
+    items = embedded.items
+    if any(one.items.uris != items.uris for one in more):
+        raise InvalidInput(f"{items.source}: not all encoders can take the same pictures; the others are broken")
+    truth = ground_truth(items, with_texts=use_texts)
+    texts = items.texts()[0] if use_texts else []
+    further = {
+        name: {protocol: embed_items(one, these, strict=True) for protocol, these in data.further.items()}
+        for name, one in encoders.items()
+    }
+    models = {
+        name: Embeddings(
+            one.vectors,
+            encoder.embed_texts(texts) if texts else None,
+            {protocol: these.vectors for protocol, these in further[name].items()},
         )
-        items = embedded.items
-        if any(one.items.uris != items.uris for one in more):
-            raise InvalidInput(
-                f"{self.items.source}: not all encoders can take the same pictures; the others are broken"
-            )
-        texts, owners = items.texts() if use_texts else ([], np.empty(0, dtype=np.int64))
-        pictures, episodes = self.plan.fixed_episodes()
-        subject = replace(self.plan.subject(items), image_of_text=owners, episodes=episodes)
-        shown = Items.build(pictures, source=str(self.plan.runs)) if pictures else None
-
-        def contestant(encoder: Embedder, vectors: np.ndarray) -> Contestant:
-            return Contestant(
-                vectors,
-                encoder.embed_texts(texts) if texts else None,
-                None if shown is None else embed_items(encoder, shown, strict=True).vectors,
-            )
-
-        models = {
-            name: contestant(encoder, one.vectors)
-            for (name, encoder), one in zip(encoders.items(), (embedded, *more), strict=True)
-        }
-        checks = check_data(
-            items.labels, embedded.hashes, embedded.thumbnails, sketch=getattr(first, "sketch", None)
-        ).notes([Path(uri).name for uri in items.uris])
-        found = judge_several(
-            models,
-            subject,
-            self._baselines(first, embedded, shown) if self.baselines else {},
-            self.plan.protocols,
-            asked=self.plan.protocols is not None,
-            chance=self.baselines,
-            notes=self.notes + checks + _about_texts(texts, owners),
-            seed=seed,
-        )
-        counts = {**found.counts, "skipped": len(embedded.broken)}
-        reports = tuple(replace(report, skipped=embedded.broken, counts=counts) for report in found.reports)
-        return embedded, replace(found, reports=reports)
-
-    def _baselines(self, encoder: Embedder, embedded: Embedded, shown: Items | None) -> dict[str, Contestant]:
-        def of(one: Embedded | None) -> np.ndarray | None:
-            return None if one is None else one.thumbnails
-
-        again = None if shown is None else embed_items(encoder, shown, strict=True)
-        found = {"raw pixels": Contestant(embedded.thumbnails, None, of(again))}
-        if self.plan.frozen is not None:
-            if not isinstance(encoder, Encoder):
-                raise InvalidInput("a frozen backbone can be had of nearkin's own encoders only")
-            frozen = frozen_backbone(encoder, self.plan.frozen)
-            vectors = embed_items(frozen, embedded.items, strict=True).vectors
-            fixed = None if shown is None else embed_items(frozen, shown, strict=True).vectors
-            found["frozen backbone"] = Contestant(vectors, None, fixed)
-        return found
-
-    def _what_is_there(self) -> str:
-        if self.items.has_captions:
-            what = "captions, but this encoder embeds pictures only"
-        else:
-            what = "neither labels nor captions"
-        return f"{what}: name the column with the classes, or use an encoder with texts"
+        for (name, encoder), one in zip(encoders.items(), (embedded, *more), strict=True)
+    }
+    checks = check_data(items.labels, embedded.hashes, embedded.thumbnails, sketch=getattr(first, "sketch", None))
+    found = run_protocols(
+        models,
+        truth,
+        data.settings,
+        baselines=_baselines(embedded, next(iter(further.values())), data, frozen) if chosen.baselines else {},
+        notes=[
+            *data.notes,
+            *_about_training(data, checks),
+            *checks.notes([Path(uri).name for uri in items.uris]),
+            *_about_texts(texts, truth.image_of_text),
+        ],
+    )
+    counts = {**found.reports[0].counts, "skipped": len(embedded.broken)}
+    reports = tuple(replace(report, skipped=embedded.broken, counts=counts) for report in found.reports)
+    return embedded, replace(found, reports=reports)
 
 
-def _choose(items: Items, split: str | None, plan: Plan) -> tuple[Items, list[str]]:
-    """The rows to judge, and a note that says which they are; a file of pairs chooses among all of them."""
-    if split is not None and split not in (*SPLITS, ALL):
-        raise UnknownName("split", split, (*SPLITS, ALL))
-    present = [name for name in SPLITS if name in items.splits]
-    if split in SPLITS and split not in present:
-        found = f"only {', '.join(present)}" if present else "no split column"
-        raise SourceError(f"{items.source}: no pictures of split '{split}', {found}: choose another, or 'all'")
-    usual = ALL if plan.pairs is not None else next((name for name in ("test", "val") if name in present), ALL)
-    chosen = split or usual
-    if chosen != ALL:
-        return items.select([row for row, name in enumerate(items.splits) if name == chosen]), [f"Split: {chosen}."]
-    if "train" in present:
-        return items, ["Split: all, training pictures among them; figures of pictures trained on flatter."]
-    return items, [] if present else ["Split: all. Pictures that the encoder was trained on would flatter it."]
+def _baselines(
+    embedded: Embedded, further: Mapping[str, Embedded], data: EvaluationData, frozen: Embedder | None
+) -> dict[str, Embeddings]:
+    """Raw pixels, and the backbone before training if there is one."""
+    raw = {protocol: these.thumbnails for protocol, these in further.items()}
+    found = {"raw pixels": Embeddings(embedded.thumbnails, None, raw)}
+    if frozen is not None:
+        own = {protocol: embed_items(frozen, these, strict=True).vectors for protocol, these in data.further.items()}
+        found["frozen backbone"] = Embeddings(embed_items(frozen, embedded.items, strict=True).vectors, None, own)
+    return found
 
 
-def _about_texts(texts: Sequence[str], owners: np.ndarray) -> list[str]:
+def _what_is_there(items: Items) -> str:
+    what = "captions, but this encoder embeds pictures only" if items.has_captions else "neither labels nor captions"
+    return f"{what}: name the column with the classes, or use an encoder with texts"
+
+
+def _about_training(data: EvaluationData, checks: Checks) -> list[str]:
+    """Where no split keeps training pictures apart: that there are none, if the model knows its own."""
+    seen = checks.seen_classes or checks.seen_pictures or checks.near_seen
+    if data.has_split or not checks.known_training or seen:
+        return []
+    return ["The model was trained on none of these classes and pictures, and on no near copy of the pictures."]
+
+
+def _about_texts(texts: Sequence[str], owners: np.ndarray | None) -> list[str]:
     """A note if several pictures have the same words."""
+    if owners is None:
+        return []
     pictures: dict[str, set[int]] = {}
     for text, owner in zip(texts, owners.tolist(), strict=True):
         pictures.setdefault(text, set()).add(owner)
     shared = sum(len(pictures[text]) > 1 for text in texts)
-    if not shared:
-        return []
-    return [f"{shared:,} of {len(texts):,} texts are also those of another picture; only the own picture counts."]
+    return (
+        [f"{shared:,} of {len(texts):,} texts are also those of another picture; only the own picture counts."]
+        if shared
+        else []
+    )

@@ -12,9 +12,10 @@ from nearkin.calibration.decisions import Calibration
 from nearkin.data.decoding import decode
 from nearkin.data.items import Picture
 from nearkin.encoders.embedder import Embedder
-from nearkin.errors import InvalidInput, PictureError
+from nearkin.errors import PictureError
 from nearkin.evaluation.report import Report
-from nearkin.report.diagnostics import gather_evidence
+from nearkin.files import write_whole
+from nearkin.report.diagnostics import diagnose
 from nearkin.report.page import PageContent, render_page, shown_rows
 from nearkin.tasks.embedded import Embedded
 
@@ -44,14 +45,14 @@ def write_page(
         seed: of drawn pairs and of the map.
 
     Returns:
-        The report with the numbers of the page as its evidence.
+        The report with the numbers of the page as its diagnostics.
 
     Raises:
-        InvalidInput: the file cannot be written.
+        OSError: the file cannot be written.
     """
     items = embedded.items
     label_ids, names = items.label_ids()
-    evidence = gather_evidence(
+    diagnostics = diagnose(
         embedded.vectors,
         label_ids,
         names,
@@ -60,21 +61,18 @@ def write_page(
         is_gallery=items.is_gallery,
         seed=seed,
     )
-    rows = shown_rows(evidence)
-    mapped = [point.row for point in evidence.map.points]
+    rows = shown_rows(diagnostics)
+    mapped = [point.row for point in diagnostics.map.points]
     content = PageContent(
         facts={"model": encoder.fingerprint, **_about(encoder), "data": items.source, **(facts or {})},
-        evidence=evidence,
+        diagnostics=diagnostics,
         calibration=_calibration(encoder),
         thumbnails={row: uri for row in rows if (uri := thumbnail_uri(items.pictures[row]))},
         captions={row: items.labels[row] or Path(items.uris[row]).name for row in {*rows, *mapped}},
         picture_names={row: items.uris[row] for row in rows},
     )
-    try:
-        path.write_text(render_page(report, content), encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(f"cannot write the report '{path}': {error.strerror or error}") from error
-    return replace(report, evidence={"pictures": list(items.uris), **evidence.to_dict()})
+    write_whole(path, render_page(report, content))
+    return replace(report, diagnostics={"pictures": list(items.uris), **diagnostics.to_dict()})
 
 
 def thumbnail_uri(picture: Picture) -> str | None:

@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import lightning as L
@@ -14,8 +14,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from nearkin.encoders.encoder import Encoder, as_pictures
 from nearkin.errors import TrainingError
+from nearkin.evaluation.protocol import Embeddings, GroundTruth
 from nearkin.evaluation.report import Report
-from nearkin.evaluation.runner import judge
+from nearkin.evaluation.runner import quick_settings, run_protocols
+from nearkin.evaluation.settings import EvaluationSettings
 from nearkin.losses import set_progress, step_sampled, weight_groups
 from nearkin.training.augmentation import augmentation
 from nearkin.training.batches import Batch, Epoch, InOrder, TrainingData
@@ -199,9 +201,8 @@ class EmbeddingModule(L.LightningModule):
         if not np.isfinite(images).all():
             where = f"step {self.global_step} (epoch {self.current_epoch + 1})"
             raise TrainingError(f"the embeddings hold NaN after {where}: lower the learning rate")
-        report = judge_side(
-            self.judged, self.val_data, images, title="", seed=self.settings.seed, chance=False, quick=True
-        )
+        settings = quick_settings(seed=self.settings.seed, chance=False, quick=True)
+        report = judge_side(self.judged, self.val_data, images, title="", settings=settings)
         self.figures = {name: figure.value for figures in report.figures.values() for name, figure in figures.items()}
         shown = "recall@1" if "recall@1" in self.figures else "text_to_image/recall@5"
         self.log(shown, self.figures[shown], prog_bar=True, batch_size=1)
@@ -215,13 +216,28 @@ class EmbeddingModule(L.LightningModule):
         self._seconds_before = checkpoint["seconds"]
 
 
-def judge_side(encoder: Encoder, data: TrainingData, images: np.ndarray, **more: Any) -> Report:
-    """The report on one side's embedded pictures: among each other, and by their captions; `more` as `judge` takes."""
-    texts = image_of_text = None
+def judge_side(
+    encoder: Encoder,
+    data: TrainingData,
+    images: np.ndarray,
+    *,
+    title: str,
+    settings: EvaluationSettings,
+    raw: np.ndarray | None = None,
+    notes: Sequence[str] = (),
+) -> Report:
+    """The report on one side's embedded pictures: among each other, and by their captions."""
+    texts = image_of_text = text_ids = None
     if data.tokenizer is not None:
         words, image_of_text = data.items.texts()
-        texts = encoder.embed_texts(words)
-    return judge(images=images, label_ids=data.label_ids, texts=texts, image_of_text=image_of_text, **more)
+        texts, text_ids = encoder.embed_texts(words), np.unique(words, return_inverse=True)[1]
+    return run_protocols(
+        {title: Embeddings(images, texts)},
+        GroundTruth(data.label_ids, image_of_text=image_of_text, text_ids=text_ids),
+        settings,
+        baselines={} if raw is None else {"raw pixels": Embeddings(raw)},
+        notes=notes,
+    ).reports[0]
 
 
 def score(figures: dict[str, float]) -> float:

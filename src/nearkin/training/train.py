@@ -25,8 +25,9 @@ from nearkin.data.items import Items
 from nearkin.data.sources import read_items
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.model_card import model_card
+from nearkin.encoders.raw_pixels import raw_pixels
 from nearkin.errors import ArtefactError, InvalidInput, TrainingError
-from nearkin.evaluation.runner import raw_pixels
+from nearkin.evaluation.runner import quick_settings
 from nearkin.losses import LabelLoss
 from nearkin.progress import Progress
 from nearkin.training.batches import InOrder
@@ -198,7 +199,7 @@ def _finish(module: EmbeddingModule, prepared: Prepared, out: Path, note: str | 
         prepared.val,
         vectors,
         title=f"{encoder.fingerprint} on held-out pictures of {prepared.val.items.source}",
-        seed=settings.seed,
+        settings=quick_settings(seed=settings.seed),
         raw=np.concatenate([raw_pixels(pixels) for pixels in batches]),
         notes=notes,
     )

@@ -5,7 +5,8 @@ from sklearn import metrics
 from nearkin.errors import InvalidInput
 from nearkin.evaluation.metrics.clustering import clustering, score_clustering
 from nearkin.intervals.bootstrap import bootstrap_left_out, bootstrap_mean
-from nearkin.similarity.clustering import agglomerate, k_means
+from nearkin.similarity.clustering.average_linkage import average_linkage
+from nearkin.similarity.clustering.k_means import k_means
 
 
 def cases():
@@ -87,10 +88,10 @@ def groups(seed=0, spread=0.2):
     return generator.normal(size=(10, 12))[labels] + spread * generator.normal(size=(60, 12)), labels
 
 
-@pytest.mark.parametrize("make", [lambda v: agglomerate(v, clusters=10), lambda v: agglomerate(v, threshold=0.8)])
-def test_agglomeration_finds_groups_that_lie_apart(make):
+@pytest.mark.parametrize("stop", [{"clusters": 10}, {"threshold": 0.8}], ids=str)
+def test_average_linkage_finds_groups_that_lie_apart(stop):
     vectors, labels = groups()
-    assert clustering(make(vectors), labels)["ari"].value == 1.0
+    assert clustering(average_linkage(vectors, **stop), labels)["ari"].value == 1.0
 
 
 def test_k_means_finds_most_and_repeats_itself():
@@ -101,7 +102,7 @@ def test_k_means_finds_most_and_repeats_itself():
 
 
 def test_constant_embeddings_cluster_as_one():
-    assert len(set(agglomerate(np.ones((20, 3)), threshold=0.9).tolist())) == 1
+    assert len(set(average_linkage(np.ones((20, 3)), threshold=0.9).tolist())) == 1
 
 
 @pytest.mark.parametrize(
@@ -112,9 +113,9 @@ def test_constant_embeddings_cluster_as_one():
         (lambda: clustering([0.5], [0]), "wanted whole numbers"),
         (lambda: k_means(np.eye(3), 4), "4 clusters of 3 embeddings"),
         (lambda: k_means(np.full((3, 2), np.nan), 2), "NaN"),
-        (lambda: agglomerate(np.eye(3)), "either the number of clusters or a threshold"),
-        (lambda: agglomerate(np.eye(3), clusters=0), "0 clusters"),
-        (lambda: agglomerate(np.zeros((10_001, 1)), clusters=2), "at most 10,000"),
+        (lambda: average_linkage(np.eye(3)), "either the number of clusters or a threshold"),
+        (lambda: average_linkage(np.eye(3), clusters=0), "0 clusters"),
+        (lambda: average_linkage(np.zeros((10_001, 1)), clusters=2), "at most 10,000"),
     ],
 )
 def test_bad_input_is_named(call, message):

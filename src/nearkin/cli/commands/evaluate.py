@@ -5,9 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
+from nearkin.registry import module_names
+
 SECTION, ORDER = "Train and evaluate", 30
 
-PROTOCOLS = ("retrieval", "verification", "few-shot", "clustering", "cross-modal")
+PROTOCOLS = module_names("nearkin.evaluation.protocols")
 
 
 def evaluate(
@@ -26,6 +28,7 @@ def evaluate(
     ways: Annotated[int, typer.Option(help="Classes in a few-shot episode.")] = 5,
     shots: Annotated[list[int] | None, typer.Option(help="Pictures shown of each; several allowed [1, 5].")] = None,
     queries: Annotated[int, typer.Option(help="Pictures asked for of each.")] = 15,
+    episodes: Annotated[int, typer.Option(help="Random episodes.")] = 600,
     within: Annotated[str | None, typer.Option(help="Column of groups that an episode's classes share.")] = None,
     runs: Annotated[
         Path | None, typer.Option(help="Fixed few-shot episodes: a folder as Omniglot's, or a table.")
@@ -37,67 +40,68 @@ def evaluate(
     caption_column: Annotated[list[str] | None, typer.Option(help="Caption column; several allowed.")] = None,
     split: Annotated[str | None, typer.Option(help="train, val, test or all [test, else val, else all].")] = None,
     report: Annotated[Path | None, typer.Option(help="Write a page with plots and mistakes, such as out.html.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of intervals, episodes and clusters.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     no_baselines: Annotated[bool, typer.Option("--no-baselines", help="Leave out raw pixels and chance.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse broken pictures.")] = False,
 ) -> None:
-    """Judge models on labelled or captioned pictures, each figure with its 95 % interval; several side by side."""
+    """Evaluate models on labelled or captioned pictures, each figure with its 95 % interval; several side by side."""
     import sys
     from shlex import quote
 
     from nearkin.cli.output import print_report, status
-    from nearkin.encoders.encoder import Encoder
     from nearkin.errors import InvalidInput
-    from nearkin.evaluation.metrics.few_shot import FewShot
     from nearkin.progress import progress_bar
+    from nearkin.tasks.evaluate import PageError
     from nearkin.tasks.evaluate import evaluate as run
-    from nearkin.tasks.evaluate import evaluate_several
-    from nearkin.tasks.plan import Plan
 
     *models, data = models_and_data
     if not models:
-        raise InvalidInput(f"one argument, '{data}': wanted a model, or several, and the data to judge them by")
+        raise InvalidInput(f"one argument, '{data}': expected a model, or several, and the data to evaluate them on")
     if len(set(models)) < len(models):
-        raise InvalidInput(f"the same model twice: {', '.join(models)}; wanted different ones")
+        raise InvalidInput(f"the same model twice: {', '.join(models)}; expected different ones")
     if report is not None and len(models) > 1:
         raise InvalidInput(f"--report shows one model, {len(models)} were given: leave it out, or use --json")
-    plan = Plan(
-        protocols=_protocols(protocol),
-        pairs=pairs,
-        few_shot=tuple(FewShot(ways, number, queries) for number in shots or (1, 5)),
-        within=within,
-        runs=runs,
-        frozen=frozen,
-    )
-    encoders = {model: Encoder.from_pretrained(model) for model in models}
     options: dict[str, Any] = {
         "label": label,
         "captions": caption_column,
         "split": split,
-        "plan": plan,
+        "protocols": _protocols(protocol),
+        "frozen": frozen,
         "baselines": not no_baselines,
         "seed": seed,
         "strict": strict,
+        "ways": ways,
+        "shots": tuple(shots or (1, 5)),
+        "queries": queries,
+        "episodes": episodes,
+        "within": within,
+        "runs": runs,
+        "pairs": pairs,
     }
     with progress_bar("embedding pictures") as advance:
-        if len(encoders) > 1:
-            print_report(evaluate_several(encoders, data, progress=advance, **options), as_json=as_json)
+        if len(models) > 1:
+            found = run({model: model for model in models}, data, progress=advance, **options)
+            print_report(found, as_json=as_json)
             return
         typed = " ".join(["nearkin", *map(quote, sys.argv[1:])])
-        judged = run(encoders[models[0]], data, page=report, command=typed, progress=advance, **options)
+        try:
+            judged = run(models[0], data, page=report, command=typed, progress=advance, **options)
+        except PageError as error:
+            print_report(error.report, as_json=as_json)
+            raise
     print_report(judged, as_json=as_json)
     if report is not None:
         status(f"report: {report}")
 
 
 def _protocols(given: list[str] | None) -> list[str] | None:
-    """The protocols by their names in the code: `few-shot` is `few_shot`."""
+    """The protocols, which may be given one by one or separated by commas."""
     from nearkin.errors import InvalidInput
 
     if given is None:
         return None
-    found = [name.strip().replace("-", "_") for names in given for name in names.split(",") if name.strip()]
+    found = [name.strip() for names in given for name in names.split(",") if name.strip()]
     if not found:
-        raise InvalidInput(f"--protocol names none: wanted some of {', '.join(PROTOCOLS)}")
+        raise InvalidInput(f"--protocol names none: expected some of {', '.join(PROTOCOLS)}")
     return found

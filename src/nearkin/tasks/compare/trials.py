@@ -10,9 +10,9 @@ from torch import nn
 
 from nearkin.data.folds import class_folds, hold_out
 from nearkin.data.items import Items
+from nearkin.encoders.raw_pixels import raw_pixels
 from nearkin.errors import InvalidInput, SourceError, TrainingError
 from nearkin.evaluation.report import Report
-from nearkin.evaluation.runner import raw_pixels
 from nearkin.progress import Progress
 from nearkin.tasks.compare.contenders import Contender
 from nearkin.tasks.compare.scores import SCORES, Scores, read_scores, score_pictures, write_scores

@@ -1,0 +1,35 @@
+"""Cross-modal retrieval: pictures by their texts, and texts by their pictures."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from nearkin.errors import InvalidInput
+from nearkin.evaluation.metrics.cross_modal import cross_modal_by_chance, score_cross_modal
+from nearkin.evaluation.protocol import Embeddings, GroundTruth, NoOptions, Outcome, Protocol
+
+
+def why_not_unasked(truth: GroundTruth, options: NoOptions) -> str | None:
+    """Runs where there are texts."""
+    return None if truth.image_of_text is not None and len(truth.image_of_text) else "there are no texts"
+
+
+def run(models: Sequence[Embeddings], truth: GroundTruth, options: NoOptions, seed: int) -> Outcome:
+    """Both ways, for those that embed texts."""
+    owners = truth.image_of_text
+    if owners is None or not len(owners):
+        raise InvalidInput("there are no texts: cross-modal retrieval needs pictures with captions")
+    measured = [{} if one.texts is None else score_cross_modal(one.images, one.texts, owners) for one in models]
+    chance = partial(cross_modal_by_chance, owners, images=len(models[0].images))
+    return Outcome(measured, chance, {"texts": len(owners)})
+
+
+PROTOCOL = Protocol(
+    summary="text to picture and picture to text, by the protocol of Flickr30K and COCO: the best-ranked of a "
+    "picture's texts counts",
+    metrics="recall@k both ways, median rank",
+    place=50,
+    headline=("text_to_image/recall@1", "text_to_image/recall@5", "image_to_text/recall@1"),
+    why_not_unasked=why_not_unasked,
+    run=run,
+    quick=True,
+)

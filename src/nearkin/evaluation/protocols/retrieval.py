@@ -1,0 +1,70 @@
+"""Retrieval: does a picture find others of its class?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from nearkin.evaluation.metrics.retrieval import measure_retrieval, retrieval_by_chance, roles
+from nearkin.evaluation.protocol import FEW_CLASSES, Embeddings, GroundTruth, Outcome, Protocol
+
+
+@dataclass(frozen=True)
+class RetrievalOptions:
+    """Options of retrieval.
+
+    Args:
+        quick: for the values alone; see `measure_retrieval`.
+    """
+
+    quick: bool = False
+
+
+def why_not_unasked(truth: GroundTruth, options: RetrievalOptions) -> str | None:
+    """Runs wherever there is a label."""
+    return None if truth.label_ids is not None and (truth.label_ids >= 0).any() else "there are no labels"
+
+
+def run(models: Sequence[Embeddings], truth: GroundTruth, options: RetrievalOptions, seed: int) -> Outcome:
+    """Retrieval among the labelled pictures; nothing is measured if no query has a right answer."""
+    chosen, labels = truth.labelled()
+    asks, answers = (None if flags is None else flags[chosen] for flags in (truth.is_query, truth.is_gallery))
+    part = roles(labels, is_query=asks, is_gallery=answers)
+    classes = len(np.unique(labels[part.queries]))
+    counts = {
+        "classes": len(np.unique(labels)),
+        "queries": len(part.queries),
+        "queries_without_match": part.without_match,
+        "gallery": len(part.gallery),
+    }
+    notes = []
+    if not chosen.all():
+        notes.append(f"Pictures without a label, which take no part in retrieval: {(~chosen).sum():,}.")
+    if part.without_match:
+        notes.append(f"Queries with no other picture of their class to find, left out: {part.without_match:,}.")
+    if not classes:
+        return Outcome([{} for _ in models], dict, counts, tuple(notes))
+    if len(np.unique(labels[part.gallery])) == 1:
+        notes.append("All answers are of one class, so that every order is right: retrieval measures nothing here.")
+    elif classes < FEW_CLASSES:
+        notes.append(f"Queries come from few classes ({classes}): the intervals say little about other classes.")
+    measured = [
+        measure_retrieval(one.images[chosen], labels, is_query=asks, is_gallery=answers, quick=options.quick)
+        for one in models
+    ]
+    chance = partial(retrieval_by_chance, labels, is_query=asks, is_gallery=answers)
+    return Outcome(measured, chance, counts, tuple(notes))
+
+
+PROTOCOL = Protocol(
+    summary="every picture asks for its nearest neighbours among the others (or `is_query` asks and `is_gallery` "
+    "answers): are they of its class?",
+    metrics="recall@k, precision@1, r_precision, map@r, map, ndcg@k; cmc@k where queries and gallery are given",
+    place=10,
+    headline=("recall@1", "map@r"),
+    why_not_unasked=why_not_unasked,
+    run=run,
+    options=RetrievalOptions,
+    quick=True,
+)

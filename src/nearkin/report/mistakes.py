@@ -1,0 +1,81 @@
+"""The worst mistakes: wrong nearest neighbours, false accepts, false rejects."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nearkin.similarity import score_blocks, top_k
+
+# Mistakes of each kind that are shown.
+MISTAKES = 12
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """Two pictures, by row, that the encoder scores too high or too low."""
+
+    row: int
+    other: int
+    score: float
+
+
+def wrong_neighbours(
+    vectors: np.ndarray, ids: np.ndarray, is_query: np.ndarray | None, is_gallery: np.ndarray | None
+) -> list[Mistake]:
+    """Queries whose nearest neighbour is of another class, though there is one of their own; the surest first."""
+    asks, answers = ((ids >= 0) if flags is None else flags & (ids >= 0) for flags in (is_query, is_gallery))
+    queries = np.flatnonzero(asks)
+    if not len(queries) or not answers.any():
+        return []
+    scores, nearest = top_k(vectors[queries], vectors, 1, exclude=queries, allowed=answers)
+    right = np.bincount(ids[answers], minlength=ids.max() + 1)[ids[queries]] - answers[queries]
+    wrong = (nearest[:, 0] >= 0) & (ids[queries] != ids[nearest[:, 0]]) & (right > 0)
+    found = zip(queries[wrong].tolist(), nearest[wrong, 0].tolist(), scores[wrong, 0].tolist(), strict=True)
+    return sorted((Mistake(*one) for one in found), key=lambda mistake: -mistake.score)
+
+
+def false_accepts(vectors: np.ndarray, ids: np.ndarray) -> list[Mistake]:
+    """Of each labelled picture the likest of another class; the likest first, each pair once."""
+    rows = np.flatnonzero(ids >= 0)
+    order = rows[np.argsort(ids[rows], kind="stable")]
+    some = vectors[order]
+    first, last = (np.searchsorted(ids[order], ids[order], side=side) for side in ("left", "right"))
+    found: dict[tuple[int, int], float] = {}
+    for block, scores in score_blocks(some, some):
+        for row, (low, high) in enumerate(zip(first[block], last[block], strict=True)):
+            scores[row, low:high] = -np.inf
+        best = scores.argmax(axis=1)
+        for place, other in enumerate(best.tolist()):
+            if np.isfinite(scores[place, other]):
+                one, two = int(order[block.start + place]), int(order[other])
+                found[min(one, two), max(one, two)] = float(scores[place, other])
+    return sorted((Mistake(*pair, score) for pair, score in found.items()), key=lambda mistake: -mistake.score)
+
+
+def false_rejects(vectors: np.ndarray, ids: np.ndarray) -> tuple[Mistake, ...]:
+    """The pair of each class that scores lowest; the lowest of all first."""
+    order = np.argsort(ids, kind="stable")
+    found = []
+    for rows in np.split(order, np.flatnonzero(np.diff(ids[order])) + 1):
+        if len(rows) < 2 or ids[rows[0]] < 0:
+            continue
+        worst = Mistake(-1, -1, np.inf)
+        for block, scores in score_blocks(vectors[rows], vectors[rows]):
+            place, other = np.unravel_index(int(scores.argmin()), scores.shape)
+            if scores[place, other] < worst.score:
+                score = float(scores[place, other])
+                worst = Mistake(int(rows[block.start + place]), int(rows[other]), score)
+        found.append(worst)
+    return tuple(sorted(found, key=lambda mistake: mistake.score)[:MISTAKES])
+
+
+def distinct(mistakes: Sequence[Mistake]) -> tuple[Mistake, ...]:
+    """The first mistakes in which no picture comes twice."""
+    shown: set[int] = set()
+    chosen: list[Mistake] = []
+    for mistake in mistakes:
+        if not shown & {mistake.row, mistake.other} and len(chosen) < MISTAKES:
+            chosen.append(mistake)
+            shown |= {mistake.row, mistake.other}
+    return tuple(chosen)

@@ -1,0 +1,120 @@
+"""What to evaluate on: the chosen pictures of a source, and the further ones that protocols bring along."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nearkin.data.items import Items, Picture
+from nearkin.errors import InvalidInput, SourceError, UnknownName
+from nearkin.evaluation.protocol import GroundTruth
+from nearkin.evaluation.settings import EvaluationSettings
+
+SPLITS = ("train", "val", "test")
+ALL = "all"
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationData:
+    """Pictures, and what to evaluate on them by.
+
+    Args:
+        items: the pictures of the chosen split.
+        settings: with all files read.
+        further: by protocol, pictures that it brings along.
+        notes: which pictures these are.
+        has_split: whether the source tells training pictures from others.
+    """
+
+    items: Items
+    settings: EvaluationSettings
+    further: Mapping[str, Items]
+    notes: tuple[str, ...]
+    has_split: bool
+
+    @property
+    def can_do_without_labels(self) -> bool:
+        """Whether some protocol runs on these pictures as they are, without texts."""
+        truth = ground_truth(self.items)
+        return any(
+            protocol.why_not_unasked(truth, self.settings.options_for(name)) is None
+            for name, protocol in self.settings.chosen().items()
+        )
+
+    @staticmethod
+    def choose(items: Items, split: str | None, settings: EvaluationSettings) -> "EvaluationData":
+        """Read what the options name, choose the pictures, and check that they fit, before anything is embedded.
+
+        Args:
+            items: all pictures of a source.
+            split: "train", "val", "test" or "all"; by default test if there is one, else val, else all. A file of
+                pairs chooses among all of them.
+            settings: what to evaluate by.
+
+        Raises:
+            UnknownName: no such split, or an option names a column that is not there.
+            SourceError: no pictures of this split, or a file of pairs or episodes is at fault.
+            InvalidInput: the options do not fit the pictures.
+        """
+        chosen = settings.chosen()
+        options = {name: protocol.read(settings.options_for(name)) for name, protocol in chosen.items()}
+        pairs = getattr(options.get("verification"), "pairs", None)
+        picked, note = _split(items, split, use_all=pairs is not None)
+        truth = ground_truth(picked)
+        for name, protocol in chosen.items():
+            protocol.check(options[name], truth)
+        files = {name: protocol.pictures(options[name]) for name, protocol in chosen.items()}
+        further = {
+            name: Items.build([Picture(file) for file in several], source=f"the pictures of {name}")
+            for name, several in files.items()
+            if several
+        }
+        return EvaluationData(
+            picked, replace(settings, options=options), further, (note,) if note else (), any(items.splits)
+        )
+
+
+def ground_truth(items: Items, *, with_texts: bool = False) -> GroundTruth:
+    """What is known of these pictures."""
+    texts, owners = items.texts() if with_texts else ([], np.empty(0, dtype=np.int64))
+
+    def column(name: str) -> Sequence[Any]:
+        try:
+            return items.column(name)
+        except UnknownName as error:
+            if name == "group" and Path(items.source).is_dir():
+                raise InvalidInput(
+                    f"{items.source}: no column 'group': in a tree of folders it is the first folder of pictures that "
+                    "are labelled by their whole path; add --label path"
+                ) from error
+            raise
+
+    return GroundTruth(
+        items.label_ids()[0],
+        items.is_query,
+        items.is_gallery,
+        image_of_text=owners,
+        text_ids=np.unique(texts, return_inverse=True)[1] if texts else owners,
+        names=items.uris,
+        column=column,
+    )
+
+
+def _split(items: Items, split: str | None, *, use_all: bool) -> tuple[Items, str]:
+    """The pictures of a split, and a note that says which they are."""
+    if split is not None and split not in (*SPLITS, ALL):
+        raise UnknownName("split", split, (*SPLITS, ALL))
+    present = [name for name in SPLITS if name in items.splits]
+    if split in SPLITS and split not in present:
+        found = f"only {', '.join(present)}" if present else "no split column"
+        raise SourceError(f"{items.source}: no pictures of split '{split}', {found}: choose another, or 'all'")
+    usual = ALL if use_all else next((name for name in ("test", "val") if name in present), ALL)
+    chosen = split or usual
+    if chosen != ALL:
+        rows = [row for row, name in enumerate(items.splits) if name == chosen]
+        return items.select(rows), f"Split: {chosen}."
+    if "train" in present:
+        return items, "Evaluated on all splits, training pictures included: these scores are optimistic."
+    return items, ""
