@@ -175,7 +175,7 @@ def test_missing_items_are_refused(gallery: Gallery) -> None:
         (
             np.ones(3),
             1,
-            "query has 3 numbers, the gallery's vectors have 16 .encoder fake-16.: embed it with that encoder",
+            "the query's dimension is 3, the gallery's is 16 .encoder fake-16.: embed the query with that encoder",
         ),
         (np.full(16, np.nan), 1, "hold NaN or infinity"),
         (np.zeros(16), 1, "zero vector"),

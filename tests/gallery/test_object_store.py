@@ -11,7 +11,7 @@ from moto.server import ThreadedMotoServer
 
 from nearkin.encoders.encoder import Encoder
 from nearkin.errors import ArtefactError, InvalidInput
-from nearkin.gallery import gallery as module
+from nearkin.gallery import reader as module
 from nearkin.gallery.gallery import Gallery
 from tests.cli.test_index_search import make_encoder
 from tests.fakes import FakeEncoder, draw_noise
@@ -64,11 +64,11 @@ def test_a_reader_sees_news_after_a_second(
 ) -> None:
     writer = Gallery.create("s3://bucket/news", FakeEncoder(dim=4), storage=storage)
     reader = Gallery.open("s3://bucket/news", storage=storage)
-    monkeypatch.setattr(module, "LOOK", 1000.0)
+    monkeypatch.setattr(module, "RECHECK_SECONDS", 1000.0)
     writer.add_vectors(["/a"], np.eye(1, 4))
     assert len(writer) == 1
     assert len(reader) == 0
-    monkeypatch.setattr(module, "LOOK", 0.0)
+    monkeypatch.setattr(module, "RECHECK_SECONDS", 0.0)
     assert len(reader) == 1
 
 

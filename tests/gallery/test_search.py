@@ -145,7 +145,7 @@ def test_honest_finds_nothing_where_nothing_is_alike_enough(gallery: Gallery, fo
         (99, {}, "no item has the id 99: take ids from hits"),
         (-1, {}, "no item has the id -1"),
         (np.full(16, np.inf), {}, "NaN or infinity"),
-        ([(3, 1.0), (np.ones(5), 1.0)], {}, "query has 5 numbers"),
+        ([(3, 1.0), (np.ones(5), 1.0)], {}, "query.s dimension is 5"),
         (3, {"where": "numbr = 3"}, "did you mean number"),
     ],
 )

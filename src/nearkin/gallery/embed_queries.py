@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from nearkin.arrays import as_vectors, unit
+from nearkin.arrays import as_unit_vectors, unit
 from nearkin.calibration.decisions import Calibration
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import InvalidInput
@@ -96,12 +96,12 @@ def _mixed(vectors: Float[np.ndarray, "m dim"], weights: list[list[float]]) -> F
 def _checked(vectors: Any, version: GalleryVersion) -> Float[np.ndarray, "q dim"]:
     """Vectors from outside, scaled to unit length."""
     dim = version.snapshot.dim
-    queries = as_vectors(vectors, "query")
+    queries = as_unit_vectors(vectors, "query")
     if queries.shape[1] != dim:
         raise InvalidInput(
-            f"query has {queries.shape[1]} numbers, the gallery's vectors have {dim} (encoder "
-            f"{version.snapshot.encoder}): embed it with that encoder"
+            f"the query's dimension is {queries.shape[1]}, the gallery's is {dim} (encoder {version.snapshot.encoder}): "
+            "embed the query with that encoder"
         )
     if not queries.any(axis=1).all():
-        raise InvalidInput("query is the zero vector, which has no direction: wanted another")
-    return unit(queries)
+        raise InvalidInput("query is the zero vector, which has no direction")
+    return queries

@@ -1,6 +1,5 @@
 """Where a gallery is stored: a local folder, or a prefix of an object store such as `s3://bucket/shop`."""
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from tempfile import TemporaryDirectory
 from filelock import FileLock
 
 from nearkin.errors import ArtefactError, InvalidInput
+from nearkin.files import cache_root
 from nearkin.gallery.lance import LanceFileSession
 
 LOCK, CACHE = ".lock", "derived"
@@ -112,8 +112,7 @@ class ObjectStore:
     def __init__(self, url: str, storage: Mapping[str, str] | None) -> None:
         self.url = url
         self.storage: dict[str, str] | None = dict(storage) if storage else None
-        cache = Path(os.environ.get("NEARKIN_CACHE") or "~/.cache/nearkin").expanduser()
-        self._local = cache / "galleries" / blake2b(url.encode(), digest_size=12).hexdigest()
+        self._local = cache_root() / "galleries" / blake2b(url.encode(), digest_size=12).hexdigest()
         self.cache = self._local / CACHE
 
     def __str__(self) -> str:

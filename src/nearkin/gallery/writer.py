@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nearkin.arrays import as_vectors, unit
+from nearkin.arrays import as_unit_vectors
 from nearkin.data.items import Items, Picture
 from nearkin.data.sources import read_items
 from nearkin.encoders.embedder import Embedder
@@ -89,13 +89,13 @@ class GalleryWriter(GalleryReader):
         """
         if not isinstance(items, Items):
             items = Items.build([Picture(uri) for uri in items], source="uris")
-        checked = as_vectors(vectors, "vectors", dim=self.dim)
+        checked = as_unit_vectors(vectors, "vectors", dim=self.dim)
         if len(checked) != len(items):
             raise InvalidInput(f"{len(checked)} vectors for {len(items)} items: expected one for each")
         if len(zero := np.flatnonzero(~checked.any(axis=1))):
             raise InvalidInput(f"vectors: row {zero[0]} is the zero vector, which has no direction")
         with self._writing():
-            return ingest_vectors(items, unit(checked), self._store, progress=progress)
+            return ingest_vectors(items, checked, self._store, progress=progress)
 
     def delete(self, ids: Ids | None = None, *, where: str | None = None) -> int:
         """Delete items, in one commit. Their pictures stay where they are; their ids are not used again.

@@ -110,7 +110,7 @@ def test_constant_embeddings_cluster_as_one():
     [
         (lambda: clustering([], []), "no pictures"),
         (lambda: clustering([0, 1], [0]), "2 given for 1|1 given for 2"),
-        (lambda: clustering([0.5], [0]), "wanted whole numbers"),
+        (lambda: clustering([0.5], [0]), "expected whole numbers"),
         (lambda: k_means(np.eye(3), 4), "4 clusters of 3 embeddings"),
         (lambda: k_means(np.full((3, 2), np.nan), 2), "NaN"),
         (lambda: average_linkage(np.eye(3)), "either the number of clusters or a threshold"),

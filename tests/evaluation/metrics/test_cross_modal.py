@@ -104,7 +104,7 @@ def test_progress_counts_both_ways():
     [
         ({"texts": np.zeros((0, 2)), "image_of_text": np.zeros(0, dtype=np.int64)}, "no texts"),
         ({"image_of_text": np.array([0, 2])}, "rows 0 to 2, there are 2 pictures"),
-        ({"texts": np.eye(3)[:2]}, "rows have 3 numbers, wanted 2"),
+        ({"texts": np.eye(3)[:2]}, "the dimension is 3, expected 2"),
         ({"images": np.array([[np.nan, 0], [0, 1]])}, "images: 1 of 2 rows hold NaN"),
         ({"ks": ()}, "wanted whole numbers"),
     ],
