@@ -99,8 +99,8 @@ def _checked(vectors: Any, version: GalleryVersion) -> Float[np.ndarray, "q dim"
     queries = as_unit_vectors(vectors, "query")
     if queries.shape[1] != dim:
         raise InvalidInput(
-            f"the query's dimension is {queries.shape[1]}, the gallery's is {dim} (encoder {version.snapshot.encoder}): "
-            "embed the query with that encoder"
+            f"the query's dimension is {queries.shape[1]}, the gallery's is {dim} (encoder "
+            f"{version.snapshot.encoder}): embed the query with that encoder"
         )
     if not queries.any(axis=1).all():
         raise InvalidInput("query is the zero vector, which has no direction")
