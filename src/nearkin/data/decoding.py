@@ -1,21 +1,31 @@
 """Safe decoding: one picture, whatever its format and mode, as RGB the right way up."""
 
+import os
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from io import BytesIO
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
-from jaxtyping import Shaped, UInt8
+from jaxtyping import Bool, Shaped, UInt8
 from PIL import ExifTags, Image
+from PIL import TiffImagePlugin as TiffTags
 
-from nearkin.data.items import Picture
-from nearkin.errors import PictureError
+from nearkin.data.colour import to_srgb
+from nearkin.data.picture import Picture
+from nearkin.data.transparency import TransparentColour
+from nearkin.errors import InvalidInput, PictureError
 
-# Pillow's own limit: 89 million pixels, 256 MiB as RGB.
-MAX_PIXELS = 178_956_970 // 2
+# Above the 200 megapixels of the largest phones; below what fills the memory. NEARKIN_MAX_PIXELS sets another limit.
+MAX_PIXELS = 256_000_000
+# Pillow's own limit, 256 MiB as RGB. Larger pictures are decoded one at a time, JPEGs at half their size or less.
+LARGE = 178_956_970 // 2
+_one_large = Lock()
+# Pixels of a large picture whose mode is changed at once.
+_BAND = 1 << 24
 
 # Decoders of plain pictures, chosen by content and not by file name. Pillow has more; its EPS one runs Ghostscript.
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "AVIF", "HEIF")
@@ -52,18 +62,19 @@ else:
 def decode(
     picture: Picture | Path | str | bytes | Image.Image | np.ndarray,
     *,
-    max_pixels: int = MAX_PIXELS,
+    max_pixels: int | None = None,
     hint: tuple[int, int] | None = None,
 ) -> Image.Image:
     """A picture as RGB, the right way up, on white where it is transparent.
 
-    An animation gives its first frame. Deep grey comes down to 8 bits: 16-bit values by 1/257, whatever they are, so
-    that pictures stay comparable; floats in 0..1 by 255, those in 0..255 as they are; others stretched.
+    An animation gives its first frame. A colour profile is honoured (see `nearkin.data.colour`). Deep grey comes down
+    to 8 bits: 16-bit values by 1/257, whatever they are, so that pictures stay comparable; floats in 0..1 by 255,
+    those in 0..255 as they are; others stretched.
 
     Args:
         picture: where it lies, its encoded bytes, a PIL picture, or an array `[height, width]` or
             `[height, width, 1 | 3 | 4]` of bool, uint8, uint16, or floats in 0..1.
-        max_pixels: larger ones are refused by their header, before they take memory.
+        max_pixels: larger ones are refused by their header, before they take memory; `pixel_limit` by default.
         hint: `(width, height)` that the picture will be shrunk to: a large JPEG is decoded at 1/2, 1/4 or 1/8 of its
             size, so long as that is at least twice the hint.
 
@@ -87,13 +98,13 @@ def decode(
             elif isinstance(encoded, Image.Image):
                 image = _decoded(encoded, max_pixels)
             else:
-                image = _opaque(_from_array(encoded))
+                image = _opaque(_from_array(encoded), None)
             return as_mode("RGB", image)
     except PictureError as error:
         raise PictureError(f"{_name(picture)}: {error}") from error
 
 
-def decode_bytes(encoded: bytes, *, max_pixels: int = MAX_PIXELS, hint: tuple[int, int] | None = None) -> Image.Image:
+def decode_bytes(encoded: bytes, *, max_pixels: int | None = None, hint: tuple[int, int] | None = None) -> Image.Image:
     """Like `decode`, but a picture without colour stays grey: mode L or RGB.
 
     Raises:
@@ -101,6 +112,20 @@ def decode_bytes(encoded: bytes, *, max_pixels: int = MAX_PIXELS, hint: tuple[in
     """
     with _pillow_errors():
         return _decoded(_opened(encoded), max_pixels, hint)
+
+
+def pixel_limit() -> int:
+    """Pixels of the largest picture that is decoded: $NEARKIN_MAX_PIXELS, or 256 million.
+
+    Raises:
+        InvalidInput: the variable is no whole number above 0.
+    """
+    text = os.environ.get("NEARKIN_MAX_PIXELS", "")
+    if not text:
+        return MAX_PIXELS
+    if not text.isdecimal() or not int(text):
+        raise InvalidInput(f"NEARKIN_MAX_PIXELS is '{text}', expected a whole number of pixels such as {MAX_PIXELS}")
+    return int(text)
 
 
 def as_mode(mode: str, image: Image.Image) -> Image.Image:
@@ -120,7 +145,7 @@ def _pillow_errors() -> Iterator[None]:
     _silence_pillow()
     try:
         yield
-    except PictureError:
+    except InvalidInput:
         raise
     except Exception as error:
         raise PictureError(f"damaged: {str(error) or type(error).__name__}") from error
@@ -151,36 +176,82 @@ def _opened(encoded: bytes) -> Image.Image:
     raise PictureError(f"no picture in a known format ({', '.join(FORMATS)})")
 
 
-def _decoded(image: Image.Image, max_pixels: int, hint: tuple[int, int] | None = None) -> Image.Image:
-    if image.width * image.height > max_pixels:
-        size = f"{image.width} x {image.height} pixels"
-        raise PictureError(f"{size} are more than the limit of {max_pixels:,}: shrink the picture")
-    if hint:
-        # Both sides alike, for the picture may yet be turned by 90 degrees.
-        image.draft(None, (2 * max(hint), 2 * max(hint)))
-    image.load()
-    return _opaque(_turned(image))
+def _decoded(image: Image.Image, max_pixels: int | None, hint: tuple[int, int] | None = None) -> Image.Image:
+    max_pixels = pixel_limit() if max_pixels is None else max_pixels
+    pixels = image.width * image.height
+    if pixels > max_pixels:
+        raise PictureError(
+            f"{image.width} x {image.height} pixels are more than the limit of {max_pixels:,}: shrink the picture, or "
+            "raise the limit by NEARKIN_MAX_PIXELS"
+        )
+    with _one_large if pixels > LARGE else nullcontext():
+        key = TransparentColour(image)
+        if hint:
+            # Both sides alike, for the picture may yet be turned by 90 degrees.
+            image.draft(None, (2 * max(hint), 2 * max(hint)))
+        elif pixels > LARGE:
+            image.draft(None, (image.width // 2, image.height // 2))
+        image.load()
+        hidden = key.pixels(image)
+        turn = _turn(image)
+        if image.width * image.height > LARGE:
+            image = _shrunk(image, hidden, min(image.size) // (2 * max(hint)) if hint else 1)
+        else:
+            image = _opaque(image, hidden)
+        return image if turn is None else image.transpose(turn)
 
 
-def _turned(image: Image.Image) -> Image.Image:
-    """The picture as its EXIF orientation wants it; damaged EXIF says nothing."""
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """What makes the picture stand as its EXIF orientation says; damaged EXIF says nothing."""
     try:
-        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:
-        turn = None
-    return image if turn is None else image.transpose(turn)
+        return None
 
 
-def _opaque(image: Image.Image) -> Image.Image:
-    """Any mode as L or RGB, transparent parts on white."""
+def _opaque(image: Image.Image, hidden: Bool[np.ndarray, "height width"] | None) -> Image.Image:
+    """Any mode as L or RGB in sRGB, with white where it is transparent or hidden."""
+    profile = image.info.get("icc_profile")
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        image = Image.fromarray(_eight_bits(np.asarray(image)))
-    if image.mode == "La":
-        image = image.convert("LA")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return as_mode("L" if image.mode in ("1", "L") else "RGB", image)
+        values = _eight_bits(np.asarray(image))
+        image = Image.fromarray(255 - values if _white_is_zero(image) else values)
+    elif image.mode in ("La", "RGBa", "P", "PA", "1"):
+        clear = image.has_transparency_data
+        image = image.convert({"La": "LA", "1": "L"}.get(image.mode, "RGBA" if clear else "RGB"))
+    alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
+    if alpha is not None:
+        image = image.convert("L" if image.mode == "LA" else "RGB")
+    image = to_srgb(image, profile)
+    image = as_mode("L" if image.mode == "L" else "RGB", image)
+    if alpha is not None:
+        image = Image.composite(image, Image.new(image.mode, image.size, "white"), alpha)
+    if hidden is not None and hidden.any():
+        image = image.copy()
+        image.paste("white", mask=Image.fromarray(hidden))
+    return image
+
+
+def _white_is_zero(image: Image.Image) -> bool:
+    """Whether this is a TIFF of deep grey that counts from white; of 8 bits Pillow turns them itself."""
+    tags = getattr(image, "tag_v2", {})
+    return bool(tags.get(TiffTags.PHOTOMETRIC_INTERPRETATION, 1) == 0)
+
+
+def _shrunk(image: Image.Image, hidden: Bool[np.ndarray, "height width"] | None, factor: int) -> Image.Image:
+    """A large picture, `_opaque` band by band, so that it is in memory in one mode only; smaller by a factor."""
+    factor = max(factor, 1)
+    height = max(_BAND // image.width // factor, 1) * factor
+    bands = []
+    for top in range(0, image.height, height):
+        bottom = min(top + height, image.height)
+        part = image.crop((0, top, image.width, bottom))
+        bands.append(_opaque(part, None if hidden is None else hidden[top:bottom]).reduce(factor))
+    joined = Image.new(bands[0].mode, (bands[0].width, sum(band.height for band in bands)))
+    top = 0
+    for band in bands:
+        joined.paste(band, (0, top))
+        top += band.height
+    return joined
 
 
 def _eight_bits(values: Shaped[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
