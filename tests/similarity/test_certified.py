@@ -8,9 +8,17 @@ from nearkin.similarity import CertifiedSearch, Codes, certified
 
 
 def brute_force(queries, vectors, k, metric, allowed):
-    """Every score in extended precision, rounded to float32; sorted by score and then by row."""
+    """Every score in extended precision, rounded to float32; sorted by score and then by row.
+
+    Vectors that are of unit length but for rounding are of unit length, where that shows: near 1 and -1.
+    """
     x, q = vectors.astype(np.longdouble), queries.astype(np.longdouble)
     scores = q @ x.T if metric == "cosine" else -((q[:, None] - x[None]) ** 2).sum(axis=2)
+    if metric == "cosine":
+        lengths = [(rows * rows).sum(axis=1) for rows in (q, x)]
+        is_unit = np.logical_and.outer(*(abs(length - 1) <= 2.0**-20 for length in lengths))
+        near = is_unit & (abs(abs(scores) - 1) <= 2.0**-19)
+        scores[near] /= np.sqrt(np.multiply.outer(*lengths))[near]
     with np.errstate(over="ignore", under="ignore"):
         scores = scores.astype(np.float32)
     rows = np.flatnonzero(allowed)
@@ -79,14 +87,14 @@ def test_few_rows_are_scored_in_full():
     read = []
 
     class Counted(np.ndarray):
-        def __getitem__(self, rows):
+        def take(self, rows, axis):
             read.append(len(rows))
-            return np.asarray(self)[rows]
+            return np.asarray(self).take(rows, axis)
 
     search = CertifiedSearch(vectors.view(Counted), codes=Codes.of(vectors))
     search(queries, 10)
     assert len(read) == 20
-    assert 10 <= np.mean(read) < 200
+    assert 10 < np.mean(read) < 200
 
 
 def test_nothing_to_find():

@@ -74,7 +74,7 @@ def test_bad_input_is_named():
     keys = np.eye(3, dtype=np.float32)
     with pytest.raises(InvalidInput, match="k is 0"):
         top_k(keys, keys, 0)
-    with pytest.raises(InvalidInput, match="queries have 2 numbers, keys 3"):
+    with pytest.raises(InvalidInput, match="queries have 2 dimensions, keys 3"):
         top_k(keys[:, :2], keys, 1)
-    with pytest.raises(InvalidInput, match="queries have 2 numbers, keys 3"):
+    with pytest.raises(InvalidInput, match="queries have 2 dimensions, keys 3"):
         next(score_blocks(keys[:, :2], keys))

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float, Int, Int8
+from jaxtyping import Bool, Float, Int, Int8, Int32
 
 from nearkin.similarity.exact import Metric, rerank
+from nearkin.similarity.int8_product import best_of_groups, int8_products
 
 GROUP = 32
 # Whole-number scores of a block: 16 MiB, so that they are still in the cache when the best are looked for.
@@ -24,12 +24,13 @@ _BLOCK_SCORES = 1 << 22
 _QUERIES = 256
 # Groups whose greatest errors are known without looking at each.
 _CHUNK = 128
-# Up to so many queries, one product after the other is faster than one product of all.
+# Up to so many queries, scoring some rows one by one takes less time than a scan.
 _FEW_QUERIES = 3
 # What excludes a row; below any true score, and far from the end of int32 up to 30,000 numbers a vector.
 _NEVER = -(1 << 30)
-# Relative error that bounds computed in double precision from float32 vectors and scores may have, with room.
-_ROUNDING = 2.0**-20
+# Relative error of bounds computed in double precision from float32 vectors, of scores rounded to float32, and of those
+# near 1 that are divided by the true lengths, with room.
+_ROUNDING = 2.0**-19
 _LEAST, _MOST = float(np.finfo(np.float32).smallest_subnormal), float(np.finfo(np.float32).max)
 
 
@@ -105,7 +106,6 @@ class CertifiedSearch:
         self.vectors = vectors
         self.metric = metric
         self.codes = codes or Codes.of(vectors)
-        self._numbers = torch.from_numpy(self.codes.numbers)
         middle = float(np.linalg.norm(self.codes.center.astype(np.float64))) if metric == "cosine" else 0.0
         length = self.codes.length
         # The error of a score is the product of these two: a group's measures and a query's.
@@ -147,7 +147,7 @@ class CertifiedSearch:
         for groups, scores in self._blocks(queries, allowed):
             step, measures = self.codes.step[groups], self._measures[groups]
             # In steps of the query; the greatest error among the groups serves for all of them.
-            most = scores.amax(dim=2).numpy() * step
+            most = best_of_groups(scores) * step
             error = queries.measures @ self._greatest(groups)
             low = high = most
             if self.metric == "euclidean":
@@ -164,7 +164,7 @@ class CertifiedSearch:
             offset = self.codes.half_square[rows] if self.metric == "euclidean" else 0.0
             # A row stays if product * scale + error - offset >= threshold.
             least = (offset + (threshold[query] - error)[:, None]) / scale[:, None]
-            products = scores.numpy()[query, group]
+            products = scores[query, group]
             pair, member = _true(products >= np.maximum(least, _NEVER / 2))
             upper = products[pair, member] * scale[pair] + error[pair]
             if self.metric == "euclidean":
@@ -184,32 +184,32 @@ class CertifiedSearch:
     def _greatest(self, groups: slice) -> Float[np.ndarray, " 5"]:
         return self._chunks[groups.start // _CHUNK : -(-groups.stop // _CHUNK)].max(axis=0)
 
-    def _blocks(self, queries: "_Rounded", allowed: np.ndarray | None) -> Iterator[tuple[slice, torch.Tensor]]:
+    def _blocks(
+        self, queries: "_Rounded", allowed: np.ndarray | None
+    ) -> Iterator[tuple[slice, Int32[np.ndarray, "q groups 32"]]]:
         """Whole-number scores `[q, groups, GROUP]` of some groups at a time, in a buffer that the next overwrites."""
         total, n = len(self.codes.step), len(self.vectors)
         height = max(1, min(total, _BLOCK_SCORES // (GROUP * len(queries))))
-        buffer = torch.empty(len(queries) * height * GROUP, dtype=torch.int32)
+        buffer = np.empty(len(queries) * height * GROUP, dtype=np.int32)
         for start in range(0, total, height):
             groups = slice(start, min(start + height, total))
             rows = slice(groups.start * GROUP, groups.stop * GROUP)
-            numbers = self._numbers[rows].T
-            scores = buffer[: len(queries) * numbers.shape[1]].view(len(queries), -1)
-            parts = len(queries) if len(queries) <= _FEW_QUERIES else 1
-            for query, out in zip(queries.numbers.chunk(parts), scores.chunk(parts), strict=True):
-                torch._int_mm(query, numbers, out=out)
+            codes = self.codes.numbers[rows]
+            scores = buffer[: len(queries) * len(codes)].reshape(len(queries), -1)
+            int8_products(queries.numbers, codes, scores)
             if allowed is not None:
-                banned = torch.from_numpy(~allowed[rows])
-                scores[:, : len(banned)] += banned.int() * _NEVER
+                excluded = ~allowed[rows]
+                scores[:, : len(excluded)] += excluded * np.int32(_NEVER)
             if rows.stop > n:
                 scores[:, n - rows.start :] = _NEVER
-            yield groups, scores.view(len(queries), -1, GROUP)
+            yield groups, scores.reshape(len(queries), -1, GROUP)
 
 
 @dataclass(frozen=True, eq=False)
 class _Rounded:
     """Queries as 8-bit numbers; `measures` holds what the error of a score grows with."""
 
-    numbers: torch.Tensor
+    numbers: Int8[np.ndarray, "q dim"]
     step: Float[np.ndarray, " q"]
     measures: Float[np.ndarray, "q 5"]
     base: Float[np.ndarray, " q"]
@@ -233,7 +233,7 @@ class _Rounded:
         measures[:, 2] = factor * _ROUNDING * length
         measures[:, 3] = 0 if cosine else _ROUNDING
         measures[:, 4] = _LEAST if cosine else _ROUNDING * length**2 + _LEAST
-        return _Rounded(torch.from_numpy(whole.astype(np.int8)), step, measures, base, factor)
+        return _Rounded(whole.astype(np.int8), step, measures, base, factor)
 
     def __len__(self) -> int:
         return len(self.step)
@@ -248,7 +248,9 @@ class _Rounded:
 
 
 def _highest(values: Float[np.ndarray, "q n"], k: int) -> Float[np.ndarray, "q k"]:
-    return torch.from_numpy(values).topk(min(k, values.shape[1]), dim=1, sorted=False).values.numpy()
+    """The k highest of each row, in any order."""
+    left_out = max(0, values.shape[1] - k)
+    return np.partition(values, left_out, axis=1)[:, left_out:] if left_out else values
 
 
 def _true(flags: Bool[np.ndarray, "q n"]) -> tuple[Int[np.ndarray, " m"], Int[np.ndarray, " m"]]:

@@ -8,6 +8,9 @@ from jaxtyping import Float, Int
 
 Metric = Literal["cosine", "euclidean"]
 
+# Vectors whose squared length is so near to 1 are of unit length but for rounding, whoever normalised them.
+_UNIT = 2.0**-20
+
 # Rows whose exact scores are taken at once, for one query and for several: in double precision they stay in the cache.
 _ROWS, _TOGETHER = 1 << 10, 1 << 13
 
@@ -17,7 +20,9 @@ def exact_scores(
 ) -> Float[np.ndarray, " m"]:
     """How alike a query is to each vector, summed in double precision and rounded once.
 
-    So a score hangs on the two vectors alone, not on the kernel that multiplied, nor on what else was searched.
+    So a score depends on the two vectors alone, not on the kernel that multiplied, nor on what else was searched. Equal
+    unit vectors score exactly 1 and opposite ones exactly -1, though float32 cannot hold unit vectors exactly: near 1
+    and -1 the product is divided by the true lengths.
 
     Args:
         query: float32.
@@ -32,9 +37,23 @@ def exact_scores(
         [0.0, -2.0]
     """
     if metric == "cosine":
-        return (vectors.astype(np.float64) @ query.astype(np.float64)).astype(np.float32)
+        exact, asked = vectors.astype(np.float64), query.astype(np.float64)
+        return _rounded((exact @ asked)[None], exact[None], asked[None])[0]
     gap = vectors.astype(np.float64) - query.astype(np.float64)
     return (0 - np.einsum("md,md->m", gap, gap)).astype(np.float32)
+
+
+def _rounded(
+    products: Float[np.ndarray, "q m"], vectors: Float[np.ndarray, "q m dim"], queries: Float[np.ndarray, "q dim"]
+) -> Float[np.ndarray, "q m"]:
+    """Products of double precision as float32; those near 1 and -1 are cosines, of vectors that are nearly unit."""
+    if max(products.max(initial=0), -products.min(initial=0)) > 1 - 2 * _UNIT:
+        query, row = np.nonzero(np.abs(np.abs(products) - 1) <= 2 * _UNIT)
+        near, asked = vectors[query, row], queries[query]
+        square, asked_square = np.einsum("md,md->m", near, near), np.einsum("md,md->m", asked, asked)
+        is_unit = (np.abs(square - 1) <= _UNIT) & (np.abs(asked_square - 1) <= _UNIT)
+        products[query, row] /= np.where(is_unit, np.sqrt(square * asked_square), 1)
+    return products.astype(np.float32)
 
 
 def best_of(
@@ -44,7 +63,7 @@ def best_of(
     k: int,
     metric: Metric = "cosine",
 ) -> tuple[Float[np.ndarray, " kept"], Int[np.ndarray, " kept"]]:
-    """Exact scores and numbers of the k best among some rows of the vectors; of equal scores the lower row first."""
+    """Exact scores and rows of the k best among some rows of the vectors; of equal scores the lower row first."""
     if len(rows) > _ROWS:
         parts = (vectors.take(rows[i : i + _ROWS], axis=0) for i in range(0, len(rows), _ROWS))
         scores = np.concatenate([exact_scores(query, part, metric) for part in parts])
@@ -69,7 +88,7 @@ def rerank(
     Args:
         queries, vectors: float32.
         candidates: for each query some rows of the vectors, each once. In an array, -1 stands for none.
-        k: answers wanted.
+        k: how many.
         metric: see `exact_scores`.
 
     Returns:
@@ -115,7 +134,7 @@ def _best_of_each(
         exact -= asked[:, None]
         scores = 0 - np.einsum("qmd,qmd->qm", exact, exact)
     else:
-        scores = np.einsum("qmd,qd->qm", exact, asked)
+        scores = _rounded(np.einsum("qmd,qd->qm", exact, asked), exact, asked)
     scores = np.where(rows >= 0, scores, -np.inf).astype(np.float32)
     best = np.lexsort((rows, -scores))[:, :k]
     return np.take_along_axis(scores, best, axis=1), np.take_along_axis(rows, best, axis=1)
