@@ -61,7 +61,7 @@ def recall_figure(shares: Float[np.ndarray, " q"]) -> Figure:
     q = len(shares)
     value = min(1.0, max(0.0, float(shares.mean())))
     variance = float(shares.var(ddof=1)) / q if q > 1 else 0.0
-    return share_figure(value, variance, q - 1, independent=q, n=q)
+    return share_figure(value, variance, float(q - 1), independent=q, n=q)
 
 
 def recall_after_joining(before: Float[np.ndarray, " q"], after: Float[np.ndarray, " q"]) -> Figure:
