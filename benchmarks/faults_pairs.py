@@ -5,7 +5,7 @@ file -> the tests that must see its faults, and its faults: what stands there, w
 
 FAULTS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
     "triplet.py": (
-        ("test_triplet.py", "test_batch_hard.py", "test_semi_hard.py"),
+        ("test_triplet.py", "test_batch_hard_triplet.py", "test_semi_hard_triplet.py"),
         (
             ("count(near - margin, far)", "count(near + margin, far)"),
             ("count(near - margin, far)", "count(-near.neg().sqrt() - margin, far)"),
@@ -35,8 +35,8 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
             ("loss = (gap + margin).relu()", "loss = (gap - margin).relu()"),
         ),
     ),
-    "batch_hard.py": (
-        ("test_batch_hard.py",),
+    "batch_hard_triplet.py": (
+        ("test_batch_hard_triplet.py",),
         (
             ("anchors.positives.argmin(1", "anchors.positives.argmax(1"),
             ("anchors.scores.argmax(1)", "anchors.scores.argmin(1)"),
@@ -49,8 +49,8 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
             ("            continue", "            pass"),
         ),
     ),
-    "semi_hard.py": (
-        ("test_semi_hard.py",),
+    "semi_hard_triplet.py": (
+        ("test_semi_hard_triplet.py",),
         (
             ("violation(score - near, margin)", "violation(near - score, margin)"),
             ("near.numel(), -slope", "near.numel(), slope"),
@@ -237,7 +237,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
         ),
     ),
     "batch.py": (
-        ("test_triplet.py", "test_contrastive.py", "test_softmax.py", "test_circle.py", "test_siglip.py"),
+        ("test_triplet.py", "test_contrastive.py", "test_softmax.py", "test_circle.py", "captions/test_siglip.py"),
         (
             ('if reduction == "mean_nonzero" else count', 'if reduction == "mean_all" else count'),
             (".clamp(min=1)\n", "\n"),
@@ -251,7 +251,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
         ),
     ),
     "two_towers.py": (
-        ("test_info_nce.py", "test_siglip.py", "test_vse.py"),
+        ("captions/test_info_nce.py", "captions/test_siglip.py", "captions/test_vse.py"),
         (
             (".fill_diagonal_(False)", ""),
             ("ids[:, None] == ids", "ids[:, None] != ids"),
@@ -262,7 +262,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
         ),
     ),
     "info_nce.py": (
-        ("test_info_nce.py",),
+        ("captions/test_info_nce.py",),
         (
             ("pairs.images / temperature", "pairs.images * temperature"),
             ("for dim in (1, 0)", "for dim in (1, 1)"),
@@ -281,7 +281,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
         ),
     ),
     "siglip.py": (
-        ("test_siglip.py",),
+        ("captions/test_siglip.py",),
         (
             ("scores.diagonal().neg_()", "scores.neg_()"),
             ("slope.diagonal().neg_()", "pass"),
@@ -295,7 +295,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
         ),
     ),
     "vse.py": (
-        ("test_vse.py",),
+        ("captions/test_vse.py",),
         (
             ("fill_diagonal_(-torch.inf)", "fill_diagonal_(0)"),
             ("masked_fill_(pairs.alike, -torch.inf)", "masked_fill_(~pairs.alike, -torch.inf)"),

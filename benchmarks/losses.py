@@ -4,14 +4,15 @@
                                 [--threads 1] [--device cpu] [--seed 0] [--json losses.json] [--oml]
 
 Peers: pytorch-metric-learning; open-metric-learning with `--oml`; for pairs of pictures and texts, and where neither
-has the loss, the formula in plain PyTorch. Both sides get the same unit vectors, spread widely around a centre for each
+has the loss, the formula in plain PyTorch. Both get the same unit vectors, spread widely around a centre for each
 class, in turns in one process: a round is one call of each, the ratio is taken within the round, and the table shows
 its median and its range over the rounds. Time is that of the processor, or on a GPU that of the wall. Peak memory is
 what one call adds to a process that has made a small one (or, on a GPU, to the memory that torch holds). Where the
 formulas are the same, "differs" says how far value and gradient are from theirs computed in float64, relative to the
 value and to the length of the gradient; else a letter says why.
 
-A peer is left out where it would take more than 4 GiB or 10 seconds a call, judged by how it grows: "-".
+The losses are those of nearkin's registries; one without a peer here is measured alone: "-". A peer is left out too
+where it would take more than 4 GiB or 10 seconds a call, judged by how it grows.
 """
 
 import argparse
@@ -52,17 +53,17 @@ REASONS = {
 
 
 @dataclass(frozen=True)
-class Sides:
-    """Two losses to compare.
+class Pairing:
+    """A loss and its peer.
 
     Args:
-        ours, theirs: made for so many classes and dimensions.
+        ours, theirs: made for so many classes and dimensions; theirs is None if there is no peer.
         bytes_of_theirs: about how much theirs takes for so many rows with so many of each class.
         reason: why the numbers differ, a key of REASONS; empty if they do not.
     """
 
     ours: Callable[[int, int], Loss]
-    theirs: Callable[[int, int], Loss]
+    theirs: Callable[[int, int], Loss] | None
     bytes_of_theirs: Callable[[int, int], float] = lambda rows, _: 40 * rows**2
     reason: str = ""
 
@@ -124,18 +125,18 @@ def vse_plainly(images: Tensor, texts: Tensor) -> Tensor:
     return (by_image.max(1).values.sum() + by_text.max(0).values.sum()) / len(images)
 
 
-PAIRS: dict[str, Sides] = {
-    "triplet": Sides(
+PEERS: dict[str, Pairing] = {
+    "triplet": Pairing(
         always(partial(losses.triplet_loss, margin=0.2)),
         always(pml.TripletMarginLoss(margin=0.2, distance=euclidean(power=2))),
         all_triplets,
     ),
-    "triplet, soft margin": Sides(
+    "triplet, soft margin": Pairing(
         always(partial(losses.triplet_loss, margin="soft")),
         always(soft_triplets_plainly),
         lambda rows, _: 20.0 * rows**3,
     ),
-    "batch-hard-triplet": Sides(
+    "batch-hard-triplet": Pairing(
         always(partial(losses.batch_hard_triplet_loss, margin=0.2, reduction="mean_nonzero")),
         always(
             mined(
@@ -144,7 +145,7 @@ PAIRS: dict[str, Sides] = {
             )
         ),
     ),
-    "semi-hard-triplet": Sides(
+    "semi-hard-triplet": Pairing(
         always(losses.semi_hard_triplet_loss),
         always(
             mined(
@@ -155,47 +156,47 @@ PAIRS: dict[str, Sides] = {
         all_triplets,
         "b",
     ),
-    "contrastive": Sides(
+    "contrastive": Pairing(
         always(partial(losses.contrastive_loss, margin=1.4)),
         always(pml.ContrastiveLoss(pos_margin=0.0, neg_margin=1.4, distance=euclidean(power=1))),
         reason="a",
     ),
-    "multi-similarity": Sides(
+    "multi-similarity": Pairing(
         always(partial(losses.multi_similarity_loss, beta=50.0)), always(pml.MultiSimilarityLoss(distance=dot()))
     ),
     # Theirs makes unit rows itself, which changes nothing here but the gradient along the row.
-    "circle": Sides(
+    "circle": Pairing(
         always(lambda x, labels: losses.circle_loss(F.normalize(x), labels, gamma=80.0)),
         always(pml.CircleLoss(m=0.4, gamma=80)),
     ),
-    "nt-xent": Sides(
+    "nt-xent": Pairing(
         always(partial(losses.nt_xent_loss, temperature=0.1)),
         always(pml.NTXentLoss(temperature=0.1, distance=dot())),
         positives_by_negatives,
     ),
-    "supcon": Sides(
+    "supcon": Pairing(
         always(partial(losses.supcon_loss, temperature=0.1)), always(pml.SupConLoss(temperature=0.1, distance=dot()))
     ),
-    "lifted-structure": Sides(
+    "lifted-structure": Pairing(
         always(losses.lifted_structure_loss), always(pml.GeneralizedLiftedStructureLoss(distance=euclidean(power=1)))
     ),
-    "smooth-ap": Sides(
+    "smooth-ap": Pairing(
         always(partial(losses.smooth_ap_loss, temperature=0.01)),
         always(pml.SmoothAPLoss()),
         lambda rows, _: 28.0 * rows**3,
         reason="c",
     ),
-    "info-nce": Sides(
+    "info-nce": Pairing(
         always(two_towers(losses.info_nce_loss)), always(two_towers(info_nce_plainly)), lambda rows, _: 15 * rows**2
     ),
-    "siglip": Sides(
+    "siglip": Pairing(
         always(two_towers(losses.siglip_loss)), always(two_towers(siglip_plainly)), lambda rows, _: 15 * rows**2
     ),
-    "vse": Sides(always(two_towers(losses.vse_loss)), always(two_towers(vse_plainly)), lambda rows, _: 15 * rows**2),
+    "vse": Pairing(always(two_towers(losses.vse_loss)), always(two_towers(vse_plainly)), lambda rows, _: 15 * rows**2),
 }
 
 
-def class_weight_sides() -> dict[str, Sides]:
+def class_weight_peers() -> dict[str, Pairing]:
     """Losses with class weights: each side has its own, drawn alike where that can be said."""
 
     def ours(name: str, **options: Any) -> Callable[[int, int], Loss]:
@@ -215,22 +216,35 @@ def class_weight_sides() -> dict[str, Sides]:
     def bytes_of(rows: int, per_class: int) -> float:
         return 60.0 * rows * rows / per_class
 
-    def sides(one: Callable[[int, int], Loss], other: Callable[[int, int], Loss]) -> Sides:
-        return Sides(one, other, bytes_of, "e")
+    def pairing(one: Callable[[int, int], Loss], other: Callable[[int, int], Loss]) -> Pairing:
+        return Pairing(one, other, bytes_of, "e")
 
     return {
-        "softmax": sides(ours("softmax"), linear),
-        "normalised-softmax": sides(ours("normalised-softmax"), theirs(pml.NormalizedSoftmaxLoss)),
-        "center": sides(ours("center"), center),
-        "sphereface": sides(ours("sphereface"), theirs(pml.SphereFaceLoss)),
-        "cosface": sides(ours("cosface"), theirs(pml.CosFaceLoss)),
-        "arcface": sides(ours("arcface"), theirs(pml.ArcFaceLoss)),
-        "proxy-nca": sides(ours("proxy-nca"), theirs(pml.ProxyNCALoss)),
-        "proxy-anchor": sides(ours("proxy-anchor"), theirs(pml.ProxyAnchorLoss)),
+        "softmax": pairing(ours("softmax"), linear),
+        "normalised-softmax": pairing(ours("normalised-softmax"), theirs(pml.NormalizedSoftmaxLoss)),
+        "center": pairing(ours("center"), center),
+        "sphereface": pairing(ours("sphereface"), theirs(pml.SphereFaceLoss)),
+        "cosface": pairing(ours("cosface"), theirs(pml.CosFaceLoss)),
+        "arcface": pairing(ours("arcface"), theirs(pml.ArcFaceLoss)),
+        "proxy-nca": pairing(ours("proxy-nca"), theirs(pml.ProxyNCALoss)),
+        "proxy-anchor": pairing(ours("proxy-anchor"), theirs(pml.ProxyAnchorLoss)),
     }
 
 
-def oml_sides() -> dict[str, Sides]:
+def without_peers() -> dict[str, Pairing]:
+    """Every loss of the registries, alone."""
+
+    def on_labels(name: str) -> Callable[[int, int], Loss]:
+        return lambda classes, dim: losses.build_loss(name, classes=classes, dim=dim)
+
+    def on_captions(name: str) -> Callable[[int, int], Loss]:
+        return lambda classes, dim: two_towers(losses.build_caption_loss(name))
+
+    found = {name: Pairing(on_labels(name), None) for name in losses.LOSSES}
+    return found | {name: Pairing(on_captions(name), None) for name in losses.CAPTION_LOSSES}
+
+
+def oml_peers() -> dict[str, Pairing]:
     """What open-metric-learning has of these, all without squares."""
     from oml.losses.triplet import TripletLossWithMiner
     from oml.miners.inbatch_all_tri import AllTripletsMiner
@@ -238,14 +252,14 @@ def oml_sides() -> dict[str, Sides]:
 
     hard = TripletLossWithMiner(margin=0.2, miner=HardTripletsMiner())
     return {
-        "triplet, OML": Sides(
-            PAIRS["triplet"].ours,
+        "triplet, OML": Pairing(
+            PEERS["triplet"].ours,
             always(TripletLossWithMiner(margin=0.2, miner=AllTripletsMiner())),
             # Theirs gathers the rows of each triplet.
             lambda rows, per_class: all_triplets(rows, per_class) * 30,
             "d",
         ),
-        "batch-hard-triplet, OML": Sides(
+        "batch-hard-triplet, OML": Pairing(
             always(partial(losses.batch_hard_triplet_loss, margin=0.2)), always(hard), reason=""
         ),
     }
@@ -310,26 +324,27 @@ def resident(field: str) -> float:
 
 
 def measure(
-    sides: Sides, rows: int, per_class: int, dim: int, rate: float, options: argparse.Namespace
+    pairing: Pairing, rows: int, per_class: int, dim: int, rate: float, options: argparse.Namespace
 ) -> dict[str, Any]:
-    """Seconds of both sides in turns, their peak memory, and how far values and gradients differ.
+    """Seconds of both pairing in turns, their peak memory, and how far values and gradients differ.
 
     `rate` is what theirs took for each byte that it was thought to need, in the last size before.
     """
     torch.manual_seed(options.seed)
     classes = rows // per_class
-    ours, theirs = sides.ours(classes, dim), sides.theirs(classes, dim)
+    ours = pairing.ours(classes, dim)
+    theirs = None if pairing.theirs is None else pairing.theirs(classes, dim)
     for loss in (ours, theirs):
         if isinstance(loss, torch.nn.Module):
             loss.to(options.device)
     batch = draw(rows, per_class, dim, options.seed, options.device)
-    needed = sides.bytes_of_theirs(rows, per_class)
-    both = needed < LARGEST_PEER and needed * rate < LONGEST_CALL
+    needed = pairing.bytes_of_theirs(rows, per_class)
+    both = theirs is not None and needed < LARGEST_PEER and needed * rate < LONGEST_CALL
     step(ours, *batch)
     found: dict[str, Any] = {"ours_s": [], "theirs_s": [], "theirs_bytes": needed}
     if both:
         step(theirs, *batch)
-        if not sides.reason and rows <= 512:
+        if not pairing.reason and rows <= 512:
             exact = batch[0].detach().double().requires_grad_()
             value, gradient, _ = step(ours, *batch)
             other_value, other_gradient, _ = step(theirs, exact, batch[1])
@@ -351,7 +366,7 @@ def number(x: float) -> str:
     return f"{x:.0f}" if x >= 9.95 else f"{x:.1f}"
 
 
-def row(name: str, rows: int, per_class: int, dim: int, sides: Sides, found: dict[str, Any]) -> str:
+def row(name: str, rows: int, per_class: int, dim: int, pairing: Pairing, found: dict[str, Any]) -> str:
     cells = [name, str(rows), str(per_class), str(dim), number(1000 * median(found["ours_s"]))]
     if found["theirs_s"]:
         ratios = found["ratios"]
@@ -359,7 +374,7 @@ def row(name: str, rows: int, per_class: int, dim: int, sides: Sides, found: dic
         cells += [f"**{number(median(ratios))}x** ({number(min(ratios))}-{number(max(ratios))})"]
         cells += [number(found["ours_mib"]), number(found["theirs_mib"])]
         same = f"{found['value_differs']:.0e}, {found['gradient_differs']:.0e}" if "value_differs" in found else ""
-        cells += [sides.reason or same]
+        cells += [pairing.reason or same]
     else:
         cells += ["-", "-", number(found["ours_mib"]), "-", ""]
     return "| " + " | ".join(cells) + " |"
@@ -379,7 +394,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write every number here")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    every = {**PAIRS, **class_weight_sides(), **(oml_sides() if options.oml else {})}
+    every = {**without_peers(), **PEERS, **class_weight_peers(), **(oml_peers() if options.oml else {})}
     unknown = set(options.only or ()) - set(every)
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(every)}")

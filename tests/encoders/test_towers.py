@@ -4,10 +4,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from nearkin.encoders.conv4 import Conv4
+from nearkin.encoders.backbones.conv4 import Conv4
+from nearkin.encoders.backbones.resnet12 import ResNet12
 from nearkin.encoders.image import ImageTower, ImageTowerConfig
 from nearkin.encoders.pooling import POOLINGS, Pooling
-from nearkin.encoders.resnet12 import ResNet12
 from nearkin.encoders.text import CELLS, TextTower, TextTowerConfig
 from nearkin.errors import ArtefactError, InvalidInput, UnknownName
 

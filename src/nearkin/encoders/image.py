@@ -11,13 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nearkin.encoders.conv4 import Conv4
+from nearkin.encoders.backbones import BACKBONES
 from nearkin.encoders.pooling import Pooling
-from nearkin.encoders.resnet12 import ResNet12
 from nearkin.errors import ArtefactError, InvalidInput, UnknownName
 
-# Networks of the few-shot literature, for small pictures, beside timm's.
-SMALL_NETWORKS: dict[str, type[nn.Module]] = {"conv4": Conv4, "resnet12": ResNet12}
+# Side of a picture up to which networks of timm take pictures as they come.
+LARGEST_SIZE = 224
 
 
 @dataclass(frozen=True)
@@ -102,10 +101,10 @@ class ImageTower(nn.Module):
 
 
 def _backbone(config: ImageTowerConfig, weights: str | None) -> nn.Module:
-    if config.backbone in SMALL_NETWORKS:
+    if config.backbone in BACKBONES:
         if weights == "pretrained":
             raise InvalidInput(f"backbone '{config.backbone}' has no pretrained weights: it is trained from scratch")
-        network = _small_network(config)
+        network = _own_network(config)
     else:
         network = _timm_network(config, pretrained=weights == "pretrained")
     if weights not in (None, "pretrained"):
@@ -113,8 +112,18 @@ def _backbone(config: ImageTowerConfig, weights: str | None) -> nn.Module:
     return network
 
 
-def _small_network(config: ImageTowerConfig) -> nn.Module:
-    make = SMALL_NETWORKS[config.backbone]
+def default_pooling(backbone: str) -> str:
+    """The pooling that suits a network, where the user names none."""
+    return BACKBONES[backbone].default_pooling if backbone in BACKBONES else "avg"
+
+
+def largest_size(backbone: str) -> int:
+    """Side of a picture in pixels that the user need not ask for."""
+    return BACKBONES[backbone].largest_size if backbone in BACKBONES else LARGEST_SIZE
+
+
+def _own_network(config: ImageTowerConfig) -> nn.Module:
+    make = BACKBONES[config.backbone]
     known = [name for name in signature(make).parameters if name != "channels"]
     for name, value in config.options.items():
         if name not in known:
@@ -130,7 +139,7 @@ def _timm_network(config: ImageTowerConfig, *, pretrained: bool) -> nn.Module:
 
     name = config.backbone
     if not timm.is_model(name.split(".")[0]):
-        raise UnknownName("backbone", name, [*SMALL_NETWORKS, *timm.list_models()])
+        raise UnknownName("backbone", name, [*BACKBONES, *timm.list_models()])
     options: dict[str, Any] = {**config.options, "num_classes": 0, "in_chans": config.channels, "global_pool": ""}
     try:
         with warnings.catch_warnings():

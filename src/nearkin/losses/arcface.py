@@ -1,13 +1,14 @@
 """ArcFace: an additive margin on the angle to the own class, and its sub-centers."""
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from nearkin.losses.engine.batch import check_between, check_positive
-from nearkin.losses.engine.class_weights import ClassWeights
+from nearkin.losses.engine.class_weight_loss import ClassWeightLoss
 from nearkin.losses.engine.margin_softmax import margin_softmax
 
 
@@ -57,12 +58,12 @@ def arcface_loss(
     return margin_softmax(embeddings, labels, weight, scale=check_positive(scale, "scale"), psi=psi)
 
 
-class ArcFaceLoss(nn.Module):
+class ArcFaceLoss(ClassWeightLoss):
     """ArcFace loss that holds the weights of its classes.
 
     Args:
         classes: number of classes, at least 2.
-        dim: numbers of an embedding.
+        dim: embedding dimension.
         scale, margin, easy_margin: as `arcface_loss` takes them.
         sub_centers: K, how many weights each class has; a picture belongs to the nearest, so that mislabelled or odd
             pictures gather at one of their own.
@@ -74,32 +75,10 @@ class ArcFaceLoss(nn.Module):
         torch.Size([])
     """
 
-    def __init__(
-        self,
-        classes: int,
-        dim: int,
-        *,
-        scale: float = 30.0,
-        margin: float = 0.2,
-        easy_margin: bool = False,
-        sub_centers: int = 1,
-        sample_rate: float = 1.0,
-        learning_rate_multiple: float = 10.0,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__()
-        self.scale, self.margin, self.easy_margin = scale, margin, easy_margin
-        self.class_weights = ClassWeights(
-            classes,
-            dim,
-            per_class=sub_centers,
-            sample_rate=sample_rate,
-            learning_rate_multiple=learning_rate_multiple,
-            generator=generator,
-        )
+    formula = staticmethod(arcface_loss)
 
-    def forward(self, embeddings: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
-        weight, labels = self.class_weights(labels)
-        return arcface_loss(
-            embeddings, labels, weight, scale=self.scale, margin=self.margin, easy_margin=self.easy_margin
-        )
+    def __init__(self, classes: int, dim: int, *, sub_centers: int = 1, **options: Any) -> None:
+        super().__init__(classes, dim, per_class=sub_centers, **options)
+
+
+LOSS = ArcFaceLoss

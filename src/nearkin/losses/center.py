@@ -103,3 +103,6 @@ class CenterLoss(nn.Module):
         if self.training:
             move_centers_(embeddings, labels, self.centers, alpha=self.alpha)
         return loss
+
+
+LOSS = CenterLoss

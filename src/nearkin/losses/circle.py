@@ -73,3 +73,6 @@ def circle_loss(
 
     total, _, count = sum_by_anchor(batch, terms)
     return total / max(1, count)
+
+
+LOSS = circle_loss

@@ -62,3 +62,6 @@ def contrastive_loss(
 
     total, nonzero, pairs = sum_by_anchor(batch, terms, "distance_of_negatives")
     return reduce(total, nonzero=nonzero * share, count=pairs * share, reduction=reduction)
+
+
+LOSS = contrastive_loss

@@ -1,11 +1,10 @@
 """CosFace: an additive margin on the cosine to the own class."""
 
-import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from nearkin.losses.engine.batch import check_between, check_positive
-from nearkin.losses.engine.class_weights import ClassWeights
+from nearkin.losses.engine.class_weight_loss import ClassWeightLoss
 from nearkin.losses.engine.margin_softmax import margin_softmax
 
 
@@ -45,12 +44,12 @@ def cosface_loss(
     )
 
 
-class CosFaceLoss(nn.Module):
+class CosFaceLoss(ClassWeightLoss):
     """CosFace loss that holds the weights of its classes.
 
     Args:
         classes: number of classes, at least 2.
-        dim: numbers of an embedding.
+        dim: embedding dimension.
         scale, margin: as `cosface_loss` takes them.
         sample_rate, learning_rate_multiple, generator: as `ClassWeights` takes them.
 
@@ -60,27 +59,7 @@ class CosFaceLoss(nn.Module):
         torch.Size([])
     """
 
-    def __init__(
-        self,
-        classes: int,
-        dim: int,
-        *,
-        scale: float = 30.0,
-        margin: float = 0.35,
-        sample_rate: float = 1.0,
-        learning_rate_multiple: float = 10.0,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__()
-        self.scale, self.margin = scale, margin
-        self.class_weights = ClassWeights(
-            classes,
-            dim,
-            sample_rate=sample_rate,
-            learning_rate_multiple=learning_rate_multiple,
-            generator=generator,
-        )
+    formula = staticmethod(cosface_loss)
 
-    def forward(self, embeddings: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
-        weight, labels = self.class_weights(labels)
-        return cosface_loss(embeddings, labels, weight, scale=self.scale, margin=self.margin)
+
+LOSS = CosFaceLoss

@@ -67,3 +67,6 @@ def lifted_structure_loss(
 def _root_slope(distances: Tensor) -> Tensor:
     """|d sqrt(s) / ds| = 1 / (2 d); 0 at distance 0."""
     return (2 * distances).reciprocal_().nan_to_num_(posinf=0, neginf=0)
+
+
+LOSS = lifted_structure_loss

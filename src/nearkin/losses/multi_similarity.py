@@ -70,3 +70,6 @@ def _soft_maximum(scores: Tensor, base: float, scale: float) -> tuple[Tensor, Te
     weights, total = exponentials_(scores, top, scale)
     total += torch.exp(scale * (base - top))
     return top - base + total.log() / scale, weights.div_(total)
+
+
+LOSS = multi_similarity_loss

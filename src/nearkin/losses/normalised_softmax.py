@@ -1,11 +1,10 @@
 """Normalised softmax: classification by the cosine to a weight of each class."""
 
-import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from nearkin.losses.engine.batch import check_positive
-from nearkin.losses.engine.class_weights import ClassWeights
+from nearkin.losses.engine.class_weight_loss import ClassWeightLoss
 from nearkin.losses.engine.margin_softmax import margin_softmax
 
 
@@ -40,12 +39,12 @@ def normalised_softmax_loss(
     return margin_softmax(embeddings, labels, weight, scale=check_positive(scale, "scale"))
 
 
-class NormalisedSoftmaxLoss(nn.Module):
+class NormalisedSoftmaxLoss(ClassWeightLoss):
     """Normalised softmax loss that holds the weights of its classes.
 
     Args:
         classes: number of classes, at least 2.
-        dim: numbers of an embedding.
+        dim: embedding dimension.
         scale: as `normalised_softmax_loss` takes it.
         sample_rate, learning_rate_multiple, generator: as `ClassWeights` takes them.
 
@@ -55,26 +54,7 @@ class NormalisedSoftmaxLoss(nn.Module):
         tensor(2.3026, grad_fn=<_ClosedFormBackward>)
     """
 
-    def __init__(
-        self,
-        classes: int,
-        dim: int,
-        *,
-        scale: float = 20.0,
-        sample_rate: float = 1.0,
-        learning_rate_multiple: float = 10.0,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__()
-        self.scale = scale
-        self.class_weights = ClassWeights(
-            classes,
-            dim,
-            sample_rate=sample_rate,
-            learning_rate_multiple=learning_rate_multiple,
-            generator=generator,
-        )
+    formula = staticmethod(normalised_softmax_loss)
 
-    def forward(self, embeddings: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
-        weight, labels = self.class_weights(labels)
-        return normalised_softmax_loss(embeddings, labels, weight, scale=self.scale)
+
+LOSS = NormalisedSoftmaxLoss

@@ -62,3 +62,6 @@ def nt_xent_loss(
 
     total, _, pairs = sum_by_anchor(batch, terms)
     return total / max(1, pairs)
+
+
+LOSS = nt_xent_loss

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from nearkin.losses.engine.batch import check_between, check_positive
-from nearkin.losses.engine.class_weights import ClassWeights
+from nearkin.losses.engine.class_weight_loss import ClassWeightLoss
 from nearkin.losses.engine.closed_form import closed_form
 from nearkin.losses.engine.unit_rows import check_class_batch, row_blocks, through_unit_rows, unit_rows
 
@@ -93,12 +93,12 @@ def _positives(x: Tensor, p: Tensor, labels: Tensor, alpha: float, margin: float
     return (top + sums.log()).sum() / max(1, len(classes))
 
 
-class ProxyAnchorLoss(nn.Module):
+class ProxyAnchorLoss(ClassWeightLoss):
     """Proxy-anchor loss that holds the weights of its classes.
 
     Args:
         classes: number of classes, at least 2.
-        dim: numbers of an embedding.
+        dim: embedding dimension.
         alpha, margin: as `proxy_anchor_loss` takes them.
         sample_rate, learning_rate_multiple, generator: as `ClassWeights` takes them.
 
@@ -108,27 +108,7 @@ class ProxyAnchorLoss(nn.Module):
         torch.Size([])
     """
 
-    def __init__(
-        self,
-        classes: int,
-        dim: int,
-        *,
-        alpha: float = 16.0,
-        margin: float = 0.1,
-        sample_rate: float = 1.0,
-        learning_rate_multiple: float = 10.0,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__()
-        self.alpha, self.margin = alpha, margin
-        self.class_weights = ClassWeights(
-            classes,
-            dim,
-            sample_rate=sample_rate,
-            learning_rate_multiple=learning_rate_multiple,
-            generator=generator,
-        )
+    formula = staticmethod(proxy_anchor_loss)
 
-    def forward(self, embeddings: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
-        weight, labels = self.class_weights(labels)
-        return proxy_anchor_loss(embeddings, labels, weight, alpha=self.alpha, margin=self.margin)
+
+LOSS = ProxyAnchorLoss

@@ -1,11 +1,10 @@
 """ProxyNCA++: neighbourhood components analysis with a proxy for each class."""
 
-import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from nearkin.losses.engine.batch import check_positive
-from nearkin.losses.engine.class_weights import ClassWeights
+from nearkin.losses.engine.class_weight_loss import ClassWeightLoss
 from nearkin.losses.engine.margin_softmax import margin_softmax
 
 
@@ -41,12 +40,12 @@ def proxy_nca_loss(
     return margin_softmax(embeddings, labels, proxies, scale=2 / check_positive(temperature, "temperature"))
 
 
-class ProxyNCALoss(nn.Module):
+class ProxyNCALoss(ClassWeightLoss):
     """ProxyNCA++ loss that holds the weights of its classes.
 
     Args:
         classes: number of classes, at least 2.
-        dim: numbers of an embedding.
+        dim: embedding dimension.
         temperature: as `proxy_nca_loss` takes it.
         sample_rate, learning_rate_multiple, generator: as `ClassWeights` takes them.
 
@@ -56,26 +55,7 @@ class ProxyNCALoss(nn.Module):
         torch.Size([])
     """
 
-    def __init__(
-        self,
-        classes: int,
-        dim: int,
-        *,
-        temperature: float = 1 / 9,
-        sample_rate: float = 1.0,
-        learning_rate_multiple: float = 10.0,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__()
-        self.temperature = temperature
-        self.class_weights = ClassWeights(
-            classes,
-            dim,
-            sample_rate=sample_rate,
-            learning_rate_multiple=learning_rate_multiple,
-            generator=generator,
-        )
+    formula = staticmethod(proxy_nca_loss)
 
-    def forward(self, embeddings: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
-        weight, labels = self.class_weights(labels)
-        return proxy_nca_loss(embeddings, labels, weight, temperature=self.temperature)
+
+LOSS = ProxyNCALoss

@@ -78,3 +78,6 @@ def smooth_ap_loss(
 
     total, _, count = sum_by_anchor(batch, terms)
     return total / max(1, count)
+
+
+LOSS = smooth_ap_loss

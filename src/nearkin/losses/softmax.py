@@ -79,3 +79,6 @@ class SoftmaxLoss(nn.Module):
 
     def forward(self, embeddings: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
         return softmax_loss(embeddings, labels, self.weight, self.bias)
+
+
+LOSS = SoftmaxLoss

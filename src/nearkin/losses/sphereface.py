@@ -1,13 +1,14 @@
 """SphereFace: a multiplicative margin on the angle to the own class, also known as A-softmax."""
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from nearkin.losses.engine.batch import check_between, check_count, check_embeddings, check_positive
-from nearkin.losses.engine.class_weights import ClassWeights
+from nearkin.losses.engine.class_weight_loss import ClassWeightLoss
 from nearkin.losses.engine.margin_softmax import margin_softmax
 
 
@@ -58,16 +59,16 @@ def sphereface_loss(
     return margin_softmax(embeddings, labels, weight, scale=check_positive(scale, "scale") * lengths, psi=psi)
 
 
-class SphereFaceLoss(nn.Module):
+class SphereFaceLoss(ClassWeightLoss):
     """SphereFace loss that holds the weights of its classes.
 
     Args:
         classes: number of classes, at least 2.
-        dim: numbers of an embedding.
+        dim: embedding dimension.
         scale, margin: as `sphereface_loss` takes them.
-        lambda_max, lambda_min, gamma: lambda = max(lambda_min, lambda_max / (1 + gamma t)), where t is the share of the
-            training that is done. The authors' rate, 0.12 an iteration, is a gamma of 3360 for their 28,000. Without
-            word of the training's progress, lambda is lambda_min.
+        lambda_max, lambda_min, gamma: lambda = max(lambda_min, lambda_max / (1 + gamma t)), where t is the fraction of
+            the training that is done. The authors' rate, 0.12 an iteration, is a gamma of 3360 for their 28,000. If the
+            training never calls `set_progress`, lambda is lambda_min.
         sample_rate, learning_rate_multiple, generator: as `ClassWeights` takes them.
 
     Example:
@@ -76,40 +77,29 @@ class SphereFaceLoss(nn.Module):
         torch.Size([])
     """
 
+    formula = staticmethod(sphereface_loss)
+    set_by_training = ("annealing",)
+
     def __init__(
         self,
         classes: int,
         dim: int,
         *,
         scale: float = 30.0,
-        margin: int = 4,
         lambda_max: float = 1000.0,
         lambda_min: float = 5.0,
         gamma: float = 3360.0,
-        sample_rate: float = 1.0,
-        learning_rate_multiple: float = 10.0,
-        generator: torch.Generator | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__()
-        self.scale, self.margin = scale, margin
+        super().__init__(classes, dim, scale=scale, **options)
         self.lambda_max = check_between(lambda_max, "lambda_max", 0, 1e6)
         self.lambda_min = check_between(lambda_min, "lambda_min", 0, 1e6)
         self.gamma = check_between(gamma, "gamma", 0, 1e12)
         self.annealing = self.lambda_min
-        self.class_weights = ClassWeights(
-            classes,
-            dim,
-            sample_rate=sample_rate,
-            learning_rate_multiple=learning_rate_multiple,
-            generator=generator,
-        )
 
     def set_progress(self, share: float) -> None:
-        """Set lambda for the share of the training that is done, 0 to 1."""
+        """Set lambda for the fraction of the training that is done, 0 to 1."""
         self.annealing = max(self.lambda_min, self.lambda_max / (1 + self.gamma * share))
 
-    def forward(self, embeddings: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
-        weight, labels = self.class_weights(labels)
-        return sphereface_loss(
-            embeddings, labels, weight, scale=self.scale, margin=self.margin, annealing=self.annealing
-        )
+
+LOSS = SphereFaceLoss

@@ -2,10 +2,10 @@
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from nearkin.losses.engine.batch import check_between, check_positive
-from nearkin.losses.engine.class_weights import ClassWeights
+from nearkin.losses.engine.class_weight_loss import ClassWeightLoss
 from nearkin.losses.engine.margin_softmax import margin_softmax
 
 
@@ -56,12 +56,12 @@ def sphereface_r_loss(
     return margin_softmax(embeddings, labels, weight, scale=check_positive(scale, "scale"), eta=eta)
 
 
-class SphereFaceRLoss(nn.Module):
+class SphereFaceRLoss(ClassWeightLoss):
     """SphereFace-R loss that holds the weights of its classes.
 
     Args:
         classes: number of classes, at least 2.
-        dim: numbers of an embedding.
+        dim: embedding dimension.
         scale, margin, detach: as `sphereface_r_loss` takes them.
         sample_rate, learning_rate_multiple, generator: as `ClassWeights` takes them.
 
@@ -71,28 +71,7 @@ class SphereFaceRLoss(nn.Module):
         torch.Size([])
     """
 
-    def __init__(
-        self,
-        classes: int,
-        dim: int,
-        *,
-        scale: float = 30.0,
-        margin: float = 1.4,
-        detach: bool = True,
-        sample_rate: float = 1.0,
-        learning_rate_multiple: float = 10.0,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__()
-        self.scale, self.margin, self.detach = scale, margin, detach
-        self.class_weights = ClassWeights(
-            classes,
-            dim,
-            sample_rate=sample_rate,
-            learning_rate_multiple=learning_rate_multiple,
-            generator=generator,
-        )
+    formula = staticmethod(sphereface_r_loss)
 
-    def forward(self, embeddings: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
-        weight, labels = self.class_weights(labels)
-        return sphereface_r_loss(embeddings, labels, weight, scale=self.scale, margin=self.margin, detach=self.detach)
+
+LOSS = SphereFaceRLoss

@@ -62,3 +62,6 @@ def supcon_loss(
 
     total, _, count = sum_by_anchor(batch, terms)
     return total / max(1, count)
+
+
+LOSS = supcon_loss

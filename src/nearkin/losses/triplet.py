@@ -128,3 +128,6 @@ def count_by_ranks(
     above = exceeding.flip(1).cumsum(1).flip(1)[:, 1:]
     by_hurdle = torch.empty_like(hurdles).scatter_(1, ascending.indices, above)
     return by_hurdle, exceeded.to(hurdles.dtype)
+
+
+LOSS = triplet_loss

@@ -13,7 +13,7 @@ from nearkin.data.items import Broken, Items
 from nearkin.data.pixel_cache import PixelCache
 from nearkin.data.splits import split_items
 from nearkin.encoders.encoder import Encoder
-from nearkin.encoders.image import SMALL_NETWORKS, ImageTower, ImageTowerConfig
+from nearkin.encoders.image import ImageTower, ImageTowerConfig, default_pooling, largest_size
 from nearkin.encoders.text import TextTower, TextTowerConfig
 from nearkin.errors import InvalidInput, PictureError, SourceError
 from nearkin.progress import Progress
@@ -143,7 +143,7 @@ def _encoder(settings: TrainSettings, preprocessing: Preprocessing, tokenizer: T
             channels=preprocessing.channels,
             height=preprocessing.height,
             width=preprocessing.width,
-            pooling=settings.pooling or ("flatten" if settings.backbone == "conv4" else "avg"),
+            pooling=settings.pooling or default_pooling(settings.backbone),
             options=settings.backbone_options,
         ),
         settings.weights,
@@ -179,4 +179,4 @@ def _channels(sample: list[Image.Image], settings: TrainSettings) -> int:
 def _size(sample: list[Image.Image], settings: TrainSettings) -> int:
     """The pictures' usual size, to a multiple of 16: at most 224, and 64 for networks made for small ones."""
     usual = float(np.median([max(picture.size) for picture in sample]))
-    return int(np.clip(16 * round(usual / 16), 32, 64 if settings.backbone in SMALL_NETWORKS else 224))
+    return int(np.clip(16 * round(usual / 16), 32, largest_size(settings.backbone)))

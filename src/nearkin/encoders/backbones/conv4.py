@@ -19,6 +19,9 @@ class Conv4(nn.Sequential):
     Source: Vinyals et al. 2016, arXiv:1606.04080; Snell et al. 2017, arXiv:1703.05175.
     """
 
+    default_pooling = "flatten"
+    largest_size = 64
+
     def __init__(self, channels: int = 3, width: int = 64) -> None:
         super().__init__(*(_block(channels if block == 0 else width, width) for block in range(4)))
 
@@ -31,3 +34,6 @@ def _block(inputs: int, outputs: int) -> nn.Sequential:
     convolution = nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False)
     # The largest number passes a ReLU as it is: pooling first gives the same, from a quarter of the work.
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.MaxPool2d(2), nn.ReLU())
+
+
+BACKBONE = Conv4

@@ -26,6 +26,9 @@ class ResNet12(nn.Sequential):
     DropBlock is left out.
     """
 
+    default_pooling = "avg"
+    largest_size = 64
+
     def __init__(self, channels: int = 3, width: int = 64) -> None:
         widths = [channels, width, round(2.5 * width), 5 * width, 10 * width]
         super().__init__(*(_Block(inputs, outputs) for inputs, outputs in pairwise(widths)))
@@ -58,3 +61,6 @@ def _convolution(inputs: int, outputs: int, size: int) -> tuple[nn.Module, nn.Mo
     convolution = nn.Conv2d(inputs, outputs, size, padding=size // 2, bias=False)
     nn.init.kaiming_normal_(convolution.weight, SLOPE, mode="fan_out", nonlinearity="leaky_relu")
     return convolution, nn.BatchNorm2d(outputs)
+
+
+BACKBONE = ResNet12

@@ -5,7 +5,7 @@ import torch
 
 from nearkin.errors import InvalidInput, UnknownName
 from nearkin.losses import CAPTION_LOSSES, InfoNCELoss, build_caption_loss, vse_loss
-from tests.losses.test_info_nce import draw
+from tests.losses.captions.test_info_nce import draw
 
 
 @pytest.mark.parametrize("name", CAPTION_LOSSES)

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from nearkin.errors import InvalidInput
 from nearkin.losses import vse_loss
+from tests.losses.captions.test_info_nce import draw
 from tests.losses.cases import TOLERANCE, assert_same, value_and_gradient, value_of
-from tests.losses.test_info_nce import draw
 
 
 def loop(both: Tensor, margin: float, alike: list[tuple[int, int]]) -> Tensor:

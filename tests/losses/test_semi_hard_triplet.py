@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from nearkin.losses import semi_hard_triplet_loss
-from nearkin.losses.semi_hard import nearest_beyond_by_passes, nearest_beyond_by_ranks
+from nearkin.losses.semi_hard_triplet import nearest_beyond_by_passes, nearest_beyond_by_ranks
 from tests.losses.cases import reduced, value_and_gradient, value_of
 from tests.losses.pair_loss_checks import PairLossChecks, others
 

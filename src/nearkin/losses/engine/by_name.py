@@ -1,4 +1,4 @@
-"""Losses by name: what `--loss arcface+0.01*center` builds."""
+"""Losses by name: what `--loss arcface+0.01*center` and `--caption-loss siglip` build."""
 
 import inspect
 import re
@@ -11,55 +11,15 @@ import torch
 from torch import Tensor
 
 from nearkin.errors import InvalidInput, UnknownName
-from nearkin.losses.arcface import ArcFaceLoss
-from nearkin.losses.batch_hard import batch_hard_triplet_loss
-from nearkin.losses.center import CenterLoss
-from nearkin.losses.circle import circle_loss
-from nearkin.losses.contrastive import contrastive_loss
-from nearkin.losses.cosface import CosFaceLoss
+from nearkin.losses import CAPTION_LOSSES, LOSSES
 from nearkin.losses.engine.imported import as_label_loss, built, call, imported, signature
 from nearkin.losses.engine.weighted_sum import WeightedSum
-from nearkin.losses.lifted_structure import lifted_structure_loss
-from nearkin.losses.multi_similarity import multi_similarity_loss
-from nearkin.losses.normalised_softmax import NormalisedSoftmaxLoss
-from nearkin.losses.nt_xent import nt_xent_loss
-from nearkin.losses.proxy_anchor import ProxyAnchorLoss
-from nearkin.losses.proxy_nca import ProxyNCALoss
-from nearkin.losses.semi_hard import semi_hard_triplet_loss
-from nearkin.losses.smooth_ap import smooth_ap_loss
-from nearkin.losses.softmax import SoftmaxLoss
-from nearkin.losses.sphereface import SphereFaceLoss
-from nearkin.losses.sphereface_r import SphereFaceRLoss
-from nearkin.losses.supcon import supcon_loss
-from nearkin.losses.triplet import triplet_loss
 
 LabelLoss = Callable[..., Tensor]
-
-# A function of embeddings and labels, or a class that is built with the numbers of classes and dimensions.
-LOSSES: dict[str, Callable[..., Any]] = {
-    "arcface": ArcFaceLoss,
-    "batch-hard-triplet": batch_hard_triplet_loss,
-    "center": CenterLoss,
-    "circle": circle_loss,
-    "contrastive": contrastive_loss,
-    "cosface": CosFaceLoss,
-    "lifted-structure": lifted_structure_loss,
-    "multi-similarity": multi_similarity_loss,
-    "normalised-softmax": NormalisedSoftmaxLoss,
-    "nt-xent": nt_xent_loss,
-    "proxy-anchor": ProxyAnchorLoss,
-    "proxy-nca": ProxyNCALoss,
-    "semi-hard-triplet": semi_hard_triplet_loss,
-    "smooth-ap": smooth_ap_loss,
-    "softmax": SoftmaxLoss,
-    "sphereface": SphereFaceLoss,
-    "sphereface-r": SphereFaceRLoss,
-    "supcon": supcon_loss,
-    "triplet": triplet_loss,
-}
+CaptionLoss = Callable[..., Tensor]
 
 # Parameters that are no options: the batch, and the sizes of the weights under the names they go by.
-_BATCH = ("embeddings", "labels", "ref_embeddings", "ref_labels")
+_BATCH = ("embeddings", "labels", "ref_embeddings", "ref_labels", "images", "texts", "image_ids", "text_ids")
 _CLASSES = ("classes", "num_classes")
 _DIM = ("dim", "embedding_size")
 _MINER = "miner"
@@ -81,7 +41,7 @@ def build_loss(
         name: one of `LOSSES`; a path such as "pytorch_metric_learning.losses.CircleLoss"; or a sum such as
             "arcface+0.01*center".
         classes: number of training classes, at least 2.
-        dim: numbers of an embedding.
+        dim: embedding dimension.
         options: keywords such as `margin`; in a sum, `arcface.margin` where more than one term has such an option. A
             term from elsewhere goes by the last part of its path: `CircleLoss.gamma`. Of its options, those that are
             objects are built of a mapping with the import path as `name`, {"name": "package.Class", "keyword": 1},
@@ -111,6 +71,48 @@ def build_loss(
     return losses[0][1] if len(terms) == 1 and terms[0].weight == 1 else WeightedSum(losses)
 
 
+def build_caption_loss(name: str, options: Mapping[str, Any] | None = None) -> CaptionLoss:
+    """A loss `(images, texts, image_ids, text_ids) -> scalar` by its name.
+
+    Args:
+        name: one of `CAPTION_LOSSES`.
+        options: keywords of the loss, such as temperature or margin.
+
+    Returns:
+        A `torch.nn.Module` where the loss learns its temperature, else a callable.
+
+    Raises:
+        UnknownName: no such loss, or no such option; the message suggests near names.
+        InvalidInput: a value that the loss refuses.
+
+    Example:
+        >>> build_caption_loss("vse", {"margin": 1.5})(torch.eye(2), torch.eye(2))
+        tensor(1.)
+    """
+    make = CAPTION_LOSSES[name]
+    options, known = dict(options or {}), options_of(make)
+    for option in options:
+        if option not in known:
+            raise UnknownName(f"option of caption loss '{name}',", option, known)
+    return _build_ours(make, {}, options, torch.zeros(0, 1), torch.zeros(0, 1))
+
+
+def options_of(make: Callable[..., Any]) -> dict[str, Any]:
+    """Options of one of nearkin's own losses, by name, with their defaults.
+
+    Example:
+        >>> options_of(LOSSES["triplet"])
+        {'margin': 0.2, 'reduction': 'mean_nonzero'}
+    """
+    parameters = inspect.signature(make).parameters.items()
+    return {name: one.default for name, one in parameters if _is_option(name, one) and name != "generator"}
+
+
+def _is_option(name: str, parameter: inspect.Parameter) -> bool:
+    is_batch_or_size = name in (*_BATCH, *_CLASSES, *_DIM)
+    return not is_batch_or_size and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+
+
 @dataclass(frozen=True)
 class _Term:
     weight: float
@@ -124,7 +126,7 @@ class _Term:
 
     @property
     def is_ours(self) -> bool:
-        return self.name in LOSSES
+        return "." not in self.name
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
@@ -133,13 +135,9 @@ class _Term:
     @property
     def known(self) -> list[str]:
         """Its options by name."""
-        no_options = (*_BATCH, *_CLASSES, *_DIM, *(("generator",) if self.is_ours else ()))
-        named = [
-            name
-            for name, parameter in self.parameters.items()
-            if name not in no_options and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
-        ]
-        return named if self.is_ours else [*named, _MINER]
+        if self.is_ours:
+            return list(options_of(self.make))
+        return [*(name for name, one in self.parameters.items() if _is_option(name, one)), _MINER]
 
     @property
     def takes_any(self) -> bool:
@@ -161,9 +159,7 @@ def _terms(text: str) -> list[_Term]:
         if not 0 < value < float("inf"):
             raise InvalidInput(f"{where} has the weight '{weight}', wanted a number above 0")
         name = name if "." in name else name.replace("_", "-")
-        if "." not in name and name not in LOSSES:
-            raise UnknownName("loss", name, LOSSES, "any other goes by its import path, such as package.module.Loss")
-        terms.append(_Term(value, name, LOSSES.get(name) or imported(name)))
+        terms.append(_Term(value, name, imported(name) if "." in name else LOSSES[name]))
         if terms[-1].short in (term.short for term in terms[:-1]):
             raise InvalidInput(f"loss '{text}' names {terms[-1].short} twice: add up the weights")
     return terms
@@ -202,16 +198,21 @@ def _build(term: _Term, classes: int, dim: int, generator: torch.Generator | Non
         given["generator"] = generator
     sizes = {name: value for name, value in given.items() if name in term.parameters}
     if not term.is_ours:
-        return _build_foreign(term, sizes)
-    is_class = inspect.isclass(term.make)
-    loss = term.make(**sizes, **term.options) if is_class else partial(term.make, **term.options)
+        return _build_imported(term, sizes)
+    return _build_ours(term.make, sizes, term.options, torch.zeros(0, dim), torch.zeros(0, dtype=torch.long))
+
+
+def _build_ours(
+    make: Callable[..., Any], sizes: Mapping[str, Any], options: Mapping[str, Any], *empty_batch: Tensor
+) -> Any:
+    loss: Any = make(**sizes, **options) if inspect.isclass(make) else partial(make, **options)
     # An empty batch costs nothing, and shows now what an option's value would break at the first step.
     with torch.no_grad():
-        loss(torch.zeros(0, dim), torch.zeros(0, dtype=torch.long))
+        loss(*empty_batch)
     return loss
 
 
-def _build_foreign(term: _Term, sizes: Mapping[str, Any]) -> LabelLoss:
+def _build_imported(term: _Term, sizes: Mapping[str, Any]) -> LabelLoss:
     options = {name: built(value, name) for name, value in term.options.items()}
     miner = options.pop(_MINER, None)
     if inspect.isclass(term.make):

@@ -109,3 +109,6 @@ class InfoNCELoss(nn.Module):
             self.log_scale.clamp_(max=-math.log(MIN_TEMPERATURE))
         temperature = torch.exp(-self.log_scale)
         return info_nce_loss(images, texts, temperature=temperature, image_ids=image_ids, text_ids=text_ids)
+
+
+LOSS = InfoNCELoss

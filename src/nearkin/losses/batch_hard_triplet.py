@@ -84,3 +84,6 @@ def _hardest(x: Tensor, y: Tensor, batch: Comparison) -> tuple[Tensor, Tensor, T
         triplets.append(torch.stack([layout.anchors[rows], layout.references[furthest], layout.references[nearest]]))
     anchor, positive, negative = torch.cat(triplets, 1)
     return anchor, positive, negative
+
+
+LOSS = batch_hard_triplet_loss

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from nearkin.errors import InvalidInput
 from nearkin.losses import SigLIPLoss, siglip_loss
+from tests.losses.captions.test_info_nce import draw
 from tests.losses.cases import TOLERANCE, assert_same, value_and_gradient
-from tests.losses.test_info_nce import draw
 
 
 def loop(both: Tensor, temperature: float, bias: float, alike: list[tuple[int, int]]) -> Tensor:

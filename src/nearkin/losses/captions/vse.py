@@ -62,3 +62,6 @@ def _hardest(pairs: Pairs) -> list[tuple[Tensor, Tensor]]:
     if pairs.alike is not None:
         scores.masked_fill_(pairs.alike, -torch.inf)
     return [(best.values.isfinite(), best.indices) for best in (scores.max(1), scores.max(0))]
+
+
+LOSS = vse_loss

@@ -99,3 +99,6 @@ def nearest_beyond_by_ranks(
     # Those that are none come last.
     place = torch.searchsorted(-descending.values, -near, right=True).clamp_(max=negatives - 1)
     return descending.values.gather(1, place), descending.indices.gather(1, place)
+
+
+LOSS = semi_hard_triplet_loss

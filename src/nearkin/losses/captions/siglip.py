@@ -98,3 +98,6 @@ class SigLIPLoss(nn.Module):
         return siglip_loss(
             images, texts, temperature=temperature, bias=self.bias, image_ids=image_ids, text_ids=text_ids
         )
+
+
+LOSS = SigLIPLoss

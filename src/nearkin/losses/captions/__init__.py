@@ -1,0 +1,1 @@
+"""Losses on pairs of a picture and its caption, one file each."""
