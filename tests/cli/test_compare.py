@@ -61,7 +61,7 @@ def test_ctrl_c_says_how_to_go_on(
         (["--seeds", "0"], "seeds is 0"),
         (["--epochs", "0"], "setting epochs"),
         (["--split-by", "nothing"], "unknown column 'nothing'"),
-        (["--settings", "nothing.yaml"], "settings 'nothing.yaml' cannot be read"),
+        (["--settings", "nothing.yaml"], "settings file 'nothing.yaml' cannot be read"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_2(

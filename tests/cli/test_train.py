@@ -69,19 +69,19 @@ def test_options_of_the_newer_kind(shapes: Path, tmp_path: Path) -> None:
     [
         (["--backbone", "resnet81"], "unknown backbone 'resnet81': did you mean resnet18"),
         (["--loss", "arcfase"], "unknown loss 'arcfase'"),
-        (["--loss-option", "margin"], "wanted NAME=VALUE"),
+        (["--loss-option", "margin"], "expected NAME=VALUE"),
         (["--loss-option", "margn=1"], "unknown option of loss 'triplet'"),
         (["--loss-option", "margin=-1.0"], "margin is -1.0"),
         (["--epochs", "0"], "setting epochs"),
         (["--augmentation", "foto"], "unknown augmentation 'foto'"),
         (["--split-by", "nothing"], "unknown column 'nothing'"),
-        (["--settings", "nothing.yaml"], "settings 'nothing.yaml' cannot be read"),
+        (["--settings", "nothing.yaml"], "settings file 'nothing.yaml' cannot be read: No such file"),
         (["--captions"], "no captions found"),
         (["--batch-by", "nothing"], "unknown column 'nothing'"),
-        (["--backbone-option", "width"], "--backbone-option 'width': wanted NAME=VALUE"),
+        (["--backbone-option", "width"], "--backbone-option 'width': expected NAME=VALUE"),
         (["--backbone-option", "width=0"], "width is 0, wanted a whole number above 0"),
         (["--augmentation-option", "blur=2"], "augmentation: blur is 2, wanted 0 to 1"),
-        (["--ema", "1"], "setting ema: Input should be less than 1"),
+        (["--ema", "1"], "setting ema is 1.0: input should be less than 1"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_2(

@@ -106,6 +106,15 @@ def test_minutes_end_the_training(shapes: Path, tmp_path: Path) -> None:
     assert 1 < summaries[-1].seconds < 10
 
 
+def test_patience_ends_the_training(shapes: Path, tmp_path: Path) -> None:
+    summaries: list[EpochSummary] = []
+    options = {**SMALL, "epochs": 50, "learning_rate": 1e-12, "patience": 2, "validate_every": 2}
+    train(shapes / "tree", out=tmp_path / "x", on_epoch=summaries.append, **options)
+    # Epoch 1 is the best one; 2 and 4 are validated, and are not better.
+    assert [summary.epoch for summary in summaries] == [1, 2, 3, 4]
+    assert [summary.best for summary in summaries] == [True, False, False, False]
+
+
 def test_captions_share_the_space(shapes: Path, tmp_path: Path) -> None:
     encoder = train(
         shapes / "captions.csv",
@@ -163,9 +172,9 @@ def test_refusals(shapes: Path, tmp_path: Path) -> None:
         train(data, out=out, loss="tripplet", **SMALL)
     with pytest.raises(UnknownName, match="unknown setting 'epoch': did you mean epochs"):
         train(data, out=out, epoch=3)
-    with pytest.raises(InvalidInput, match="setting epochs: Input should be greater than or equal to 1"):
+    with pytest.raises(InvalidInput, match="setting epochs is 0: input should be greater than or equal to 1"):
         train(data, out=out, epochs=0)
-    with pytest.raises(InvalidInput, match="more than the batch size"):
+    with pytest.raises(InvalidInput, match="more than batch_size"):
         train(data, out=out, batch_size=4, per_class=8)
     with pytest.raises(SourceError, match="no captions found"):
         train(data, out=out, captions=True, **SMALL)

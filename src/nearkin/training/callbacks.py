@@ -77,27 +77,35 @@ class ValidateEvery(L.Callback):
 class Checkpoints(L.Callback):
     """`best.pt`, the encoder's weights of the best validation, and `last.ckpt`, from which training resumes.
 
+    Ends the training after `patience` validations in a row without a new best.
+
     What Ctrl-C cut short is no epoch: it gives no `last.ckpt`, and `best.pt` only if there is none. Going on from the
     epoch before is what makes a resume exact.
     """
 
-    def __init__(self, folder: Path, stop: Stop) -> None:
+    def __init__(self, folder: Path, stop: Stop, patience: int | None = None) -> None:
         self.folder = folder
         self.stop = stop
+        self.patience = patience
         self.best = -1.0
         self.is_best = False
+        # Validations since the best one.
+        self.waited = 0
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best}
+        return {"best": self.best, "waited": self.waited}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best = state_dict["best"]
+        self.best, self.waited = state_dict["best"], state_dict.get("waited", 0)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, EmbeddingModule)
         whole = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
         now = score(pl_module.figures) if pl_module.figures else -1.0
         self.is_best = now > self.best and (whole or not self.stop.interrupted or self.best < 0)
+        self.waited = 0 if self.is_best else self.waited + bool(pl_module.figures)
+        if self.patience is not None and self.waited >= self.patience:
+            trainer.should_stop = True
         if self.is_best:
             self.best = now
             _write_whole(self.folder / "best.pt", lambda path: torch.save(pl_module.judged.state_dict(), path))

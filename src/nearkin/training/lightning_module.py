@@ -85,6 +85,7 @@ class EmbeddingModule(L.LightningModule):
         """Share of the training that is done, 0 to 1."""
         if self.settings.minutes is not None:
             return min(1.0, self.seconds / (60 * self.settings.minutes))
+        assert self.settings.epochs is not None, "without minutes there are epochs"
         return min(1.0, self.global_step / (self.settings.epochs * self._steps_per_epoch))
 
     # -- data ----------------------------------------------------------------------------------------------------

@@ -1,16 +1,40 @@
-"""Settings of a training run: small, frozen, passed whole, and written into the run folder."""
+"""Settings of a training run: one frozen object, the source of options, help, YAML files and the table in the docs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from nearkin.errors import ArtefactError, InvalidInput, UnknownName
+from nearkin.files import write_whole
+
+# Groups of options, in the order of the help.
+GROUPS = ("Data", "Model", "Loss", "Batches", "Schedule", "Machine")
+
+
+def _setting(default: Any, group: str, description: str, *, none: str | None = None, **limits: Any) -> Any:
+    """A field of the settings.
+
+    Args:
+        default: its default; a dict or a tuple may be repeated on the command line.
+        group: one of `GROUPS`.
+        description: what it does; the help of its option, and its row in docs/training.md.
+        none: what happens where the default is None.
+        limits: bounds that pydantic checks, such as `ge=1`.
+    """
+    more: Any = {"group": group, "none": none}
+    if isinstance(default, dict):
+        return Field(default_factory=dict, description=description, json_schema_extra=more)
+    return Field(default, description=description, json_schema_extra=more, **limits)
 
 
 class TrainSettings(BaseModel):
-    """Everything that decides a training run, but for the data's own content.
+    """Everything that decides a training run, except the content of the data.
+
+    Each field is an option of `nearkin train` (`batch_size` is `--batch-size`; `loss_options` is
+    `--loss-option NAME=VALUE`), a keyword of `nearkin.train` and a key of a settings file.
 
     Example:
         >>> TrainSettings.checked(loss="contrastive", epochs=3).epochs
@@ -19,68 +43,162 @@ class TrainSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
-    backbone: str = Field("resnet18", description="conv4, resnet12, or any network of timm by name")
-    backbone_options: dict[str, Any] = Field(default_factory=dict, description="keywords of the backbone: width, ...")
-    weights: str | None = Field(None, description="'pretrained', or a file of weights; None is random")
-    batch_norm: Literal["trained", "frozen"] | None = Field(
-        None, description="'frozen': the image tower keeps the statistics of its weights; None: if it has weights"
+    # -- Data ----------------------------------------------------------------------------------------------------
+    size: int | None = _setting(
+        None, "Data", "Side of the square input picture in pixels.", none="from the data", ge=8, le=2048
     )
-    dim: int = Field(128, ge=1, description="numbers of an embedding")
-    pooling: str | None = Field(None, description="avg, max, gem or flatten; by the backbone if None")
-    size: int | None = Field(None, ge=8, le=2048, description="side of a picture in pixels; by the data if None")
-    channels: Literal[1, 3] | None = Field(None, description="1 for grey; by the data if None")
-    fit: Literal["squash", "crop", "pad"] = Field("squash", description="how a picture is brought to a square")
+    augmentation: str = _setting(
+        "photo", "Data", "Random changes to each picture: none, drawing, strokes, icon or photo."
+    )
+    augmentation_options: dict[str, Any] = _setting({}, "Data", "Option of the augmentation, such as rotation=20.")
+    label: str | None = _setting(
+        None, "Data", "Column with the class name; 'path' makes the whole folder path the class.", none="found by name"
+    )
+    caption_columns: tuple[str, ...] | None = _setting(
+        None, "Data", "Column with captions; repeat it for several columns.", none="found by name"
+    )
+    split_by: str | None = _setting(
+        None, "Data", "Column whose values are never divided between training and validation, such as 'group'."
+    )
+    val_fraction: float = _setting(
+        0.2,
+        "Data",
+        "Fraction of the classes (without labels: of the pictures) held out for validation; "
+        "0 trains on everything and validates nothing.",
+        ge=0,
+        lt=1,
+    )
+    rotate_classes: bool = _setting(
+        False, "Data", "Add each class rotated by 90, 180 and 270 degrees as a new class; for drawings and signs."
+    )
+    channels: Literal[1, 3] | None = _setting(None, "Data", "1 for grey, 3 for colour.", none="from the data")
+    fit: Literal["squash", "crop", "pad"] = _setting(
+        "squash", "Data", "How a picture becomes square: squash, crop or pad."
+    )
+    strict: bool = _setting(False, "Data", "Stop at the first broken picture instead of skipping it.")
 
-    loss: str | None = Field(None, description="on labels: triplet, contrastive, softmax, ...; triplet if None")
-    loss_options: dict[str, Any] = Field(default_factory=dict, description="keywords of the loss, such as margin")
-    captions: bool | None = Field(None, description="train a text tower on the captions; None: if there are no labels")
-    caption_weight: float = Field(1.0, gt=0, description="weight of the caption loss beside the loss on labels")
-    caption_loss: str = Field("info_nce", description="info_nce, siglip or vse")
-    caption_loss_options: dict[str, Any] = Field(default_factory=dict, description="keywords of the caption loss")
-    memory: int | None = Field(None, ge=1, description="embeddings of earlier batches that a batch is compared with")
-    memory_weight: float = Field(1.0, gt=0, description="weight of the loss against the memory")
-    text_cell: Literal["gru", "lstm"] = Field("gru", description="recurrent cell of the text tower")
-    text_width: int = Field(256, ge=1, description="numbers of a token's embedding and of the recurrent state")
-    vocabulary: int = Field(8000, ge=2, description="most tokens of the tokenizer")
-
-    epochs: int = Field(20, ge=1, description="passes over the training pictures")
-    minutes: float | None = Field(None, gt=0, description="train this long instead of a number of epochs")
-    validate_every: int = Field(1, ge=1, description="epochs from one validation to the next; first and last have one")
-    batch_size: int = Field(128, ge=2, description="pictures in a batch")
-    per_class: int = Field(4, ge=1, description="pictures of each class in a batch")
-    chunk_size: int | None = Field(
+    # -- Model ---------------------------------------------------------------------------------------------------
+    backbone: str = _setting("resnet18", "Model", "Network: conv4, resnet12, or any network of timm by name.")
+    weights: str | None = _setting(
         None,
+        "Model",
+        "Where to start from: 'pretrained' (timm's weights), a run or model folder of nearkin, or a file of weights.",
+        none="random",
+    )
+    dim: int = _setting(128, "Model", "Embedding dimension.", ge=1)
+    backbone_options: dict[str, Any] = _setting({}, "Model", "Option of the network, such as width=32.")
+    pooling: str | None = _setting(
+        None, "Model", "avg, max, gem (generalised mean) or flatten.", none="flatten for conv4, else avg"
+    )
+    batch_norm: Literal["trained", "frozen"] | None = _setting(
+        None,
+        "Model",
+        "Batch norm statistics of the network: trained, or frozen as they came with the weights.",
+        none="frozen with --weights",
+    )
+    text_cell: Literal["gru", "lstm"] = _setting("gru", "Model", "Recurrent cell of the text tower: gru or lstm.")
+    text_width: int = _setting(256, "Model", "Width of the text tower: token embeddings and recurrent state.", ge=1)
+    vocabulary: int = _setting(8000, "Model", "Maximum number of tokens of the tokenizer.", ge=2)
+
+    # -- Loss ----------------------------------------------------------------------------------------------------
+    loss: str | None = _setting(
+        None,
+        "Loss",
+        "Loss on labels: a name such as triplet, contrastive or arcface, a sum such as arcface+0.01*center, "
+        "or an import path.",
+        none="triplet",
+    )
+    loss_options: dict[str, Any] = _setting({}, "Loss", "Option of the loss, such as margin=0.2.")
+    captions: bool | None = _setting(
+        None, "Loss", "Train a text tower on the captions.", none="only if there are no labels"
+    )
+    caption_loss: str = _setting("info-nce", "Loss", "Loss on captions: info-nce, siglip or vse.")
+    caption_loss_options: dict[str, Any] = _setting({}, "Loss", "Option of the caption loss, such as margin=0.2.")
+    caption_weight: float = _setting(1.0, "Loss", "Weight of the caption loss beside the loss on labels.", gt=0)
+    loss_learning_rate: float | None = _setting(
+        None, "Loss", "Peak learning rate of the loss's own weights.", none="chosen by the loss", gt=0
+    )
+    memory: int | None = _setting(
+        None,
+        "Loss",
+        "Also compare each batch with this many embeddings of earlier batches, such as 8192.",
+        none="no memory",
         ge=1,
-        description="pictures whose activations are held at once, for batches larger than memory; all if None",
     )
-    sampler: Literal["random", "hard"] = Field("random", description="'hard': a batch brings together classes alike")
-    batch_by: str | None = Field(None, description="column of which a batch holds one value only, such as 'group'")
-    rotate_classes: bool = Field(False, description="a class turned by 90, 180, 270 degrees is a class of its own")
-    learning_rate: float = Field(1e-3, gt=0, description="peak of warm-up and cosine")
-    loss_learning_rate: float | None = Field(
-        None, gt=0, description="peak, of a loss's own weights; by the loss if None"
+    memory_weight: float = _setting(1.0, "Loss", "Weight of the loss against the memory.", gt=0)
+
+    # -- Batches -------------------------------------------------------------------------------------------------
+    batch_size: int = _setting(128, "Batches", "Pictures in a batch.", ge=2)
+    per_class: int = _setting(4, "Batches", "Pictures of each class in a batch.", ge=1)
+    sampler: Literal["random", "hard"] = _setting(
+        "random", "Batches", "How the classes of a batch are chosen: random, or hard (classes that are confused)."
     )
-    weight_decay: float = Field(1e-2, ge=0, description="AdamW's, on matrices and convolutions")
-    warmup: float = Field(0.05, ge=0, lt=1, description="share of the training in which the rate rises")
-    ema: float | None = Field(None, gt=0, lt=1, description="decay of an average of the weights, which is then judged")
-    augmentation: str = Field("photo", description="none, drawing, strokes, icon or photo")
-    augmentation_options: dict[str, Any] = Field(default_factory=dict, description="its fields, such as rotation")
+    batch_by: str | None = _setting(
+        None, "Batches", "Column of which each batch holds only one value, such as 'group'."
+    )
+    chunk_size: int | None = _setting(
+        None,
+        "Batches",
+        "Embed this many pictures at a time, for batches that do not fit in memory.",
+        none="the whole batch",
+        ge=1,
+    )
 
-    label: str | None = Field(None, description="column of the label; 'path' for the whole folder of a tree")
-    caption_columns: tuple[str, ...] | None = Field(None, description="columns of the captions")
-    split_by: str | None = Field(None, description="column whose values stay on one side of the split")
-    val_fraction: float = Field(0.2, gt=0, lt=1, description="share of the classes (or pictures) held out")
-    strict: bool = Field(False, description="refuse broken pictures instead of skipping them")
+    # -- Schedule ------------------------------------------------------------------------------------------------
+    epochs: int | None = _setting(20, "Schedule", "Passes over the training pictures.", ge=1)
+    minutes: float | None = _setting(
+        None,
+        "Schedule",
+        "Train for this long instead of a number of epochs. This is wall time: a busy machine trains less.",
+        none="train by epochs",
+        gt=0,
+    )
+    learning_rate: float = _setting(1e-3, "Schedule", "Peak learning rate.", gt=0)
+    validate_every: int = _setting(
+        1, "Schedule", "Epochs between validations; the first and the last epoch are always validated.", ge=1
+    )
+    patience: int | None = _setting(
+        None, "Schedule", "Stop after this many validations without a new best.", none="never stop early", ge=1
+    )
+    ema: float | None = _setting(
+        None,
+        "Schedule",
+        "Decay of a moving average of the weights, such as 0.999; the average is then validated and saved.",
+        none="no average",
+        gt=0,
+        lt=1,
+    )
+    warmup: float = _setting(0.05, "Schedule", "Fraction of the training in which the learning rate rises.", ge=0, lt=1)
+    weight_decay: float = _setting(1e-2, "Schedule", "Weight decay of AdamW, on matrices and convolutions.", ge=0)
 
-    seed: int = Field(0, ge=0, description="of weights, splits, batches and views")
-    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="bfloat16 where the machine has it")
-    threads: int | None = Field(None, ge=1, description="CPU threads of torch")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")
+    # -- Machine -------------------------------------------------------------------------------------------------
+    threads: int | None = _setting(None, "Machine", "CPU threads.", none="all cores", ge=1)
+    device: Literal["auto", "cpu", "cuda"] = _setting("auto", "Machine", "Where to train: auto, cpu or cuda.")
+    precision: Literal["auto", "float32", "bfloat16"] = _setting(
+        "auto", "Machine", "float32, bfloat16, or auto: bfloat16 where the machine computes it."
+    )
+    seed: int = _setting(0, "Machine", "Random seed of weights, split, batches and augmentation.", ge=0)
+
+    @field_validator("caption_loss")
+    @classmethod
+    def _as_named(cls, name: str) -> str:
+        return name.replace("_", "-")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_minutes(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or given.get("minutes") is None:
+            return given
+        if given.get("epochs") is not None:
+            raise ValueError("epochs and minutes are both given: choose one")
+        return {**given, "epochs": None}
 
     @model_validator(mode="after")
     def _fits(self) -> "TrainSettings":
         if self.per_class > self.batch_size:
-            raise ValueError(f"per_class is {self.per_class}, more than the batch size, {self.batch_size}")
+            raise ValueError(f"per_class is {self.per_class}, more than batch_size, {self.batch_size}")
+        if self.epochs is None and self.minutes is None:
+            raise ValueError("neither epochs nor minutes are given: say how long to train")
         return self
 
     @staticmethod
@@ -89,7 +207,7 @@ class TrainSettings(BaseModel):
 
         Raises:
             UnknownName: no such setting; the message suggests near names.
-            InvalidInput: a value is out of range or of another type.
+            InvalidInput: a value is out of range or of another type, or both epochs and minutes are given.
         """
         for name in options:
             if name not in TrainSettings.model_fields:
@@ -99,17 +217,81 @@ class TrainSettings(BaseModel):
         except ValidationError as error:
             fault = error.errors()[0]
             where = ".".join(str(part) for part in fault["loc"])
-            raise InvalidInput(f"setting {where}: {fault['msg']}" if where else f"settings: {fault['msg']}") from error
+            raise InvalidInput(_sentence(where, fault["msg"], fault["input"])) from error
+
+    @property
+    def budget(self) -> str:
+        """How long to train, in words.
+
+        Example:
+            >>> TrainSettings.checked(minutes=1.5).budget
+            '1.5 minutes'
+        """
+        if self.minutes is not None:
+            return f"{self.minutes:g} minute{'s' * (self.minutes != 1)}"
+        return f"{self.epochs} epoch{'s' * (self.epochs != 1)}"
 
     def write(self, path: Path) -> None:
         """Write the settings as YAML."""
-        path.write_text(
-            yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True), encoding="utf-8"
+        write_whole(
+            path,
+            yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
         )
+
+
+def _sentence(where: str, message: str, value: Any) -> str:
+    message = message.removeprefix("Value error, ")
+    if not where:
+        return f"settings: {message}"
+    return f"setting {where} is {value!r}: {message[:1].lower()}{message[1:]}"
+
+
+def group_of(name: str) -> str:
+    """The group of a setting, one of `GROUPS`."""
+    return _more(name)["group"]
+
+
+def shown_default(name: str) -> str:
+    """The default of a setting as help and docs show it; empty where nothing happens by default.
+
+    Example:
+        >>> shown_default("batch_size"), shown_default("size"), shown_default("split_by")
+        ('128', 'from the data', '')
+    """
+    default = TrainSettings.model_fields[name].get_default(call_default_factory=True)
+    if default is None:
+        return _more(name)["none"] or ""
+    if default is False or default == {}:
+        return ""
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def _more(name: str) -> dict[str, Any]:
+    extra = TrainSettings.model_fields[name].json_schema_extra
+    assert isinstance(extra, dict), f"setting {name} is made by _setting"
+    return extra
+
+
+def overridden(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of several sources, of which later ones win; a later budget replaces an earlier one of the other kind.
+
+    Example:
+        >>> overridden({"epochs": 20, "dim": 64}, {"minutes": 5})
+        {'dim': 64, 'minutes': 5}
+    """
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        for one, other in (("epochs", "minutes"), ("minutes", "epochs")):
+            if layer.get(one) is not None and layer.get(other) is None:
+                merged.pop(other, None)
+        merged |= layer
+    return merged
 
 
 def read_settings(path: Path) -> dict[str, Any]:
     """Names and values of a settings file, not yet checked.
+
+    Runs of nearkin 0.1.0 wrote epochs beside the minutes that they were trained by: minutes hold.
 
     Raises:
         ArtefactError: the file is missing, or is not YAML of names and values.
@@ -117,7 +299,10 @@ def read_settings(path: Path) -> dict[str, Any]:
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ArtefactError(f"settings '{path}' cannot be read: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ArtefactError(f"settings file '{path}' cannot be read: {reason}") from error
     if not isinstance(settings, dict):
-        raise ArtefactError(f"settings '{path}': wanted names with values")
+        raise ArtefactError(f"settings file '{path}': expected lines such as 'epochs: 20', got {settings!r:.60}")
+    if settings.get("minutes") is not None:
+        settings.pop("epochs", None)
     return settings

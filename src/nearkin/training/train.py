@@ -143,7 +143,7 @@ def _fit(
     """Run Lightning; True if Ctrl-C ended it."""
     settings = module.settings
     stop = Stop()
-    checkpoints = Checkpoints(out / "checkpoints", stop)
+    checkpoints = Checkpoints(out / "checkpoints", stop, settings.patience)
     record = Record(out / "metrics.csv", checkpoints, on_epoch)
     bar = [RichProgressBar(leave=False, console_kwargs={"stderr": True})] if progress_bar else []
     trainer = L.Trainer(
@@ -217,9 +217,8 @@ def _about(prepared: Prepared, settings: TrainSettings) -> str:
     losses += [f"{settings.caption_loss} on captions"] if train.tokenizer is not None else []
     classes = f" of {train.classes // train.turns:,} classes" if train.label_ids is not None else ""
     classes += ", each turned by quarters a class of its own," if train.turns > 1 else ""
-    length = f"{settings.minutes:g} minutes" if settings.minutes is not None else f"{settings.epochs} epochs"
     return (
-        f"{len(train.items):,} pictures{classes} from {Path(train.items.source).name}, up to {length}, "
+        f"{len(train.items):,} pictures{classes} from {Path(train.items.source).name}, up to {settings.budget}, "
         f"loss {' + '.join(losses)}, seed {settings.seed}."
     )
 

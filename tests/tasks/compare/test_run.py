@@ -132,7 +132,7 @@ def test_more_losses_add_to_what_is_there(shapes: Path, tmp_path: Path, whole: P
     trained: list[EpochSummary] = []
     found = compare(
         shapes / "tree",
-        losses=["softmax", "tests.tasks.comparison.test_run.nan_loss", "contrastive"],
+        losses=["softmax", "tests.tasks.compare.test_run.nan_loss", "contrastive"],
         seeds=1,
         folds=3,
         out=out,
@@ -161,7 +161,7 @@ def test_no_training_can_be_finished(shapes: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="no contender was trained to the end"):
         compare(
             shapes / "tree",
-            losses=["tests.tasks.comparison.test_run.nan_loss"],
+            losses=["tests.tasks.compare.test_run.nan_loss"],
             seeds=1,
             folds=3,
             out=tmp_path / "x",

@@ -2,9 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from nearkin.cli.setting_options import takes_settings
+from nearkin.tasks.compare.decided import DECIDED, DEFAULT_FOLDS, DEFAULT_LOSSES, DEFAULT_SEEDS, OF_CAPTIONS
 
 if TYPE_CHECKING:
     from nearkin.tasks.compare.run import TrialSummary
@@ -15,47 +18,53 @@ SECTION, ORDER = "Train and evaluate", 20
 INTERRUPTED = 130
 
 
+@takes_settings(without=[*DECIDED, *OF_CAPTIONS, "backbone", "loss_options"])
 def compare(
     data: Annotated[str, typer.Argument(help="Folder tree, table (CSV, TSV, Parquet) or hf:// dataset, with labels.")],
     losses: Annotated[
-        str | None, typer.Option(help="Such as 'arcface,triplet(margin=0.1),arcface+0.01*center' [the usual ones].")
+        str | None,
+        typer.Option(
+            help="Losses by commas, with options in parentheses: 'arcface,triplet(margin=0.1)'.",
+            show_default=", ".join(DEFAULT_LOSSES),
+        ),
     ] = None,
-    backbones: Annotated[str | None, typer.Option(help="conv4, or networks of timm, by commas [resnet18].")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Trainings of each, each with other classes held out [3].")] = None,
+    backbones: Annotated[
+        str | None, typer.Option(help="Networks by commas: conv4, resnet12, or any of timm.", show_default="resnet18")
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            help="Trainings of each loss; each holds out other classes. 3 or more for useful intervals.",
+            show_default=str(DEFAULT_SEEDS),
+        ),
+    ] = None,
     folds: Annotated[
-        int | None, typer.Option(help="Of the classes: one to judge, one to choose the epoch [5].")
+        int | None,
+        typer.Option(
+            help="Parts of the classes: one for testing, one for choosing the epoch, the others for training.",
+            show_default=str(DEFAULT_FOLDS),
+        ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Budget of each training: passes over its pictures [20].")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Budget of each training in minutes, instead.")] = None,
     out: Annotated[Path, typer.Option(help="Folder to make, or to go on in.")] = Path("runs/compare"),
-    weights: Annotated[str | None, typer.Option(help="'pretrained', or a file of weights [random].")] = None,
-    size: Annotated[int | None, typer.Option(help="Side of a picture in pixels [by the data].")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Pictures in a batch [128].")] = None,
-    per_class: Annotated[int | None, typer.Option(help="Pictures of each class in a batch [4].")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate [0.001].")] = None,
-    augmentation: Annotated[str | None, typer.Option(help="none, drawing, icon or photo [photo].")] = None,
-    label: Annotated[str | None, typer.Option(help="Label column; 'path': the whole folder of a tree.")] = None,
-    split_by: Annotated[str | None, typer.Option(help="Column whose values stay in one fold.")] = None,
     settings: Annotated[
-        Path | None, typer.Option(help="YAML file of any of these and any settings of train; options here win.")
+        Path | None,
+        typer.Option(help="YAML file of any of these options and settings for single losses; options here win."),
     ] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16 [auto].")] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads [all].")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda [auto].")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+    **given: Any,
 ) -> None:
-    """Train losses and backbones with equal budgets, judge them on unseen classes, say which differences are real.
+    """Train several losses with equal budgets, test them on unseen classes, and say which differences are real.
 
-    Stopped at any moment, the same command goes on.
+    If it is stopped at any moment, the same command goes on.
     """
-    given = {name: value for name, value in locals().items() if name not in _NOT_PASSED and value is not None}
     from nearkin.cli.output import print_comparison, print_json, status
     from nearkin.progress import progress_bar
     from nearkin.tasks.compare.contenders import split_at_commas
     from nearkin.tasks.compare.run import compare as run
-    from nearkin.training.settings import read_settings
+    from nearkin.training.settings import overridden, read_settings
 
     asked = {} if settings is None else read_settings(settings)
+    given |= {name: value for name, value in (("seeds", seeds), ("folds", folds)) if value is not None}
     for kind, named in (("losses", losses), ("backbones", backbones)):
         if named is not None:
             own = asked.get(kind)
@@ -68,7 +77,7 @@ def compare(
                 progress_bar=sys.stderr.isatty(),
                 progress=advance,
                 on_trial=lambda summary: status(trial_line(summary)),
-                **{**asked, **given},
+                **overridden(asked, given),
             )
         except KeyboardInterrupt:
             status("stopped: the same command goes on from here")
@@ -78,9 +87,6 @@ def compare(
     else:
         print_comparison(comparison)
     status(f"report: {out / 'report.md'}   charts: {out / 'recall.png'}, {out / 'recall_against_time.png'}")
-
-
-_NOT_PASSED = ("data", "losses", "backbones", "out", "settings", "as_json")
 
 
 def trial_line(summary: "TrialSummary") -> str:

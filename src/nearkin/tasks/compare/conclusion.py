@@ -70,14 +70,14 @@ def _notes(items: Items, trials: list[Trial], split_by: str | None) -> list[str]
     first, seeds = trials[0], len({trial.seed for trial in trials})
     kept = f" (values of '{split_by}' kept whole)" if split_by else ""
     settings = first.settings
-    budget = f"{settings.minutes:g} minutes" if settings.minutes is not None else f"{settings.epochs} epochs"
     sides = zip(first.items.labels, first.items.splits, strict=True)
     classes = Counter(split for _, split in set(sides))
     notes = [
         f"{len(items):,} pictures of {len(set(items.labels)):,} classes. "
         f"The first seed learns from {classes['train']}, chooses the epoch by {classes['val']}, and is judged on "
         f"{classes['test']}{kept}; other seeds by other folds.",
-        f"Trainings of each: {seeds}, of {budget} each. Intervals: 95 %, for other classes and other trainings.",
+        f"Trainings of each: {seeds}, of {settings.budget} each. "
+        "Intervals: 95 %, for other classes and other trainings.",
     ]
     if seeds == 1:
         notes.append("One seed: nothing shows how much a training differs from the next.")

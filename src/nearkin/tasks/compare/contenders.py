@@ -10,18 +10,11 @@ import yaml
 
 from nearkin.errors import InvalidInput
 from nearkin.losses import build_loss
-from nearkin.training.settings import TrainSettings
+from nearkin.tasks.compare.decided import DECIDED
+from nearkin.training.settings import TrainSettings, overridden
 
 # Names, or names with settings of their own (a mapping, or None).
 Named = Sequence[str] | Mapping[str, Any]
-
-# Settings that a comparison decides itself, and what to say instead.
-_DECIDED = {
-    "loss": "name losses",
-    "seed": "say how many seeds",
-    "val_fraction": "say how many folds",
-    "captions": "losses on labels are compared",
-}
 
 
 @dataclass(frozen=True)
@@ -62,7 +55,7 @@ def list_contenders(losses: Named, backbones: Named, settings: Mapping[str, Any]
         >>> one.folder.as_posix(), one.settings.loss, one.settings.loss_options
         ('conv4/triplet(margin=0.1)', 'triplet', {'margin': 0.1})
     """
-    for name, instead in _DECIDED.items():
+    for name, instead in DECIDED.items():
         if name in settings:
             raise InvalidInput(f"'{name}' cannot be set in a comparison: {instead}")
     found = []
@@ -70,7 +63,8 @@ def list_contenders(losses: Named, backbones: Named, settings: Mapping[str, Any]
         for loss, of_loss in _with_settings(losses, "loss"):
             name, options = parse_loss(of_loss.get("loss", loss))
             options = {**of_loss.get("loss_options", {}), **options}
-            merged = {**settings, "backbone": backbone, **of_backbone, **of_loss, "loss": name, "loss_options": options}
+            named = {"loss": name, "loss_options": options}
+            merged = overridden(settings, {"backbone": backbone}, of_backbone, of_loss, named)
             checked = TrainSettings.checked(**merged)
             build_loss(name, classes=2, dim=checked.dim, options=options)
             found.append(Contender(loss, backbone, checked))
@@ -129,9 +123,9 @@ def _with_settings(named: Named, kind: str) -> Iterable[tuple[str, dict[str, Any
     for name, own in pairs:
         if own is not None and not isinstance(own, Mapping):
             raise InvalidInput(f"{kind} '{name}': wanted settings by name, such as learning_rate: 0.001, got {own!r}")
-        for decided in _DECIDED.keys() - {"loss"} if kind == "loss" else _DECIDED:
+        for decided in DECIDED.keys() - {"loss"} if kind == "loss" else DECIDED:
             if decided in (own or {}):
-                raise InvalidInput(f"{kind} '{name}': '{decided}' cannot be set: {_DECIDED[decided]}")
+                raise InvalidInput(f"{kind} '{name}': '{decided}' cannot be set: {DECIDED[decided]}")
         yield name, dict(own or {})
 
 

@@ -19,6 +19,7 @@ from nearkin.progress import Progress
 from nearkin.tasks.compare.charts import draw_charts
 from nearkin.tasks.compare.conclusion import conclude
 from nearkin.tasks.compare.contenders import Contender, Named, list_contenders
+from nearkin.tasks.compare.decided import DEFAULT_FOLDS, DEFAULT_LOSSES, DEFAULT_SEEDS
 from nearkin.tasks.compare.result import HEADLINE, Comparison
 from nearkin.tasks.compare.trials import (
     FROZEN,
@@ -34,9 +35,6 @@ from nearkin.tasks.compare.trials import (
 )
 from nearkin.training.callbacks import EpochSummary
 from nearkin.training.settings import TrainSettings
-
-# One of each kind: classifiers, proxies, pairs, triplets, all positives at once.
-DEFAULT_LOSSES = ("softmax", "arcface", "proxy-anchor", "contrastive", "multi-similarity", "triplet", "supcon")
 
 # Settings that decide how pictures are decoded, and whether the backbone takes them.
 _OF_PICTURES = {"backbone", "backbone_options", "weights", "pooling", "dim", "size", "channels", "fit"}
@@ -67,8 +65,8 @@ def compare(
     *,
     losses: Named = DEFAULT_LOSSES,
     backbones: Named | None = None,
-    seeds: int = 3,
-    folds: int = 5,
+    seeds: int = DEFAULT_SEEDS,
+    folds: int = DEFAULT_FOLDS,
     out: str | Path = "runs/compare",
     label: str | None = None,
     split_by: str | None = None,
