@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from nearkin.cli import app
+from nearkin.cli.app import app
 from nearkin.cli.setting_options import option_of, takes_settings
 from nearkin.encoders.backbones import BACKBONES
 from nearkin.losses import CAPTION_LOSSES
@@ -20,10 +20,10 @@ NOT_IN_COMPARE = {*DECIDED, *OF_CAPTIONS, "backbone", "loss_options"}
 
 
 def help_of(command: str, width: int = 80, **environment: str) -> str:
-    """The help as words, without its frames."""
+    """The help as words."""
     shown = CliRunner(env={"COLUMNS": str(width), **environment}).invoke(app, [command, "--help"])
     assert shown.exit_code == 0
-    return " ".join(re.sub(r"[│╭╮╰╯─]", " ", shown.output).split())
+    return " ".join(shown.output.split())
 
 
 @pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["plain", "NO_COLOR", "dumb"])
@@ -38,7 +38,7 @@ def test_every_setting_has_its_option_and_default_in_the_help(command: str, envi
         shown = shown_default(name)
         assert not shown or re.search(rf"\[default: \(?{re.escape(shown)}\)?\]", text), name
     for group in GROUPS:
-        assert f" {group} " in text
+        assert f" {group}: " in text
 
 
 @pytest.mark.parametrize("command", ["train", "compare"])
