@@ -10,7 +10,7 @@ from nearkin.cli import main
 def test_demo_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for first in (True, False):
         with pytest.raises(SystemExit) as stopped:
-            main(["demo", "--out", str(tmp_path), "--minutes", "0.02", "--threads", "2"])
+            main(["demo", "--out", str(tmp_path), "--epochs", "1", "--threads", "2"])
         assert not stopped.value.code
         printed = capsys.readouterr()
         assert "text_to_image/recall@10" in printed.out

@@ -24,6 +24,9 @@ SHOWN_SKIPPED = 5
 # Columns of names, not numbers.
 _NAMES = ("metric", "name")
 
+# Characters that a column of text has at least, in a table with borders.
+LEAST_TEXT = 12
+
 # Whether --quiet was given.
 quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 
@@ -81,33 +84,50 @@ def print_table(
         names: columns of text, to the left; numbers stand to the right.
     """
     left = [name in names for name in header]
-    if sys.stdout.isatty():
-        _print_bordered(title, header, rows, left)
-    else:
+    title, *lines = (_printable(text) for text in (title, *lines))
+    shown = [[_printable(text) for text in row] for row in (header, *rows)]
+    if not sys.stdout.isatty() or not _print_bordered(title, shown, left):
         print(title)
-        for row in _aligned([header, *rows], left):
+        for row in _aligned(shown, left):
             print(row)
     for line in lines:
         print(line)
 
 
-def _print_bordered(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[bool]) -> None:
+def _print_bordered(title: str, rows: Sequence[Sequence[str]], left: Sequence[bool]) -> bool:
+    """A table with borders; False, and nothing is printed, where the terminal is too narrow for one."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    # Text keeps brackets as they are, and folding keeps all of a path, which is there to be copied.
-    table = Table(title=Text(_printable(title)), title_justify="left")
-    for name, is_text in zip(header, left, strict=True):
-        table.add_column(Text(name), justify="left" if is_text else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_printable(text)) for text in row))
-    Console().print(table)
+    # Numbers break between words only. Text is folded: all of a path is shown, for it is there to be copied.
+    rows = [[_escaped(text) for text in row] for row in rows]
+    words = [[word for text in column for word in text.split()] or [""] for column in zip(*rows, strict=True)]
+    least = [
+        min(max(map(len, column)), LEAST_TEXT) if is_text else max(map(len, column))
+        for column, is_text in zip(words, left, strict=True)
+    ]
+    console = Console()
+    if sum(least) + 3 * len(least) + 1 > console.width:
+        return False
+    # As Text, in which brackets are no markup.
+    table = Table(title=Text(title), title_justify="left")
+    for name, is_text, width in zip(rows[0], left, least, strict=True):
+        table.add_column(Text(name), justify="left" if is_text else "right", overflow="fold", min_width=width)
+    for row in rows[1:]:
+        table.add_row(*map(Text, row))
+    console.print(table)
+    return True
 
 
-def _aligned(rows: Sequence[Sequence[str]], left: Sequence[bool]) -> list[str]:
+def _escaped(text: str) -> str:
+    """Text with escapes for what the terminal lacks: a table is laid out with what is really shown."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _aligned(shown: Sequence[Sequence[str]], left: Sequence[bool]) -> list[str]:
     """Rows as lines, their columns two spaces apart."""
-    shown = [[_printable(text) for text in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     return [
         "  ".join(

@@ -19,6 +19,9 @@ def _bytes_or_escapes(error: UnicodeError) -> tuple[str | bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     part = error.object[error.start : error.end]
+    if "a".encode(error.encoding) != b"a":
+        # UTF-16 and its like have no place for a single byte.
+        return part.encode("ascii", "backslashreplace").decode("ascii"), error.end
     encoded = b"".join(
         bytes([ord(character) - 0xDC00])
         if "\udc80" <= character <= "\udcff"

@@ -15,6 +15,9 @@ from nearkin.tasks.embedded import embed_items
 
 SPLITS = ("train", "val", "test", "all")
 
+# Share of pictures that may be training pictures, such as a few copies, before a calibration is refused.
+MOST_TRAINED_ON = 0.05
+
 
 def calibrate(
     encoder: Calibrated,
@@ -25,31 +28,33 @@ def calibrate(
     prior: float = 0.5,
     method: str = "auto",
     weighting: str = "comparisons",
+    force: bool = False,
     seed: int = 0,
     strict: bool = False,
     progress: Progress | None = None,
 ) -> Calibration:
     """Learn what an encoder's scores mean, from labelled pictures of classes that it was not trained on.
 
-    The encoder carries the calibration from then on; `save_pretrained` keeps it.
+    The encoder keeps the calibration, and `save_pretrained` writes it.
 
     Args:
         encoder: what to calibrate.
         source: folder tree, table, `hf://` dataset, or items.
         label: column of the class names.
         split: "train", "val", "test" or "all"; by default val if the source has one, else all that is not train.
-        prior: share of pairs that are the same before looking, assumed where none is given, 0 < prior < 1.
-        method: of the probabilities: "auto", "logistic" or "isotonic".
+        prior: prior probability that two pictures are the same, used where none is given, 0 < prior < 1.
+        method: the regression that gives the probabilities: "auto", "logistic" or "isotonic".
         weighting: what error rates count: "comparisons", or "classes" to weight classes equally.
-        seed: of the pairs that probabilities are fitted on.
+        force: calibrate even where more than 5 % of the pictures are ones that the encoder was trained on.
+        seed: random seed of the pairs that the regression is fitted to.
         strict: refuse broken pictures instead of leaving them out.
-        progress: called with pictures embedded and pictures in all.
+        progress: called with the number of pictures embedded, and of all.
 
     Raises:
         SourceError: the source cannot be read, the split is empty, or no picture can be decoded.
         PictureError: strict, and a picture is broken.
         UnknownName: no such split, column, method or weighting.
-        InvalidInput: no labels, too few classes, or all scores are equal.
+        InvalidInput: no labels, too few classes, all scores are equal, or pictures that the encoder was trained on.
 
     Example:
         >>> import nearkin
@@ -59,9 +64,15 @@ def calibrate(
     check_weighting(weighting)
     items = _choose(read_items(source, label=label), split)
     if not items.has_labels:
-        raise InvalidInput(f"{items.source} has no labels, which a calibration needs: name the column with the classes")
+        raise InvalidInput(f"{items.source} has no labels, which a calibration needs: name the column of the classes")
     embedded = embed_items(encoder, items, strict=strict, progress=progress)
     checks = check_data(embedded.items.labels, embedded.hashes, embedded.thumbnails, sketch=encoder.sketch)
+    if len(checks.seen_pictures) > MOST_TRAINED_ON * checks.pictures and not force:
+        raise InvalidInput(
+            f"{items.source}: the model was trained on {len(checks.seen_pictures):,} of these {checks.pictures:,} "
+            "pictures, so that its scores of them are too high for thresholds: calibrate on other classes, such as "
+            "validation.csv in the run folder, or insist with --force (force=True)"
+        )
     notes = checks.notes([Path(uri).name for uri in embedded.items.uris])
     if embedded.broken:
         notes.append(f"Pictures that could not be read, left out: {len(embedded.broken):,}.")
@@ -84,8 +95,8 @@ def _choose(items: Items, split: str | None) -> Items:
         raise UnknownName("split", split, SPLITS)
     if split == "all":
         return items
-    wanted = (split,) if split else ("val",) if "val" in items.splits else ("test", None)
-    rows = [row for row, name in enumerate(items.splits) if name in wanted]
+    chosen = (split,) if split else ("val",) if "val" in items.splits else ("test", None)
+    rows = [row for row, name in enumerate(items.splits) if name in chosen]
     if not rows:
         raise SourceError(
             f"{items.source}: no pictures of split '{split or 'val'}' to calibrate on: choose another split"

@@ -13,7 +13,7 @@ VARIANT_SIGNS = SKIN_TONES | set("\ufe0f\u200d♀♂➡") | {chr(code) for code 
 SAME_PERSON = {"👩": "🧑", "👨": "🧑", "👧": "🧒", "👦": "🧒", "👸": "🤴", "👰": "🤵", "🤶": "🎅"}
 
 
-# Small enough to learn something in minutes on two cores.
+# Small enough to learn something in a few minutes on two cores.
 DEMO_SETTINGS = {
     "backbone": "resnet10t",
     "size": 64,
@@ -24,7 +24,7 @@ DEMO_SETTINGS = {
 
 
 def base_emoji(emoji: str) -> str:
-    """What all variants of an emoji share: without skin tone, gender, hair and direction.
+    """What all variants of an emoji have in common: the emoji without skin tone, gender, hair and direction.
 
     Example:
         >>> base_emoji("👩🏽‍🚀") == base_emoji("👨‍🚀") == "🧑🚀"
@@ -67,7 +67,7 @@ def write_emoji_table(path: Path) -> Path:
 
 
 def without_skin_tones(pictures: Items) -> Items:
-    """The emoji in their own colour only: five near copies more of each hand would teach little and take long."""
+    """The emoji in their default colour: five more near copies of each hand would teach little and take long."""
     return pictures.select([row for row, tone in enumerate(pictures.column("tone")) if tone == "no"])
 
 

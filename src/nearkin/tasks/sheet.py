@@ -1,5 +1,6 @@
 """Contact sheet: queries and their hits as one picture."""
 
+import io
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -9,13 +10,17 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from nearkin.data.decoding import decode
 from nearkin.errors import InvalidInput, PictureError
+from nearkin.files import check_output, write_whole
 from nearkin.gallery.gallery import Gallery
 from nearkin.gallery.hits import Hit
 from nearkin.gallery.query import Query, kind_of, terms_of
 
-# In pixels: side of a picture, space around it, height of a line of text. A caption has up to so many lines.
+# In pixels: side of a picture, space around it, height of a line of text; and lines of text that a caption may have.
 TILE, GAP, LINE, LINES = 128, 10, 16, 3
 CELL_WIDTH, CELL_HEIGHT = TILE + 2 * GAP, TILE + 3 * GAP + (1 + LINES) * LINE
+
+# File types that a sheet can be written as.
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 
 INK, PAPER, QUERY_PAPER = "#1a1a1a", "#ffffff", "#e4eaf4"
 
@@ -24,7 +29,7 @@ def draw_sheet(gallery: Gallery, answers: Sequence[tuple[Query, Sequence[Hit]]])
     """One row per query: the picture or words that were asked for, then its hits with score and caption.
 
     Args:
-        gallery: where the hits are from; its thumbnail stands in for a picture that cannot be read any more.
+        gallery: that was searched; its thumbnail replaces a picture that can no longer be read.
         answers: each query with what `gallery.search` found for it.
 
     Returns:
@@ -39,7 +44,7 @@ def draw_sheet(gallery: Gallery, answers: Sequence[tuple[Query, Sequence[Hit]]])
         >>> save_sheet(draw_sheet(gallery, answers), Path("sheet.png"))  # doctest: +SKIP
     """
     if not answers:
-        raise InvalidInput("no answers to draw: wanted at least one query with its hits")
+        raise InvalidInput("no answers to draw: expected at least one query with its hits")
     columns = 1 + max(len(hits) for _, hits in answers)
     sheet = Image.new("RGB", (columns * CELL_WIDTH, len(answers) * CELL_HEIGHT), PAPER)
     for row, (query, hits) in enumerate(answers):
@@ -52,18 +57,19 @@ def draw_sheet(gallery: Gallery, answers: Sequence[tuple[Query, Sequence[Hit]]])
 
 
 def save_sheet(sheet: Image.Image, path: Path) -> None:
-    """Write the sheet; the name's ending chooses the format.
+    """Write the sheet, whole or not at all; the suffix of the name chooses the format.
 
     Raises:
-        InvalidInput: an unknown ending, or the file cannot be written.
+        InvalidInput: a suffix that is not in `SUFFIXES`, or the file cannot be written.
     """
+    check_output(path, "contact sheet", suffixes=SUFFIXES)
+    encoded = io.BytesIO()
     try:
-        sheet.save(path)
+        sheet.save(encoded, format=Image.registered_extensions()[path.suffix.lower()])
+        write_whole(path, encoded.getvalue())
     except (ValueError, OSError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InvalidInput(
-            f"cannot write the contact sheet '{path}': {reason}; wanted a path such as out.png"
-        ) from error
+        raise InvalidInput(f"cannot write the contact sheet '{path}': {reason}") from error
 
 
 def describe(hit: Hit) -> str:

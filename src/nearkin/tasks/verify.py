@@ -4,11 +4,13 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nearkin.calibration.decisions import Calibration, Verdict
+from nearkin.data.decoding import decode
 from nearkin.data.images import stream_pixels
 from nearkin.data.items import Picture
 from nearkin.data.pairs import Pair, Pairs
@@ -16,13 +18,22 @@ from nearkin.encoders.embedder import Embedder
 from nearkin.errors import PictureError
 from nearkin.progress import Progress
 
-# Pairs at a time, and bytes of vectors kept for pictures that come again.
+# Pairs embedded at a time, and bytes of vectors kept for pictures that occur again.
 CHUNK, KEPT = 512, 256 << 20
+
+
+def equal_pictures(a: str | Path, b: str | Path) -> bool:
+    """Whether two files hold one picture, equal in every pixel; whatever their names and formats.
+
+    Raises:
+        PictureError: one cannot be decoded.
+    """
+    return bool(np.array_equal(np.asarray(decode(a)), np.asarray(decode(b))))
 
 
 @dataclass(frozen=True)
 class VerifiedPair:
-    """A pair of the file, and what was found of it."""
+    """A pair of the file, and the verdict on it."""
 
     pair: Pair
     verdict: Verdict
@@ -74,14 +85,14 @@ def verify_pairs(
 ) -> Iterator[VerifiedPair]:
     """A verdict for each pair of a file, in its order.
 
-    A picture that comes again is not embedded again, so long as its vector is among the 256 MiB that are kept.
+    A picture that occurs again is not embedded again while its vector is among the 256 MiB that are kept.
 
     Args:
         encoder: what embeds.
         calibration: of this encoder.
         pairs: the file.
         far, prior: as `Encoder.verify` takes them.
-        progress: called with pairs done and pairs in all.
+        progress: called with the number of pairs done, and of all.
 
     Raises:
         SourceError: the file cannot be read or is at fault, or a picture is missing: before anything is embedded.
@@ -105,7 +116,7 @@ def verify_pairs(
 
 
 class _Vectors:
-    """Embeddings of pictures; those asked for last are kept."""
+    """Embeddings of pictures; the most recently used are kept."""
 
     def __init__(self, encoder: Embedder, pairs: Pairs) -> None:
         self.encoder, self.pairs = encoder, pairs
@@ -114,13 +125,13 @@ class _Vectors:
 
     def of(self, chunk: tuple[Pair, ...]) -> dict[str, np.ndarray]:
         """The vectors of all pictures of some pairs, by their address."""
-        wanted = {picture.uri: picture for pair in chunk for picture in pair.pictures}
-        self._embed([picture for uri, picture in wanted.items() if uri not in self.kept], chunk)
-        for uri in wanted:
+        named = {picture.uri: picture for pair in chunk for picture in pair.pictures}
+        self._embed([picture for uri, picture in named.items() if uri not in self.kept], chunk)
+        for uri in named:
             self.kept.move_to_end(uri)
         while len(self.kept) > self.most:
             self.kept.popitem(last=False)
-        return {uri: self.kept[uri] for uri in wanted}
+        return {uri: self.kept[uri] for uri in named}
 
     def _embed(self, missing: list[Picture], chunk: tuple[Pair, ...]) -> None:
         for batch in stream_pixels(missing, self.encoder.preprocessing):

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 SECTION, ORDER = "Search", 50
 
+# As `nearkin.tasks.sheet.SUFFIXES`, which loads matplotlib.
+SHEET_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+
 
 def search(
     gallery: GalleryPath,
@@ -59,7 +62,7 @@ def search(
     if paths and as_json:
         raise InvalidInput("--paths and --json: choose one")
     if sheet is not None:
-        sheet = check_output(sheet, "--sheet", suffixes=sheet_suffixes())
+        sheet = check_output(sheet, "--sheet", suffixes=SHEET_SUFFIXES)
     use_threads(threads)
     from nearkin.gallery.gallery import Gallery
 
@@ -131,11 +134,6 @@ def chance_line(gallery: "Gallery", far: float | None, *, filtered: bool) -> str
         f"threshold {threshold.score:.3f}: false accept rate {threshold.far:g}{source}; of {items} "
         f"{count} pass by chance alone, for each query"
     )
-
-
-def sheet_suffixes() -> tuple[str, ...]:
-    """File types that a contact sheet can be written as."""
-    return (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
 
 def print_hits(query: str, hits: "Sequence[Hit]", *, first: int = 1) -> None:

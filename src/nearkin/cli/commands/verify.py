@@ -1,13 +1,16 @@
 """`nearkin verify`: do two pictures show the same?"""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nearkin.cli.options import Device, Quiet, Threads
+
 if TYPE_CHECKING:
-    from nearkin.calibration.decisions import Verdict
+    from nearkin.calibration.decisions import Threshold, Verdict
     from nearkin.tasks.verify import Tally, VerifiedPair
 
 SECTION, ORDER = "Decide: same or different", 90
@@ -16,77 +19,140 @@ COLUMNS = ("row", "a", "b", "decision", "score", "euclidean", "cosine_distance",
 
 
 def verify(
-    model: Annotated[str, typer.Argument(help="Calibrated model or run folder, or a model's name on the Hub.")],
-    pictures: Annotated[list[str] | None, typer.Argument(metavar="[A B]", help="Two pictures.")] = None,
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Calibrated model or run folder, or a model's name on the Hub.")
+    ],
+    pictures: Annotated[list[str] | None, typer.Argument(metavar="A B", help="Two pictures.")] = None,
     pairs: Annotated[
-        Path | None, typer.Option(help="Many pairs: a table with columns a, b; or LFW's pairs.txt.")
+        Path | None, typer.Option(help="Many pairs: a table with columns a and b, or a pairs.txt as LFW's.")
     ] = None,
-    root: Annotated[Path | None, typer.Option(help="Folder of the pairs' pictures [that of the file].")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the verdicts on many pairs into this CSV file.")] = None,
-    far: Annotated[float | None, typer.Option(help="Wanted false accept rate [0.001, or what is supported].")] = None,
-    prior: Annotated[float | None, typer.Option(help="Share of pairs that are the same before looking.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; of many pairs, a line for each.")] = False,
+    root: Annotated[
+        Path | None, typer.Option(help="Folder that the paths in --pairs start from [the folder of that file].")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the verdicts on many pairs into a CSV file.")] = None,
+    far: Annotated[
+        float | None, typer.Option(help="False accept rate to allow [0.001, or the lowest supported].")
+    ] = None,
+    prior: Annotated[
+        float | None, typer.Option(help="Prior probability that two pictures are the same [the calibration's].")
+    ] = None,
+    threads: Threads = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON: of two pictures an object, of many pairs a line for each.")
+    ] = False,
 ) -> None:
     """Say whether two pictures show the same, how sure that is, and how often such a score would be wrong."""
-    import json
-    from dataclasses import asdict
-
-    from nearkin.encoders.encoder import Encoder
+    from nearkin.cli.options import load_encoder
+    from nearkin.cli.output import next_step, print_json
     from nearkin.errors import InvalidInput
+    from nearkin.files import check_output
 
     if (pairs is None) == (not pictures) or (pictures and len(pictures) != 2):
         given = f"{len(pictures or [])} pictures{' and --pairs' if pairs else ''}"
-        raise InvalidInput(f"{given} given: wanted two pictures, or --pairs with a file")
+        raise InvalidInput(f"{given} given: expected two pictures, or --pairs with a file")
     if pairs is None and out is not None:
         raise InvalidInput("--out is for many pairs: give them with --pairs, or leave it out")
-    encoder = Encoder.from_pretrained(model)
+    if out is not None:
+        out = check_output(out, "--out")
+    encoder = load_encoder(model, threads=threads, device=device)
     if pairs is not None:
         _verify_many(encoder, pairs, root, out, as_json, far=far, prior=prior)
         return
-    verdict = encoder.verify(*(pictures or []), far=far, prior=prior)
+    from nearkin.tasks.verify import equal_pictures
+
+    a, b = pictures or []
+    verdict = encoder.verify(a, b, far=far, prior=prior)
+    equal = equal_pictures(a, b)
     if as_json:
-        print(json.dumps(asdict(verdict), indent=2))
-    else:
-        print("\n".join(lines_of(verdict)))
+        print_json({**_fields(verdict), "equal_pictures": equal})
+        return
+    for line in lines_of(verdict, equal=equal):
+        print(line)
+    next_step("--far sets the false accept rate to allow, --pairs FILE verifies many pairs")
 
 
-def lines_of(verdict: "Verdict") -> list[str]:
-    """A verdict for people to read."""
+def lines_of(verdict: "Verdict", *, equal: bool = False) -> list[str]:
+    """A verdict for people to read.
+
+    Args:
+        verdict: of two pictures.
+        equal: whether they are one picture, pixel by pixel.
+    """
     limit = verdict.threshold
     why = {
         "same": "above the threshold",
         "different": "below the threshold",
         "not sure": "inside the threshold's interval",
     }[verdict.decision]
-    return [
+    lines = [
         f"{verdict.decision}: score {verdict.score:.3f}, {why}",
         f"threshold    {limit.score:.3f} [{limit.low:.3f}, {limit.high:.3f}] for a false accept rate of {limit.far:g}"
-        + ("" if limit.weighting == "comparisons" else f" ({limit.weighting} weighted equally)"),
+        + _weighted(limit),
         f"distance     euclidean {verdict.euclidean:.3f}, cosine {verdict.cosine_distance:.3f}",
         f"probability  {100 * verdict.probability:.2f} % that they are the same, "
         f"if {100 * verdict.prior:g} % of all pairs are (--prior)",
-        f"at this very score {100 * verdict.far:.3g} % of different pairs would be accepted "
-        f"[{100 * verdict.far_low:.2g}, {100 * verdict.far_high:.2g}]",
+        f"error rate   {100 * verdict.far:.3g} % of different pairs [{100 * verdict.far_low:.2g}, "
+        f"{100 * verdict.far_high:.2g}] score this or more",
     ]
+    if equal:
+        lines[:1] = [
+            "same: the two are one picture, equal in every pixel",
+            f"Their score is {verdict.score:.3f}. What follows holds for any two pictures with that score.",
+        ]
+    elif verdict.decision == "different" and verdict.probability > 0.5:
+        lines.append(
+            "The decision and the probability answer two questions. They are more likely the same than not, but "
+            f"accepting all pairs as alike as these would accept {verdict.far / limit.far:.2g} times as many different "
+            f"pairs as the false accept rate {limit.far:g} allows. --far {verdict.far:.1g} would be about their rate."
+        )
+    elif verdict.decision == "same" and verdict.probability < 0.5:
+        lines.append(
+            "The decision and the probability answer two questions. They pass the false accept rate that is allowed, "
+            "but with so few same pairs among all pairs (--prior) most pairs that pass are false accepts: a lower "
+            "--far lets fewer of them pass."
+        )
+    return lines
+
+
+def _weighted(limit: "Threshold") -> str:
+    return "" if limit.weighting == "comparisons" else f" ({limit.weighting} weighted equally)"
+
+
+def _fields(verdict: "Verdict") -> dict[str, Any]:
+    from nearkin.serialise import plain
+
+    fields: dict[str, Any] = plain(verdict)
+    return fields
 
 
 def _verify_many(encoder: Any, file: Path, root: Path | None, out: Path | None, as_json: bool, **options: Any) -> None:
-    from nearkin.cli.output import status
+    from nearkin.cli.output import next_step, status
     from nearkin.data.pairs import Pairs
     from nearkin.progress import progress_bar
     from nearkin.tasks.verify import Tally, verify_pairs
 
     calibration = encoder.checked_calibration()
     tally = Tally()
-    with progress_bar("verifying pairs") as advance:
+    with progress_bar("verifying pairs", before="checking the pairs") as advance:
         verified = verify_pairs(encoder, calibration, Pairs(file, root), progress=advance, **options)
-        if out is None:
-            _print_each(_counted(verified, tally), as_json)
+        records = (_record(one) for one in _counted(verified, tally))
+        if out is not None:
+            _write_csv(records, out)
+        elif as_json:
+            from nearkin.cli.output import print_json
+
+            for record in records:
+                print_json(record, one_line=True)
         else:
-            _write_csv(_counted(verified, tally), out)
-    threshold = calibration.threshold(options["far"])
-    for line in _summary(tally, threshold.far, threshold.score):
+            _write_rows(records, sys.stdout)
+    for line in _summary(tally, calibration.threshold(options["far"])):
         status(line)
+    if out is not None:
+        status(f"written: {out}")
+    elif not as_json:
+        next_step("--out verdicts.csv writes them into a file, --far sets the false accept rate to allow")
 
 
 def _counted(verified: "Iterator[VerifiedPair]", tally: "Tally") -> "Iterator[VerifiedPair]":
@@ -104,48 +170,37 @@ def _record(verified: "VerifiedPair") -> dict[str, Any]:
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def _print_each(verified: "Iterator[VerifiedPair]", as_json: bool) -> None:
-    import csv
-    import json
-    import sys
-
-    if as_json:
-        for one in verified:
-            print(json.dumps(_record(one), ensure_ascii=False))
-        return
-    writer = csv.DictWriter(sys.stdout, fieldnames=COLUMNS, lineterminator="\n")
-    for place, one in enumerate(verified):
-        if place == 0:
-            writer.writeheader()
-        writer.writerow(_record(one))
-
-
-def _write_csv(verified: "Iterator[VerifiedPair]", out: Path) -> None:
-    """Written beside and renamed at the end: a file that is there is whole."""
+def _write_rows(records: Iterable[dict[str, Any]], file: Any) -> None:
+    """Records as CSV, its header with the first: where no pair can be verified nothing is written."""
     import csv
 
-    beside = out.with_name(f"{out.name}.part")
-    try:
-        with beside.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=COLUMNS)
+    writer = csv.DictWriter(file, fieldnames=COLUMNS, lineterminator="\n")
+    for number, record in enumerate(records):
+        if number == 0:
             writer.writeheader()
-            writer.writerows(map(_record, verified))
-        beside.replace(out)
-    finally:
-        beside.unlink(missing_ok=True)
+        writer.writerow(record)
 
 
-def _summary(tally: "Tally", far: float, score: float) -> list[str]:
-    counts = tally.to_dict()
-    shown = ", ".join(f"{count:,} {name}" for name, count in counts.items() if name in tally.decisions)
-    lines = [f"{counts['pairs']:,} pairs at threshold {score:.3f} (far {far:g}): {shown}"]
-    known = tally.known
-    if "far" in counts:
-        lines.append(
-            f"of {known[False]:,} different pairs, {tally.accepted[False]:,} reach it: far {counts['far']:.3g}"
-        )
-    if "tar" in counts:
-        lines.append(
-            f"of {known[True]:,} same pairs, {tally.accepted[True]:,} reach it: tar {100 * counts['tar']:.1f} %"
-        )
+def _write_csv(records: Iterable[dict[str, Any]], out: Path) -> None:
+    from nearkin.files import written_whole
+
+    with written_whole(out, "w", newline="", errors="surrogateescape") as file:
+        _write_rows(records, file)
+
+
+def _summary(tally: "Tally", threshold: "Threshold") -> list[str]:
+    """What was decided; and where the file says which pairs are the same, how many of them were accepted."""
+    counts, known, accepted = tally.to_dict(), tally.known, tally.accepted
+    shown = ", ".join(f"{counts[name]:,} {name}" for name in tally.decisions)
+    lines = [
+        f"{counts['pairs']:,} pairs at threshold {threshold.score:.3f}, which the calibration gives for a false accept "
+        f"rate of {threshold.far:g}{_weighted(threshold)}: {shown}"
+    ]
+    shares = [
+        f"{accepted[same]:,} of {known[same]:,} {name} pairs ({100 * accepted[same] / known[same]:.3g} %)"
+        for same, name in ((False, "different"), (True, "same"))
+        if known[same]
+    ]
+    if shares:
+        lines.append(f"in this file the threshold is reached by {' and '.join(shares)}")
     return lines
