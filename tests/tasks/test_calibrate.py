@@ -52,12 +52,15 @@ def test_which_pictures(folder, splits, split, pictures):
     assert calibrate(Carrying(), items(folder, splits), split=split).counts["pictures"] == pictures
 
 
-def test_training_pictures_are_noted(folder):
+def test_training_pictures_are_refused_or_noted(folder):
     encoder = Carrying()
     files = sorted(folder.rglob("*.png"))
     pixels = np.stack([encoder.preprocessing.apply(Image.open(file)) for file in files[:6]])
     encoder.sketch = sketch_of([pixels], ["class00", "class01"], total=6)
-    notes = " ".join(calibrate(encoder, folder).notes)
+    with pytest.raises(InvalidInput, match=r"trained on 6 of these 48 pictures.*validation\.csv.*--force"):
+        calibrate(encoder, folder)
+    assert encoder.calibration is None
+    notes = " ".join(calibrate(encoder, folder, force=True).notes)
     assert "Trained on: 2 of 16 classes" in notes
     assert "Trained on: 6 of 48 pictures" in notes
 
