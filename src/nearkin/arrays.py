@@ -74,7 +74,10 @@ def as_unit_vectors(array: npt.ArrayLike, name: str, *, dim: int | None = None) 
         >>> as_unit_vectors([[3e300, 4e300]], "query").tolist() == [[np.float32(0.6), np.float32(0.8)]]
         True
     """
-    return unit(_checked(array, name, dim)).astype(np.float32, copy=False)
+    vectors = _checked(array, name, dim)
+    if vectors.dtype.itemsize < 4:  # a unit vector in half precision is off by a thousandth
+        vectors = vectors.astype(np.float32)
+    return unit(vectors).astype(np.float32, copy=False)
 
 
 def _checked(array: npt.ArrayLike, name: str, dim: int | None) -> Float[np.ndarray, "n dim"]:

@@ -44,7 +44,7 @@ def test_equal_is_one_and_opposite_is_minus_one(dim, make):
             assert (np.abs(scores) <= 1).all()
 
 
-@pytest.mark.parametrize("length", [1e15, 1e-15, 1e-42, 1.0])
+@pytest.mark.parametrize("length", [1e30, 1e-30, 1e-42, 1.0])
 def test_the_length_of_a_query_does_not_matter_once_it_is_unit(length):
     generator = np.random.default_rng(0)
     vectors = unit(generator.standard_normal((50, 16)).astype(np.float32))

@@ -26,6 +26,7 @@ from nearkin.encoders.text import TextTower, TextTowerConfig
 from nearkin.encoders.training_hashes import TrainingSketch
 from nearkin.errors import ArtefactError, InvalidInput, PictureError
 from nearkin.progress import Progress, progress_bar
+from nearkin.similarity import exact_scores
 
 # What can be given as one picture: a path, an opened picture, or pixels.
 PictureLike = str | Path | Picture | Image.Image | np.ndarray | Tensor
@@ -244,7 +245,7 @@ class Encoder(nn.Module):
         """
         calibration = self.checked_calibration()
         one, two = self.embed_images([a, b])
-        return calibration.verdicts(float(one @ two), far=far, prior=prior)[0]
+        return calibration.verdicts(exact_scores(one, two[None]), far=far, prior=prior)[0]
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write the artefact: one folder with weights, configuration, tokenizer, calibration and model card.

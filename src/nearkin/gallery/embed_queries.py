@@ -53,8 +53,8 @@ def embed_queries(
         if places:
             vectors[places] = embedded([values[place] for place in places])
     if len(values) == len(queries):
-        weights = np.array([terms[0].weight for terms in parts], dtype=np.float32)
-        return np.sign(weights)[:, None] * vectors
+        signs = np.sign([terms[0].weight for terms in parts]).astype(np.float32)
+        return signs[:, None] * vectors
     return _mixed(vectors, [[term.weight for term in terms] for terms in parts])
 
 
@@ -84,13 +84,14 @@ def _has_words(query: Query) -> bool:
 
 
 def _mixed(vectors: Float[np.ndarray, "m dim"], weights: list[list[float]]) -> Float[np.ndarray, "q dim"]:
-    """For each query the direction of the weighted sum of its parts."""
+    """For each query the direction of the weighted sum of its parts; only the ratios of its weights count."""
     starts = np.cumsum([0, *(len(part) for part in weights[:-1])])
-    sums = np.add.reduceat(vectors * np.concatenate(weights)[:, None], starts).astype(np.float32)
+    ratios = np.concatenate([np.array(part) / np.abs(part).max() for part in weights])
+    sums = np.add.reduceat(vectors * ratios[:, None], starts)
     empty = np.flatnonzero(np.linalg.norm(sums, axis=1) < 1e-6)
     if len(empty):
         raise InvalidInput("the parts of the mixture cancel each other out: change their weights")
-    return unit(sums)
+    return unit(sums).astype(np.float32)
 
 
 def _checked(vectors: Any, version: GalleryVersion) -> Float[np.ndarray, "q dim"]:

@@ -123,7 +123,7 @@ def _as_vector(value: Any) -> Any:
     where = "the list"
     try:
         if isinstance(value, list | tuple):
-            vector = np.asarray(value, dtype=np.float32)
+            vector = np.asarray(value, dtype=np.float64)
         elif isinstance(value, str | Path) and Path(value).suffix.lower() == VECTOR_FILE:
             where = f"'{value}'"
             vector = np.load(value)

@@ -17,6 +17,7 @@ from nearkin.data.pairs import Pair, Pairs
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import PictureError
 from nearkin.progress import Progress
+from nearkin.similarity import exact_scores
 
 # Pairs embedded at a time, and bytes of vectors kept for pictures that occur again.
 CHUNK, KEPT = 512, 256 << 20
@@ -107,7 +108,9 @@ def verify_pairs(
     stream = iter(pairs)
     while chunk := tuple(islice(stream, CHUNK)):
         found = vectors.of(chunk)
-        scores = [float(found[pair.pictures[0].uri] @ found[pair.pictures[1].uri]) for pair in chunk]
+        scores = [
+            float(exact_scores(found[pair.pictures[0].uri], found[pair.pictures[1].uri][None])[0]) for pair in chunk
+        ]
         for pair, verdict in zip(chunk, calibration.verdicts(scores, far=far, prior=prior), strict=True):
             yield VerifiedPair(pair, verdict)
         done += len(chunk)
