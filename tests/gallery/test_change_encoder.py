@@ -64,7 +64,7 @@ def test_old_vectors_serve_until_the_new_ones_are_complete(gallery: Gallery, pic
     assert gallery.search(pictures[7], k=1)[0].id == 7
     assert gallery.get([5])[0].metadata == {"n": -1}
     assert gallery.check().sound
-    with pytest.raises(EncoderMismatch, match="changed over to encoder new-8: open it again"):
+    with pytest.raises(EncoderMismatch, match="has changed to encoder new-8: open it again"):
         old.search(pictures[7])
     assert [path.name for path in (gallery.path / "encoders").iterdir()] == ["new-8"]
     items = Items.build([Picture(str(path)) for path in pictures])

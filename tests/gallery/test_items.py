@@ -47,7 +47,7 @@ def test_vectors_are_added_once_and_replaced_where_they_differ(gallery: Gallery)
     ("uris", "vectors", "reason"),
     [
         (["/a"], np.ones((2, 10)), "2 vectors for 1 items"),
-        (["/a"], np.ones((1, 9)), "rows have 9 numbers, wanted 10"),
+        (["/a"], np.ones((1, 9)), "the dimension is 9, expected 10"),
         (["/a", "/b"], [np.ones(10), np.full(10, np.nan)], "the first is row 1"),
         (["/a", "/b"], np.eye(2, 10, 1)[::-1] * [[1], [0]], "row 1 is the zero vector"),
         (["/a", "/a"], np.ones((2, 10)), "'/a' occurs 2 times"),

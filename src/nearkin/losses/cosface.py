@@ -33,6 +33,7 @@ def cosface_loss(
             embeddings.
 
     Example:
+        >>> import torch
         >>> cosface_loss(torch.eye(2), torch.tensor([0, 1]), torch.eye(2), scale=1.0, margin=1.0)
         tensor(0.6931)
 
@@ -54,6 +55,7 @@ class CosFaceLoss(ClassWeightLoss):
         sample_rate, learning_rate_multiple, generator: as `ClassWeights` takes them.
 
     Example:
+        >>> import torch
         >>> loss = CosFaceLoss(classes=10, dim=4)
         >>> loss(torch.zeros(2, 4), torch.tensor([3, 9])).shape
         torch.Size([])

@@ -30,6 +30,7 @@ def normalised_softmax_loss(
         InvalidInput: scale <= 0, lengths or widths that differ, labels outside of the classes, NaN in the embeddings.
 
     Example:
+        >>> import torch
         >>> normalised_softmax_loss(torch.eye(2), torch.tensor([0, 1]), torch.eye(2), scale=1.0)
         tensor(0.3133)
 
@@ -49,6 +50,7 @@ class NormalisedSoftmaxLoss(ClassWeightLoss):
         sample_rate, learning_rate_multiple, generator: as `ClassWeights` takes them.
 
     Example:
+        >>> import torch
         >>> loss = NormalisedSoftmaxLoss(classes=10, dim=4)
         >>> loss(torch.zeros(2, 4), torch.tensor([3, 9]))
         tensor(2.3026, grad_fn=<_ClosedFormBackward>)

@@ -32,6 +32,7 @@ def proxy_nca_loss(
         InvalidInput: T <= 0, lengths or widths that differ, labels outside of the classes, NaN in the embeddings.
 
     Example:
+        >>> import torch
         >>> proxy_nca_loss(torch.eye(2), torch.tensor([0, 1]), torch.eye(2), temperature=2.0)
         tensor(0.3133)
 
@@ -50,6 +51,7 @@ class ProxyNCALoss(ClassWeightLoss):
         sample_rate, learning_rate_multiple, generator: as `ClassWeights` takes them.
 
     Example:
+        >>> import torch
         >>> loss = ProxyNCALoss(classes=10, dim=4)
         >>> loss(torch.zeros(2, 4), torch.tensor([3, 9])).shape
         torch.Size([])
