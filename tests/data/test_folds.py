@@ -52,8 +52,8 @@ def test_every_fold_is_test_once_and_val_once() -> None:
     ("labels", "folds", "by", "error", "message"),
     [
         (list("aabbcc"), 2, None, InvalidInput, "2 folds, expected 3 or more"),
-        (list("aabbcc"), 4, None, SourceError, "3 classes for 4 folds: ask for fewer folds"),
-        (list("aabbcc"), 3, None, SourceError, "leave one with 1, expected 2 or more in each"),
+        (list("aabbcc"), 4, None, SourceError, "3 classes for 4 folds: ask for 3 folds or fewer"),
+        (list("aabbcc"), 3, None, SourceError, "one of 3 folds has 1, expected 2 or more in each: add classes"),
         (list("abcdefg"), 3, None, SourceError, "0 classes with two pictures or more"),
         (list("aabbccddeeff"), 3, "row", SourceError, "class 'a' has several values of 'row'"),
         (list("aabbccddeeff"), 3, "none", SourceError, "class 'a' has a picture without 'none'"),

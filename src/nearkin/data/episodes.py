@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
-from nearkin.data.items import Picture
-from nearkin.data.tables import raise_faults, read_table
+from nearkin.data.cells import class_name, shown
+from nearkin.data.file_finder import FileFinder
+from nearkin.data.names import is_litter
+from nearkin.data.picture import Picture
+from nearkin.data.tables import raise_faults, read_table, read_text
 from nearkin.errors import SourceError
 
 # In a folder of runs, the file that says for each picture asked for which shown picture is of its class.
@@ -56,7 +60,9 @@ def read_runs(path: str | Path) -> tuple[list[Picture], list[FixedRun]]:
         >>> pictures, runs = read_runs("omniglot/all_runs")  # doctest: +SKIP
     """
     root = Path(path).expanduser()
-    lines = _table_lines(root) if root.is_file() else _folder_lines(root)
+    if not root.exists():
+        raise SourceError(f"{root}: no such file or folder of runs")
+    lines = _folder_lines(root) if root.is_dir() else _table_lines(root)
     places: dict[str, int] = {}
     faults, runs = [], []
     for sides in lines.values():
@@ -94,7 +100,7 @@ def _folder_lines(root: Path) -> _Lines:
     for file in files:
         found[file.parent.name] = sides = []
         shown = set()
-        for row, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        for row, line in enumerate(read_text(file).splitlines(), 1):
             cells = line.split()
             if not cells:
                 continue
@@ -109,7 +115,13 @@ def _folder_lines(root: Path) -> _Lines:
         # Pictures that are shown but the answer to nothing: they can be taken for one.
         folder = next((Path(answer).parent for answer in sorted(shown)), file.parent)
         others = (
-            sorted(str(other.resolve()) for other in folder.glob(f"*{Path(next(iter(shown))).suffix}")) if shown else []
+            sorted(
+                str(other.resolve())
+                for other in folder.glob(f"*{Path(next(iter(shown))).suffix}")
+                if not is_litter(other.name)
+            )
+            if shown
+            else []
         )
         sides += [(str(folder), other, True, other) for other in others if other not in shown]
     return found
@@ -117,6 +129,7 @@ def _folder_lines(root: Path) -> _Lines:
 
 def _table_lines(path: Path) -> _Lines:
     table = read_table(path)
+    finder = FileFinder(path.parent)
     missing = [name for name in _COLUMNS if name not in table.columns]
     if missing:
         raise SourceError(f"{path}: no column {', '.join(missing)}: found {', '.join(table.columns)}")
@@ -124,12 +137,19 @@ def _table_lines(path: Path) -> _Lines:
     faults = []
     columns: Sequence[list] = [table.columns[name] for name in _COLUMNS]
     for row, run, role, file, name in zip(table.rows, *columns, strict=True):
-        is_shown = _ROLES.get(str(role).lower())
-        if is_shown is None or None in (run, file, name):
-            faults.append(f"row {row}: run '{run}', role '{role}', path '{file}', label '{name}'")
+        is_shown = _ROLES.get(str(role).strip().lower())
+        run_name, class_ = _name(run), _name(name)
+        if is_shown is None or run_name is None or class_ is None or not isinstance(file, str):
+            faults.append(f"row {row}: run {shown(run)}, role {shown(role)}, path {shown(file)}, label {shown(name)}")
             continue
-        found.setdefault(str(run), []).append(
-            (f"row {row}", str((path.parent / str(file)).resolve()), is_shown, str(name))
-        )
+        found.setdefault(run_name, []).append((f"row {row}", finder.picture(file).uri, is_shown, class_))
     raise_faults(str(path), faults, "; expected all four, the role shown or asked")
     return found
+
+
+def _name(cell: Any) -> str | None:
+    """A cell as a name; None if it is missing or cannot be one."""
+    try:
+        return class_name(cell)
+    except ValueError:
+        return None

@@ -1,4 +1,4 @@
-"""Folds of classes: each is held out once, so that every class is judged by a model that never saw it."""
+"""Folds of classes: each is held out once, so that every class is tested by a model that never saw it."""
 
 from collections.abc import Hashable
 from dataclasses import replace
@@ -9,7 +9,7 @@ from jaxtyping import Int
 from nearkin.data.items import Items
 from nearkin.errors import InvalidInput, SourceError
 
-# One to judge by, one to choose the epoch by, one at least to learn from.
+# One to test on, one to choose the epoch by, one at least to train on.
 MIN_FOLDS = 3
 
 # With one class every neighbour is right.
@@ -39,17 +39,27 @@ def class_folds(items: Items, folds: int = 5, *, by: str | None = None, seed: in
         ([4, 4, 4], True)
     """
     if folds < MIN_FOLDS:
-        raise InvalidInput(f"{folds} folds, expected {MIN_FOLDS} or more: to judge by, to choose by, to learn from")
+        raise InvalidInput(
+            f"{folds} folds, expected {MIN_FOLDS} or more: for testing, for choosing the epoch, for training"
+        )
     group_of_class = _group_of_class(items, by)
     groups = sorted(set(group_of_class.values()), key=str)
     if len(groups) < folds:
-        values = "classes" if by is None else f"values of '{by}'"
-        raise SourceError(f"{items.source}: {len(groups)} {values} for {folds} folds: ask for fewer folds")
+        raise SourceError(_too_few(items, len(groups), folds, by))
     parts = np.array_split(np.random.default_rng(seed).permutation(len(groups)), folds)
     fold_of_group = {groups[place]: number for number, part in enumerate(parts) for place in part}
     fold = np.array([fold_of_group[group_of_class[str(label)]] for label in items.labels], dtype=np.int64)
     _check_judgeable(items, fold, folds)
     return fold
+
+
+def _too_few(items: Items, groups: int, folds: int, by: str | None) -> str:
+    what = ("class" if groups == 1 else "classes") if by is None else f"values of '{by}'"
+    least = MIN_FOLDS * MIN_CLASSES if by is None else MIN_FOLDS
+    way_out = f"{MIN_FOLDS} folds need at least {least}: add some"
+    if groups >= MIN_FOLDS:
+        way_out = f"ask for {groups} folds or fewer"
+    return f"{items.source}: {groups} {what} for {folds} folds: {way_out}"
 
 
 def hold_out(items: Items, fold: Int[np.ndarray, " n"], number: int) -> Items:
@@ -82,13 +92,18 @@ def _group_of_class(items: Items, by: str | None) -> dict[str, Hashable]:
 
 
 def _check_judgeable(items: Items, fold: np.ndarray, folds: int) -> None:
-    """Every fold is judged or chosen by once: it needs classes to tell apart, with pictures to find."""
+    """Every fold is tested on or chosen by once: it needs classes to tell apart, with pictures to find."""
     pictures: dict[tuple[int, str], int] = {}
     for number, label in zip(fold.tolist(), items.labels, strict=True):
         pictures[number, str(label)] = pictures.get((number, str(label)), 0) + 1
     pairs = np.bincount([number for (number, _), count in pictures.items() if count > 1], minlength=folds)
     if pairs.min() < MIN_CLASSES:
+        total, fewest = int(pairs.sum()), int(pairs.min())
+        most = total // MIN_CLASSES
+        way_out = "add classes, or pictures to classes of one"
+        if MIN_FOLDS <= most < folds:
+            way_out = f"ask for {most} folds or fewer"
         raise SourceError(
-            f"{items.source}: {int(pairs.sum())} classes with two pictures or more for {folds} folds leave one with "
-            f"{int(pairs.min())}, expected {MIN_CLASSES} or more in each: ask for fewer folds, or add classes"
+            f"{items.source}: of {total} classes with two pictures or more, one of {folds} folds has {fewest}, "
+            f"expected {MIN_CLASSES} or more in each: {way_out}"
         )

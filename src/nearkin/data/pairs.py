@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from nearkin.data.items import Picture
-from nearkin.data.tables import raise_faults
+from nearkin.data.file_finder import FileFinder
+from nearkin.data.picture import Picture
+from nearkin.data.tables import delimiter_of, open_text, raise_faults
 from nearkin.errors import SourceError
 
 # Names of the two columns of pictures.
@@ -71,10 +72,10 @@ class Pairs:
     def __iter__(self) -> Iterator[Pair]:
         """Raises SourceError, which names the row, where a line is not a pair."""
         try:
-            with self.path.open(newline="", encoding="utf-8-sig") as file:
+            with open_text(self.path) as file:
                 yield from self._table(file) if self.path.suffix.lower() in (".csv", ".tsv") else self._lfw(file)
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise SourceError(f"{self.path}: cannot be read: {error}") from error
+            raise SourceError(f"{self.path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
     def check(self) -> int:
         """How many pairs there are, once each line is a pair and each picture a file.
@@ -88,7 +89,7 @@ class Pairs:
             faults += [
                 f"row {pair.row}: no picture '{picture.uri}'"
                 for picture in pair.pictures
-                if not Path(picture.uri).is_file()
+                if picture.read_bytes is None and not Path(picture.uri).is_file()
             ]
         raise_faults(str(self.path), faults)
         if not count:
@@ -97,16 +98,16 @@ class Pairs:
 
     def _table(self, file: Iterator[str]) -> Iterator[Pair]:
         header = next(file, "")
-        delimiter = max(",;\t", key=header.count)
+        delimiter = delimiter_of(header)
         names = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
         sides = next((pair for pair in SIDES if set(pair) <= set(names)), None)
         if sides is None:
-            expected = " or ".join(" and ".join(pair) for pair in SIDES)
-            raise SourceError(f"{self.path}: found columns {', '.join(names) or 'none'}; expected {expected}")
+            known = " or ".join(" and ".join(pair) for pair in SIDES)
+            raise SourceError(f"{self.path}: found columns {', '.join(names) or 'none'}; expected {known}")
         left, right = (names.index(side) for side in sides)
         same, fold = (names.index(name) if name in names else None for name in ("same", "fold"))
-        root = self.root or self.path.parent
-        reader = csv.reader(file, delimiter=delimiter)
+        finder = FileFinder(self.root or self.path.parent)
+        reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
         for cells in reader:
             row = reader.line_num + 1
             if not any(cell.strip() for cell in cells):
@@ -118,7 +119,7 @@ class Pairs:
                 row,
                 a,
                 b,
-                (_picture(root, a), _picture(root, b)),
+                (finder.picture(a), finder.picture(b)),
                 self._truth(row, cells, same),
                 None if fold is None else cells[fold].strip(),
             )
@@ -131,7 +132,7 @@ class Pairs:
 
     def _lfw(self, file: Iterator[str]) -> Iterator[Pair]:
         beside = self.path.parent / "lfw"
-        root = self.root or (beside if beside.is_dir() else self.path.parent)
+        finder = FileFinder(self.root or (beside if beside.is_dir() else self.path.parent))
         of_fold, count = 0, 0
         for row, line in enumerate(file, start=1):
             cells = line.split()
@@ -151,8 +152,4 @@ class Pairs:
             a, b = (f"{name}/{name}_{int(number):04d}.jpg" for name, number in zip(people, numbers, strict=True))
             fold = str(count // of_fold + 1) if of_fold else None
             count += 1
-            yield Pair(row, a, b, (_picture(root, a), _picture(root, b)), len(cells) == 3, fold)
-
-
-def _picture(root: Path, name: str) -> Picture:
-    return Picture(str((root / name).resolve()))
+            yield Pair(row, a, b, (finder.picture(a), finder.picture(b)), len(cells) == 3, fold)

@@ -1,18 +1,21 @@
-"""Splits that measure what counts: on classes, or captioned pictures, that training never saw."""
+"""Splits into training, validation and test: by whole classes, so that figures hold for classes never seen."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Int
 
 from nearkin.data.items import Items
-from nearkin.errors import InvalidInput, SourceError
+from nearkin.errors import InvalidInput, SourceError, UnknownName
 
 _Thing = TypeVar("_Thing")
 
-# Both sides want at least two classes, or there is nothing to tell apart.
+SPLITS = ("train", "val", "test")
+ALL = "all"
+
+# Training and validation need at least two classes each, or there is nothing to tell apart.
 MIN_CLASSES = 2
 
 
@@ -21,8 +24,8 @@ class Split:
     """Row numbers, rising. Each row of the items is in exactly one part.
 
     Args:
-        train, val, test: rows to learn from, to choose by, and to judge by at the end.
-        left_out: rows that teach nothing here: no caption, and no label or no entry in the column split by.
+        train, val, test: rows to train on, to choose the epoch by, and to test on at the end.
+        left_out: rows that cannot be used here: no caption, and no label or no entry in the column split by.
     """
 
     train: Int[np.ndarray, " train"]
@@ -41,12 +44,12 @@ def split_items(items: Items, *, val_fraction: float = 0.2, seed: int = 0, by: s
 
     Args:
         items: labelled, captioned, or both.
-        val_fraction: expected share of the classes (or pictures) in val, 0 < val_fraction < 1.
+        val_fraction: share of the classes (or pictures) in val, 0 < val_fraction < 1.
         seed: the same seed gives the same split.
-        by: a column that says what must not be on both sides, such as "group".
+        by: a column whose values must not be in both training and validation, such as "group".
 
     Raises:
-        SourceError: nothing to learn from: no labels and no captions, or one class only.
+        SourceError: nothing to train on: no labels and no captions, or one class only.
         UnknownName: no column `by`.
         InvalidInput: val_fraction out of range.
 
@@ -61,7 +64,7 @@ def split_items(items: Items, *, val_fraction: float = 0.2, seed: int = 0, by: s
         raise InvalidInput(f"val_fraction is {val_fraction}, expected more than 0 and less than 1")
     to_train = [row for row, split in enumerate(items.splits) if split in (None, "train")]
     _check_train(items, to_train)
-    # A single class has nothing to be told apart from: it teaches as much as none.
+    # A single class has nothing to be told apart from: as if there were none.
     labels = items.labels if len(_classes(items, to_train)) >= MIN_CLASSES else (None,) * len(items)
     parts: dict[str, list[int]] = {"train": [], "val": [], "test": []}
     for row, split in enumerate(items.splits):
@@ -76,6 +79,43 @@ def split_items(items: Items, *, val_fraction: float = 0.2, seed: int = 0, by: s
     train, val, test = (np.array(parts[name], dtype=np.int64) for name in ("train", "val", "test"))
     used = np.concatenate([train, val, test])
     return Split(train, val, test, left_out=np.setdiff1d(np.arange(len(items)), used))
+
+
+def choose_split(items: Items, split: str | None, *, prefer: Sequence[str]) -> str:
+    """The split to work on: the one asked for, else the first preferred one that is there, else "all".
+
+    Args:
+        items: with or without splits.
+        split: "train", "val", "test" or "all"; None for the usual one.
+        prefer: the usual ones, best first.
+
+    Raises:
+        UnknownName: no such split.
+        SourceError: no picture is of the split asked for.
+
+    Example:
+        >>> from nearkin.data.items import Picture
+        >>> items = Items.build([Picture(name) for name in "ab"], splits=["train", "val"])
+        >>> choose_split(items, None, prefer=("test", "val")), choose_split(items, "all", prefer=())
+        ('val', 'all')
+    """
+    if split is not None and split not in (*SPLITS, ALL):
+        raise UnknownName("split", split, (*SPLITS, ALL))
+    present = [name for name in SPLITS if name in items.splits]
+    if split is None:
+        return next((name for name in prefer if name in present), ALL)
+    if split != ALL and split not in present:
+        found = f"only {', '.join(present)}" if present else "no column or folders of splits"
+        raise SourceError(f"{items.source}: no pictures of split '{split}', {found}: choose another, or 'all'")
+    return split
+
+
+def of_split(items: Items, split: str) -> Items:
+    """The items of this split, or of all."""
+    if split == ALL:
+        return items
+    chosen = items.select([row for row, name in enumerate(items.splits) if name == split])
+    return replace(chosen, skipped=items.skipped)
 
 
 def _spare(
@@ -118,18 +158,18 @@ def _classes(items: Items, rows: Sequence[int]) -> set[str | None]:
 
 
 def _check_train(items: Items, rows: Sequence[int]) -> None:
-    """Refuses rows that nothing can be learnt from."""
+    """Refuses rows that nothing can be learned from."""
     classes = _classes(items, rows)
     if len(classes) >= MIN_CLASSES or any(items.captions[row] for row in rows):
         return
     if not rows and any(items.splits):
-        raise SourceError(f"{items.source}: its column 'split' leaves nothing to train on, expected some 'train'")
+        raise SourceError(f"{items.source}: no picture is of the split 'train', all are of others")
     if not classes:
         raise SourceError(
             f"{items.source}: none of the {len(rows)} pictures has a label or a caption: expected a folder per class, "
             "or a table with a column 'label' or 'caption'"
         )
     raise SourceError(
-        f"{items.source}: all {len(rows)} pictures to train on are of one class, '{classes.pop()}': "
-        "expected at least two, or there is nothing to tell apart"
+        f"{items.source}: all {len(rows)} pictures to train on are of one class, '{classes.pop()}', expected two or "
+        "more to tell apart: add a class (a folder per class, or another value in the column 'label')"
     )

@@ -3,14 +3,12 @@
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
-
-from PIL import Image, ImageOps
 
 from nearkin.calibration.decisions import Calibration
 from nearkin.data.decoding import decode
 from nearkin.data.items import Picture
+from nearkin.data.thumbnails import thumbnail_jpeg
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import PictureError
 from nearkin.evaluation.report import Report
@@ -81,10 +79,7 @@ def thumbnail_uri(picture: Picture) -> str | None:
         image = decode(picture, hint=(SIDE, SIDE))
     except PictureError:
         return None
-    small = image if max(image.size) <= SIDE else ImageOps.contain(image, (SIDE, SIDE), Image.Resampling.LANCZOS)
-    file = BytesIO()
-    small.save(file, "JPEG", quality=82, optimize=True)
-    return f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"
+    return f"data:image/jpeg;base64,{b64encode(thumbnail_jpeg(image, SIDE, quality=82)).decode()}"
 
 
 def _about(encoder: Embedder) -> dict[str, str]:

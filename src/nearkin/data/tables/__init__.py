@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from nearkin.data.tables._delimited import read_csv, read_tsv
+from nearkin.data.tables._delimited import delimiter_of, read_csv, read_tsv
 from nearkin.data.tables._json import read_json
 from nearkin.data.tables._table import Table, raise_faults
+from nearkin.data.tables._text import open_text, read_text
 from nearkin.data.tables.arrow import read_parquet
 from nearkin.errors import SourceError
 
-__all__ = ["READERS", "Table", "raise_faults", "read_table"]
+__all__ = ["READERS", "Table", "delimiter_of", "open_text", "raise_faults", "read_table", "read_text"]
 
 READERS: dict[str, Callable[[Path], Table]] = {
     ".csv": read_csv,

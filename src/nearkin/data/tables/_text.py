@@ -3,8 +3,9 @@
 import logging
 import re
 from pathlib import Path
+from typing import TextIO
 
-from nearkin.data.picture import read_file
+from nearkin.data.picture import not_a_file, read_file
 from nearkin.errors import PictureError, SourceError
 
 _log = logging.getLogger(__name__)
@@ -23,6 +24,8 @@ _SIGNATURES = (
     (b"\xd0\xcf\x11\xe0", "an old workbook of Excel"),
     (b"SQLite format 3", "an SQLite database"),
 )
+# Bytes of a file that are looked at where it is read line by line.
+_HEAD = 1 << 20
 _HIGH_RUNS = re.compile(rb"[\x80-\xff]+")
 _CYRILLIC = ("cp1251", "cp866", "koi8-r")
 # Two of three letters of any Russian text, and few of one that was decoded wrongly.
@@ -47,6 +50,20 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         row = encoded.count(b"\n", 0, error.start) + 1
         raise SourceError(f"{path}: row {row} is not in {encoding}: save the table as UTF-8") from error
+
+
+def open_text(path: Path) -> TextIO:
+    """A text file open for reading line by line, in the encoding that its first bytes tell.
+
+    Raises:
+        SourceError: no regular file, or not text.
+        OSError: cannot be read.
+    """
+    if kind := not_a_file(path.stat().st_mode):
+        raise SourceError(f"{path}: {kind}, expected a file of text")
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    return path.open(newline="", encoding=encoding_of(head, str(path)))
 
 
 def encoding_of(encoded: bytes, name: str) -> str:

@@ -4,16 +4,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from PIL import Image
 
-from nearkin.data.decoding import as_mode, decode_bytes
-from nearkin.data.images import Preprocessing, content_hash
 from nearkin.data.items import Broken, Items, Picture
+from nearkin.data.loading import content_hash, load_picture
+from nearkin.data.preprocessing import Preprocessing
+from nearkin.data.thumbnails import thumbnail_jpeg
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import PictureError
 from nearkin.gallery.items.rows import AddSummary, Change, Record, Rows
@@ -123,15 +122,14 @@ def _load(preprocessing: Preprocessing, picture: Picture, old: Record | None) ->
     facts = _file_facts(picture)
     if old and facts["file_mtime_ns"] is not None and facts.items() <= old.items():
         return _Content({})
-    try:
-        encoded = picture.read()
-        facts["content_hash"] = content_hash(encoded)
-        if old and facts["content_hash"] == old["content_hash"]:
-            return _Content(facts)
-        image = decode_bytes(encoded, hint=(preprocessing.width, preprocessing.height))
-    except PictureError as error:
-        return Broken(picture.uri, str(error).removeprefix(f"{picture.uri}: "))
-    return _Content(facts, preprocessing.apply(image), _thumbnail(image))
+    known = (old["content_hash"],) if old else ()
+    loaded = load_picture(picture, size=(preprocessing.width, preprocessing.height), known=known)
+    if isinstance(loaded, Broken):
+        return loaded
+    facts["content_hash"] = loaded.content_hash
+    if loaded.image is None:
+        return _Content(facts)
+    return _Content(facts, preprocessing.apply(loaded.image), thumbnail_jpeg(loaded.image, THUMBNAIL_SIDE))
 
 
 def _file_facts(picture: Picture) -> Record:
@@ -141,12 +139,3 @@ def _file_facts(picture: Picture) -> Record:
     except OSError:
         status = None
     return {"file_size": status and status.st_size, "file_mtime_ns": status and status.st_mtime_ns}
-
-
-def _thumbnail(image: Image.Image) -> bytes:
-    """The picture as a small JPEG; shrinks the picture itself, which is not needed any more."""
-    small = as_mode("RGB", image)
-    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BILINEAR)
-    encoded = BytesIO()
-    small.save(encoded, "JPEG", quality=85)
-    return encoded.getvalue()
