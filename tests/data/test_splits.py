@@ -129,7 +129,10 @@ def test_val_is_taken_from_train_where_the_source_states_none() -> None:
 @pytest.mark.parametrize(
     ("items", "message"),
     [
-        (items_of(["cat"] * 5), "all 5 pictures to train on are of one class, 'cat', expected two or more to tell apart"),
+        (
+            items_of(["cat"] * 5),
+            "all 5 pictures to train on are of one class, 'cat', expected two or more",
+        ),
         (items_of([None] * 3), "none of the 3 pictures has a label or a caption: expected a folder per class"),
         (items_of([*"aabb"], splits=["test"] * 4), "no picture is of the split 'train', all are of others"),
         (items_of([*"aabb"], splits=["train", "train", "val", "val"]), "2 pictures to train on are of one class, 'a'"),

@@ -68,7 +68,7 @@ def test_training_pictures_are_refused_or_noted(folder):
 def test_bad_input(folder):
     with pytest.raises(UnknownName, match="unknown split"):
         calibrate(Carrying(), folder, split="validation")
-    with pytest.raises(SourceError, match="no pictures of split 'val'"):
+    with pytest.raises(SourceError, match="all pictures are of split 'train'"):
         calibrate(Carrying(), items(folder, ["train"]))
     with pytest.raises(InvalidInput, match="has no labels"):
         calibrate(Carrying(), Items.build(items(folder, ["val"]).pictures))

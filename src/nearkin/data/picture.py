@@ -32,6 +32,9 @@ class Picture:
     read_bytes: Callable[[], bytes] | None = None
 
     def __post_init__(self) -> None:
+        if "\0" in self.uri:
+            object.__setattr__(self, "read_bytes", self.read_bytes or Unreadable("a zero byte in its name"))
+            object.__setattr__(self, "uri", self.uri.replace("\0", "\\x00"))
         if not self.uri.isascii() and (uri := printable(self.uri)) != self.uri:
             if self.read_bytes is None:
                 object.__setattr__(self, "read_bytes", FileBytes(self.uri))
@@ -47,7 +50,7 @@ class Picture:
             return read_file(self.uri) if self.read_bytes is None else self.read_bytes()
         except OSError as error:
             raise PictureError(f"{self.uri}: {error.strerror or error}") from error
-        except ValueError as error:  # A name with a zero byte; or a PictureError without the picture's name.
+        except PictureError as error:
             raise PictureError(f"{self.uri}: {str(error).removeprefix(f'{self.uri}: ')}") from error
 
 

@@ -1,5 +1,6 @@
 """Calibrate an encoder on a source: embed labelled pictures, fit what its scores mean."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from nearkin.calibration.decisions import Calibration
@@ -7,13 +8,12 @@ from nearkin.calibration.fit import fit_calibration
 from nearkin.calibration.weighting import check_weighting
 from nearkin.data.items import Items
 from nearkin.data.sources import read_items
+from nearkin.data.splits import ALL, choose_split, of_split
 from nearkin.encoders.embedder import Calibrated
-from nearkin.errors import InvalidInput, SourceError, UnknownName
+from nearkin.errors import InvalidInput, SourceError
 from nearkin.evaluation.leakage import check_data
 from nearkin.progress import Progress
 from nearkin.tasks.embedded import embed_items
-
-SPLITS = ("train", "val", "test", "all")
 
 # Share of pictures that may be training pictures, such as a few copies, before a calibration is refused.
 MOST_TRAINED_ON = 0.05
@@ -91,14 +91,13 @@ def calibrate(
 
 
 def _choose(items: Items, split: str | None) -> Items:
-    if split is not None and split not in SPLITS:
-        raise UnknownName("split", split, SPLITS)
-    if split == "all":
-        return items
-    chosen = (split,) if split else ("val",) if "val" in items.splits else ("test", None)
-    rows = [row for row, name in enumerate(items.splits) if name in chosen]
-    if not rows:
-        raise SourceError(
-            f"{items.source}: no pictures of split '{split or 'val'}' to calibrate on: choose another split"
-        )
-    return items.select(rows)
+    """The split asked for, else validation, else test, else all that is not for training."""
+    chosen = choose_split(items, split, prefer=("val", "test"))
+    if split is None and chosen == ALL:
+        rows = [row for row, name in enumerate(items.splits) if name is None]
+        if not rows:
+            raise SourceError(
+                f"{items.source}: all pictures are of split 'train': choose 'train' or 'all' to calibrate on them"
+            )
+        return replace(items.select(rows), skipped=items.skipped)
+    return of_split(items, chosen)

@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 
 from nearkin.data.items import Items, Picture
-from nearkin.errors import InvalidInput, SourceError, UnknownName
+from nearkin.data.splits import ALL, choose_split, of_split
+from nearkin.errors import InvalidInput, UnknownName
 from nearkin.evaluation.protocol import GroundTruth
 from nearkin.evaluation.settings import EvaluationSettings
-
-SPLITS = ("train", "val", "test")
-ALL = "all"
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,17 +102,9 @@ def ground_truth(items: Items, *, with_texts: bool = False) -> GroundTruth:
 
 def _split(items: Items, split: str | None, *, use_all: bool) -> tuple[Items, str]:
     """The pictures of a split, and a note that says which they are."""
-    if split is not None and split not in (*SPLITS, ALL):
-        raise UnknownName("split", split, (*SPLITS, ALL))
-    present = [name for name in SPLITS if name in items.splits]
-    if split in SPLITS and split not in present:
-        found = f"only {', '.join(present)}" if present else "no split column"
-        raise SourceError(f"{items.source}: no pictures of split '{split}', {found}: choose another, or 'all'")
-    usual = ALL if use_all else next((name for name in ("test", "val") if name in present), ALL)
-    chosen = split or usual
+    chosen = choose_split(items, split, prefer=() if use_all else ("test", "val"))
     if chosen != ALL:
-        rows = [row for row, name in enumerate(items.splits) if name == chosen]
-        return items.select(rows), f"Split: {chosen}."
-    if "train" in present:
+        return of_split(items, chosen), f"Split: {chosen}."
+    if "train" in items.splits:
         return items, "Evaluated on all splits, training pictures included: these scores are optimistic."
     return items, ""
