@@ -1,12 +1,12 @@
-"""Is the stated recall of an index true? How often the truth lies within the interval that `build` states.
+"""Does the recall that an index states hold? How often the recall of fresh queries lies within the stated interval.
 
-    python benchmarks/recall_after_join.py                 # 200 trials: kinds x sizes x data x recalls asked for
+    python benchmarks/recall_after_join.py                 # 200 trials: kinds x sizes x data x targets
     python benchmarks/recall_after_join.py --show          # the tables again
     python benchmarks/recall_after_join.py --vectors crops.npy --sizes 2000,20000
 
-`build` tunes an index on vectors that are held out, and these join it afterwards. The truth is the recall of the index
-as it is handed over, on queries that nobody has seen: 20 times as many as the recall was measured on, at least 4,000.
-(So the truth has an error of its own, a quarter of the interval's, which lowers the share by about a hundredth.)
+`build` tunes an index on held-out vectors, which join it afterwards. The actual recall is that of the finished index, on
+queries that it has not seen: 20 times as many as the stated recall was measured on, at least 4,000. It has an error of
+its own, a quarter of the interval's, which lowers the share of intervals that hold by about one in a hundred.
 """
 
 import argparse
@@ -30,7 +30,7 @@ def equal_clusters(n: int, generator: np.random.Generator) -> np.ndarray:
 
 
 def unequal_clusters(n: int, generator: np.random.Generator) -> np.ndarray:
-    """The largest cluster holds a tenth, the least a handful; their spreads differ."""
+    """The largest cluster holds a tenth of the vectors, the smallest a handful; their spreads differ."""
     count = max(10, n // 60)
     share = 1 / np.arange(1, count + 1)
     cluster = generator.choice(count, n, p=share / share.sum())
@@ -77,12 +77,12 @@ def trials(kinds: list[str], sizes: list[int], data: list[str], vectors: np.ndar
                 for kind in kinds:
                     index = build(inside, kind, recall=asked_for, seed=seed)
                     assert index.recall is not None
-                    truth = measure_recall(index, queries).value
+                    actual = measure_recall(index, queries).value
                     stated = index.recall
                     yield {
                         "kind": kind, "n": n, "data": name, "asked_for": asked_for, "setting": index.setting,
                         "stated": stated.value, "low": stated.low, "high": stated.high, "queries": stated.n,
-                        "truth": truth, "fresh": len(queries), "bytes": index.bytes_per_vector,
+                        "actual": actual, "fresh": len(queries), "bytes": index.bytes_per_vector,
                     }  # fmt: skip
 
 
@@ -97,12 +97,12 @@ def show(results: list[dict[str, Any]]) -> None:
 
 
 def line(name: str, rows: list[dict[str, Any]]) -> None:
-    low, high, truth, stated = (np.array([row[what] for row in rows]) for what in ("low", "high", "truth", "stated"))
-    holds = (low - 1e-12 <= truth) & (truth <= high + 1e-12)
-    below = max(0.0, float((low - truth).max()))
+    low, high, actual, stated = (np.array([row[what] for row in rows]) for what in ("low", "high", "actual", "stated"))
+    holds = (low - 1e-12 <= actual) & (actual <= high + 1e-12)
+    below = max(0.0, float((low - actual).max()))
     print(
         f"| {name} | {len(rows)} | {100 * holds.mean():.1f} % | {(high - low).mean():.4f} "
-        f"| {(stated - truth).mean():+.4f} | {below:.4f} |"
+        f"| {(stated - actual).mean():+.4f} | {below:.4f} |"
     )
 
 

@@ -1,4 +1,4 @@
-"""Writes the tables of these pages from the code: settings from `TrainSettings`, losses and backbones from docstrings.
+"""Writes the tables of these pages from the code: settings from `TrainSettings`, losses, backbones and index kinds from docstrings.
 
     python docs/make_tables.py
 
@@ -15,6 +15,7 @@ from typing import Any
 
 from nearkin.cli.setting_options import option_of
 from nearkin.encoders.backbones import BACKBONES
+from nearkin.gallery.index import AUTO_IS_EXACT_UP_TO, FEWEST_APPROXIMATE, KINDS
 from nearkin.losses import CAPTION_LOSSES, LOSSES
 from nearkin.losses.engine.by_name import options_of
 from nearkin.registry import Registry
@@ -63,12 +64,29 @@ def backbones_table() -> str:
     return _table(("`--backbone`", "what it is", "options", "`--pooling`", "source"), rows)
 
 
+def index_kinds_table() -> str:
+    """Kinds of index with the least memory that they take, and when to choose them."""
+    dim = 128
+    rows = [
+        (f"`{name}`", _summary(kind), f"{kind.floor_bytes(dim):.0f}", f"{kind.when}") for name, kind in KINDS.items()
+    ]
+    tried = ", ".join(f"`{name}`" for name, kind in KINDS.items() if kind.in_auto)
+    auto = (
+        f"`exact` up to {AUTO_IS_EXACT_UP_TO:,} vectors. Above that, the fastest for single queries in a trial on your "
+        f"vectors: `exact`, {tried}."
+    )
+    small = f"Fewer than {FEWEST_APPROXIMATE} vectors are searched exactly, whatever the kind."
+    rows.append(("`auto`", f"{auto} {small}", "", "you would rather not choose"))
+    return _table(("`--kind`", "what it is", f"bytes a vector of {dim} dimensions", "choose it if"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings": settings_table,
     "pair-losses": lambda: losses_table(LOSSES, with_weights=False),
     "class-losses": lambda: losses_table(LOSSES, with_weights=True),
     "caption-losses": lambda: losses_table(CAPTION_LOSSES),
     "backbones": backbones_table,
+    "index-kinds": index_kinds_table,
 }
 
 

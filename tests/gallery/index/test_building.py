@@ -57,7 +57,7 @@ def test_auto_is_exact_where_that_is_fast():
 
 @pytest.mark.parametrize(("worth", "kinds"), [(1e-9, {"exact"}), (1e9, IN_AUTO)])
 def test_auto_takes_an_approximate_kind_only_where_it_gains(worth, kinds, monkeypatch):
-    monkeypatch.setattr(building, "_EXACT_UP_TO", 1000)
+    monkeypatch.setattr(building, "AUTO_IS_EXACT_UP_TO", 1000)
     monkeypatch.setattr(building, "_TRIAL", 800)
     monkeypatch.setattr(building, "_WORTH_IT", 1 / worth)
     index = build(VECTORS, "auto", recall=0.9)

@@ -34,9 +34,9 @@ def index(request):
 def test_reaches_the_recall_on_queries_that_it_never_saw(index):
     assert index.recall.value >= 0.98
     assert index.recall.low < index.recall.value
-    truth = EXACT.search(QUERIES, 10)[1]
+    expected = EXACT.search(QUERIES, 10)[1]
     found = index.search(QUERIES, 10)[1]
-    recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found.tolist(), truth.tolist(), strict=True)])
+    recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found.tolist(), expected.tolist(), strict=True)])
     assert recall >= 0.98
     assert measure_recall(index, QUERIES).value == pytest.approx(recall, abs=1e-9)
 
@@ -68,8 +68,8 @@ def test_a_filter_keeps_the_recall(index, share):
     k = min(10, int(allowed.sum()) // 2)
     scores, rows = index.search(QUERIES, k, allowed)
     assert allowed[rows].all()
-    truth = EXACT.search(QUERIES, k, allowed)[0]
-    assert np.mean(scores == truth) >= 0.98
+    expected = EXACT.search(QUERIES, k, allowed)[0]
+    assert np.mean(scores == expected) >= 0.98
     assert measure_recall(index, QUERIES, k=k, allowed=allowed).value >= 0.98
 
 
@@ -106,8 +106,8 @@ def test_after_a_few_deletions_no_exact_search_is_needed(index, monkeypatch):
     there = np.arange(N) >= 20
     found = index.search(QUERIES, 10, there)[1]
     assert (found >= 20).all()
-    truth = EXACT.search(QUERIES, 10, there)[1]
-    assert np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found.tolist(), truth.tolist(), strict=True)]) >= 0.98
+    expected = EXACT.search(QUERIES, 10, there)[1]
+    assert np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found.tolist(), expected.tolist(), strict=True)]) >= 0.98
 
 
 def test_more_answers_than_there_are(index):
@@ -142,8 +142,8 @@ def test_distance_of_vectors_that_are_not_unit(kind):
     index = build(vectors, kind, recall=0.95, metric="euclidean")
     scores, rows = index.search(queries, 10)
     distance = ((queries[:, None] - vectors[None]) ** 2).sum(axis=2)
-    truth = np.argsort(distance, axis=1)[:, :10]
-    assert np.mean([len(set(a) & set(b)) / 10 for a, b in zip(rows.tolist(), truth.tolist(), strict=True)]) > 0.9
+    expected = np.argsort(distance, axis=1)[:, :10]
+    assert np.mean([len(set(a) & set(b)) / 10 for a, b in zip(rows.tolist(), expected.tolist(), strict=True)]) > 0.9
     np.testing.assert_allclose(scores, -np.take_along_axis(distance, rows, axis=1), rtol=1e-3)
 
 

@@ -1,4 +1,4 @@
-"""An index that follows its items, against an index built anew from them."""
+"""An index that follows its items, against an index built from them again."""
 
 import numpy as np
 import pytest

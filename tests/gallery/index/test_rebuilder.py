@@ -34,9 +34,9 @@ def recall(gallery: Gallery) -> float:
     queries = some(1, 50)
     ids = np.sort(gallery.search(queries[0], k=10_000).ids)
     scores = queries @ gallery.vectors(ids).T
-    truth = [set(ids[row]) for row in np.argsort(-scores)[:, :10]]
+    expected = [set(ids[row]) for row in np.argsort(-scores)[:, :10]]
     found = gallery.search_many(queries)
-    return float(np.mean([len(set(hits.ids) & best) / 10 for hits, best in zip(found, truth, strict=True)]))
+    return float(np.mean([len(set(hits.ids) & best) / 10 for hits, best in zip(found, expected, strict=True)]))
 
 
 @pytest.mark.parametrize("kind", ["lsh", "hnsw"])

@@ -16,6 +16,8 @@ from nearkin.similarity import Metric
 Found = tuple[Float[np.ndarray, "q k"], Int[np.ndarray, "q k"]]
 Vectors = Float[np.ndarray, "n dim"]
 HEADER = "index.json"
+# Fewer vectors are searched exactly, whatever was asked for: nothing would be gained, and too little could be measured.
+FEWEST_APPROXIMATE = 256
 
 
 class Index(ABC):
@@ -29,7 +31,7 @@ class Index(ABC):
     """
 
     kind: ClassVar[str]
-    # When to choose this kind, for the docs.
+    # "Choose it if ...", for the docs.
     when: ClassVar[str]
     # Whether "auto" tries this kind beside an exact search.
     in_auto: ClassVar[bool] = False
@@ -99,7 +101,7 @@ class Index(ABC):
     def _no_hashes(self) -> InvalidInput:
         return InvalidInput(
             f"the index is of kind {self.kind} and has no hashes: build one with `nearkin gallery build --kind "
-            "lsh` (fewer than 256 items are always searched exactly)"
+            f"lsh` (fewer than {FEWEST_APPROXIMATE} items are always searched exactly)"
         )
 
     def save(self, path: Path) -> None:

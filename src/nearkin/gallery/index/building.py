@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nearkin.errors import InvalidInput
-from nearkin.gallery.index.base import Index, Vectors
+from nearkin.gallery.index.base import FEWEST_APPROXIMATE, Index, Vectors
 from nearkin.gallery.index.faiss_index import ANSWERS, FaissIndex
 from nearkin.gallery.index.kinds import KINDS
 from nearkin.gallery.index.kinds.exact import ExactIndex
@@ -14,10 +14,8 @@ from nearkin.gallery.index.tuning import HELD_OUT, tuned
 from nearkin.similarity import Metric
 
 AUTO = "auto"
-# Fewer vectors are searched exactly, whatever was asked for: there is nothing to gain, and too little to measure on.
-_FEWEST = 256
 # Up to so many, "auto" searches exactly without a trial.
-_EXACT_UP_TO = 50_000
+AUTO_IS_EXACT_UP_TO = 50_000
 # Vectors that it tries the kinds on, queries that it times, and how many times as fast as an exact search another
 # kind must be.
 _TRIAL, _SINGLES, _WORTH_IT = 20_000, 200, 1.5
@@ -80,9 +78,9 @@ def build(
     chosen = ExactIndex if kind == AUTO else KINDS[kind]
     if metric not in chosen.metrics:
         raise InvalidInput(f"an index of kind {kind} searches by {' or '.join(chosen.metrics)}, not by {metric}")
-    if kind == AUTO and len(vectors) > _EXACT_UP_TO:
+    if kind == AUTO and len(vectors) > AUTO_IS_EXACT_UP_TO:
         chosen = _fastest(vectors, recall, metric, queries, seed)
-    if len(vectors) < _FEWEST:
+    if len(vectors) < FEWEST_APPROXIMATE:
         chosen = ExactIndex
     if issubclass(chosen, FaissIndex):
         index: Index = tuned(chosen, vectors, recall, metric, queries, seed)

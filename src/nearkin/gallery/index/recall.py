@@ -34,14 +34,14 @@ def measure_recall(
         >>> measure_recall(ExactIndex(np.eye(20, dtype=np.float32)), np.eye(3, 20, dtype=np.float32)).value
         1.0
     """
-    truth = index.exact.search(queries, k, allowed)[0]
-    return recall_figure(found_shares(index.search(queries, k, allowed)[0], truth))
+    true_scores = index.exact.search(queries, k, allowed)[0]
+    return recall_figure(found_shares(index.search(queries, k, allowed)[0], true_scores))
 
 
-def found_shares(scores: Float[np.ndarray, "q k"], truth: Float[np.ndarray, "q k"]) -> Float[np.ndarray, " q"]:
+def found_shares(scores: Float[np.ndarray, "q k"], true_scores: Float[np.ndarray, "q k"]) -> Float[np.ndarray, " q"]:
     """For each query the share of its true nearest neighbours that was found, from both searches' scores."""
-    exist = np.isfinite(truth)
-    lowest = np.where(exist, truth, np.inf).min(axis=1)
+    exist = np.isfinite(true_scores)
+    lowest = np.where(exist, true_scores, np.inf).min(axis=1)
     return (scores >= lowest[:, None]).sum(axis=1) / np.maximum(1, exist.sum(axis=1))
 
 

@@ -31,7 +31,7 @@ def tuned(
     inside[held_out] = False
     asked = vectors[held_out] if queries is None else queries
     exact = ExactIndex(vectors, metric)
-    truth = exact.search(asked, ANSWERS, inside)[0]
+    true_scores = exact.search(asked, ANSWERS, inside)[0]
     chooses = np.random.default_rng(seed).permutation(len(asked)) < len(asked) / 2
     # A quarter of what is left to 1 is room for chance.
     target = recall + (1 - recall) / 4
@@ -39,13 +39,13 @@ def tuned(
     for setting in kind.settings:
         index = kind.empty(vectors, metric, setting, seed=seed)
         index.add(np.flatnonzero(inside))
-        reached = _least_effort(index, asked[chooses], truth[chooses], target)
+        reached = _least_effort(index, asked[chooses], true_scores[chooses], target)
         this = min(reached, target), -index.work(index.effort)
         if this > rank:
             best, rank = index, this
     assert best is not None
     asked = asked[~chooses]
-    shares = found_shares(best.search(asked, ANSWERS)[0], truth[~chooses])
+    shares = found_shares(best.search(asked, ANSWERS)[0], true_scores[~chooses])
     if queries is not None:
         best.recall = recall_figure(shares)
         return best
@@ -57,12 +57,12 @@ def tuned(
     return best
 
 
-def _least_effort(index: FaissIndex, queries: np.ndarray, truth: np.ndarray, target: float) -> float:
+def _least_effort(index: FaissIndex, queries: np.ndarray, true_scores: np.ndarray, target: float) -> float:
     """Set the first effort whose recall is enough, or else the first that finds the most; returns the recall."""
     reached: dict[int, float] = {}
     for effort in index.efforts:
         index.effort = effort
-        reached[effort] = float(found_shares(index.search(queries, ANSWERS)[0], truth).mean())
+        reached[effort] = float(found_shares(index.search(queries, ANSWERS)[0], true_scores).mean())
         if reached[effort] >= target:
             break
     index.effort = max(reached, key=lambda effort: reached[effort])

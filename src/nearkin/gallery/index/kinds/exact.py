@@ -27,7 +27,7 @@ class ExactIndex(Index):
     """
 
     kind: ClassVar[str] = "exact"
-    when: ClassVar[str] = "the default; up to 50,000 vectors, and whenever nothing may be missed"
+    when: ClassVar[str] = "nothing may be missed; the default"
 
     def __init__(self, vectors: Vectors, metric: Metric = "cosine", codes: Codes | None = None) -> None:
         super().__init__(vectors, metric)

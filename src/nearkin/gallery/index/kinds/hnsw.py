@@ -24,7 +24,7 @@ class HnswIndex(FaissIndex):
     """
 
     kind: ClassVar[str] = "hnsw"
-    when: ClassVar[str] = "single queries on large sets without clusters, where memory is plentiful"
+    when: ClassVar[str] = "single queries on many vectors should be fast, and memory is plentiful"
     in_auto: ClassVar[bool] = True
     settings: ClassVar[tuple[int, ...]] = (_LINKS,)
     efforts: ClassVar[tuple[int, ...]] = (

@@ -29,7 +29,7 @@ class IvfIndex(FaissIndex):
     """
 
     kind: ClassVar[str] = "ivf"
-    when: ClassVar[str] = "fastest where the vectors form clusters"
+    when: ClassVar[str] = "the vectors form clusters: the fastest there"
     in_auto: ClassVar[bool] = True
     settings: ClassVar[tuple[int, ...]] = (1, 2, 4)
     efforts: ClassVar[tuple[int, ...]] = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)

@@ -44,7 +44,7 @@ class LshIndex(FlatCodesIndex):
     """
 
     kind: ClassVar[str] = "lsh"
-    when: ClassVar[str] = "to look at hashes and buckets"
+    when: ClassVar[str] = "you want to look at hashes and buckets"
     settings: ClassVar[tuple[int, ...]] = (128, 256, 512)
     encodings: ClassVar[type] = Hyperplanes
 

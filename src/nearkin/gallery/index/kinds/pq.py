@@ -24,7 +24,7 @@ class PqIndex(FlatCodesIndex):
     """
 
     kind: ClassVar[str] = "pq"
-    when: ClassVar[str] = "least memory; also fast where there are no clusters"
+    when: ClassVar[str] = "memory matters most, or the vectors form no clusters: the fastest there"
     in_auto: ClassVar[bool] = True
     settings: ClassVar[tuple[int, ...]] = (4, 2)
     encodings: ClassVar[type] = GroupedEncoding
