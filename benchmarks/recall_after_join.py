@@ -4,9 +4,10 @@
     python benchmarks/recall_after_join.py --show          # the tables again
     python benchmarks/recall_after_join.py --vectors crops.npy --sizes 2000,20000
 
-`build` tunes an index on held-out vectors, which join it afterwards. The actual recall is that of the finished index, on
-queries that it has not seen: 20 times as many as the stated recall was measured on, at least 4,000. It has an error of
-its own, a quarter of the interval's, which lowers the share of intervals that hold by about one in a hundred.
+`build` tunes an index on held-out vectors, which join it afterwards. The actual recall is that of the finished index,
+on queries that it has not seen: 20 times as many as the stated recall was measured on, at least
+4,000. It has an error of its own, a quarter of the interval's, which lowers the share of intervals that hold by about
+one in a hundred.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Writes the tables of these pages from the code: settings from `TrainSettings`, losses, backbones and index kinds from docstrings.
+"""Writes the tables of these pages from the code: settings from `TrainSettings`, the others from docstrings.
 
     python docs/make_tables.py
 
