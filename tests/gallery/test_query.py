@@ -69,7 +69,7 @@ def test_vectors_from_files_and_lists(tmp_path: Path, monkeypatch: pytest.Monkey
     Path("none.npy").write_bytes(b"")
     np.save("objects.npy", np.array([None]), allow_pickle=True)
     for name, reason in {
-        "two.npy": r"'two.npy' is an array of shape \(2, 2\), wanted one vector",
+        "two.npy": r"'two.npy' is an array of shape \(2, 2\): expected one vector",
         "none.npy": "'none.npy' holds no vector",
         "objects.npy": "'objects.npy' holds no vector",
         "gone.npy": "cannot read the vector in 'gone.npy': No such file",
@@ -84,8 +84,8 @@ def test_vectors_from_files_and_lists(tmp_path: Path, monkeypatch: pytest.Monkey
         (["red", "blue"], "the list holds no vector"),
         ([[1.0, 2.0]], "the list is an array of shape"),
         ([(7, float("nan"))], "the weight of a term is nan"),
-        ([(7, "much")], "wanted a part and its weight"),
-        ([(7, 1.0, 2.0)], "wanted a part and its weight"),
+        ([(7, "much")], "expected a part and its weight"),
+        ([(7, 1.0, 2.0)], "expected a part and its weight"),
         ([(7, 0.0)], "the weights of all terms are 0"),
         ('0 * #7 + 0 * "red"', "the weights of all terms are 0"),
     ],
@@ -97,5 +97,56 @@ def test_queries_that_are_none(query: object, reason: str) -> None:
 
 def test_what_no_query_can_be() -> None:
     assert kind_of(Image.new("L", (2, 2))) == "picture"
-    with pytest.raises(InvalidInput, match="a query of type NoneType: wanted words, a picture"):
+    with pytest.raises(InvalidInput, match="a query of type NoneType: expected words, a picture"):
         kind_of(None)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    draw_noise(tmp_path, [1])
+    draw_noise(tmp_path / "photos", [7])
+    for name in ("cat.png", "img_0001.png", "photos/dog 1.png"):
+        (tmp_path / name).write_bytes((tmp_path / "1.png").read_bytes())
+    (tmp_path / "notes.txt").write_text("no picture")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("photos", "'photos' is a folder: a query is one picture, such as a file in it; to search for these words"),
+        ("photos/", "'photos/' is a folder"),
+        (Path("photos"), "is a folder"),
+        ("cat", "no such file: 'cat', did you mean cat.png.; to search for these words, quote them: .cat.$"),
+        ("CAT", "did you mean cat.png"),
+        ("img_001", "did you mean img_0001.png"),
+        ("photos/dog 1", "did you mean dog 1.png"),
+        ("photos/dog 2", "no such file: 'photos/dog 2'"),
+        ("photos/7.jpg", "no such file: 'photos/7.jpg', did you mean 7.png"),
+        ("elsewhere/cat", "no such file: 'elsewhere/cat'; to search for these words, quote them: .elsewhere/cat.$"),
+        ("/nowhere at all/cat", "no such file"),
+        ("~/cat", "no such file"),
+        (Path("cat"), "no such file"),
+        ("missing.png", "no such file: 'missing.png'"),
+    ],
+)
+def test_what_looks_like_a_path_is_not_taken_for_words(folder: Path, query: str | Path, message: str) -> None:
+    (term,) = terms_of(query)
+    with pytest.raises(InvalidInput, match=message):
+        kind_of(term.value)
+
+
+@pytest.mark.parametrize(
+    "words", ["red mug", "black/white shoes", "dog", "notes", "cat food", "a photo of a cat", "x" * 5000]
+)
+def test_what_are_words(folder: Path, words: str) -> None:
+    (term,) = terms_of(words)
+    assert kind_of(term.value) == "words"
+
+
+@pytest.mark.parametrize("quoted", ["cat", "photos", "photos/7.png", "missing.png", "1.png"])
+def test_quotes_make_words_of_anything(folder: Path, quoted: str) -> None:
+    for query in (f'"{quoted}"', f'#3 + 0.5 * "{quoted}"'):
+        term = terms_of(query)[-1]
+        assert (kind_of(term.value), term.value) == ("words", quoted)

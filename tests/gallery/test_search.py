@@ -173,3 +173,20 @@ def test_words_for_an_encoder_of_pictures_only(gallery: Gallery, folder: Path) -
     (folder / "no.jpg").write_text("no picture")
     with pytest.raises(PictureError, match=r"no\.jpg"):
         blind.search_many([3, folder / "no.jpg"])
+
+
+def test_others_only(gallery: Gallery, folder: Path, tmp_path: Path) -> None:
+    """Neither the item that a query names, nor the one that its picture is, wherever the picture lies."""
+    pictures = [folder / "pictures" / f"{number}.png" for number in range(20)]
+    copy = tmp_path / "copy.png"
+    copy.write_bytes(pictures[3].read_bytes())
+    for query in (3, str(pictures[3]), pictures[3], copy, f"#3 + 0.01 * {pictures[3]}", [(3, 1.0)]):
+        all_ids, others = gallery.search(query, k=5).ids.tolist(), gallery.search(query, k=4, exclude_self=True)
+        assert all_ids[0] == 3
+        assert others.ids.tolist() == all_ids[1:]
+        assert gallery.search(query, k=2, offset=1, exclude_self=True).ids.tolist() == all_ids[2:4]
+    vector = gallery.vectors([3])[0]
+    assert gallery.search(vector, k=1, exclude_self=True).ids.tolist() == [3], "a vector is nobody"
+    both = gallery.search_many([3, 4], k=len(gallery), exclude_self=True)
+    assert [sorted({*range(len(gallery))} - {*hits.ids.tolist()}) for hits in both] == [[3], [4]]
+    assert len(gallery.search(3, k=5, where="item_id = 3", exclude_self=True)) == 0

@@ -1,13 +1,15 @@
 """Queries to unit vectors: all pictures of a batch at once, all words at once."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
 from nearkin.arrays import as_unit_vectors, unit
-from nearkin.calibration.decisions import Calibration
+from nearkin.calibration.decisions import Calibration, Threshold
+from nearkin.data.images import content_hash
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import InvalidInput
 from nearkin.gallery.query import Kind, Query, kind_of, terms_of
@@ -32,7 +34,7 @@ def embed_queries(
         encoder: gives the encoder, if it is needed.
 
     Raises:
-        InvalidInput: a vector with another count of numbers, with NaN, or zero; parts that cancel each other out;
+        InvalidInput: a vector of another dimension, with NaN, or zero; parts that cancel each other out;
             no such item or picture file.
         PictureError: a picture cannot be decoded.
     """
@@ -49,22 +51,22 @@ def embed_queries(
         "vector": lambda several: np.concatenate([_checked(vector, version) for vector in several]),
     }
     for kind, embedded in embed.items():
-        places = [place for place, each in enumerate(kinds) if each == kind]
-        if places:
-            vectors[places] = embedded([values[place] for place in places])
+        some = [number for number, each in enumerate(kinds) if each == kind]
+        if some:
+            vectors[some] = embedded([values[number] for number in some])
     if len(values) == len(queries):
         signs = np.sign([terms[0].weight for terms in parts]).astype(np.float32)
         return signs[:, None] * vectors
     return _mixed(vectors, [[term.weight for term in terms] for terms in parts])
 
 
-def honest_threshold(queries: Sequence[Query] | np.ndarray, encoder: Embedder, far: bool | float) -> float:
-    """The score from which on the encoder's calibration takes two pictures for the same.
+def calibrated_threshold(queries: Sequence[Query] | np.ndarray, encoder: Embedder, far: bool | float) -> Threshold:
+    """The threshold of the encoder's calibration: from its score on two pictures count as the same.
 
     Args:
         queries: what is asked for.
         encoder: whose calibration.
-        far: wanted false accept rate; True for that of the calibration.
+        far: false accept rate; True for the default of the calibration.
 
     Raises:
         InvalidInput: no calibration; words, whose scores it says nothing of; a rate that it does not support.
@@ -76,7 +78,33 @@ def honest_threshold(queries: Sequence[Query] | np.ndarray, encoder: Embedder, f
         )
     if not isinstance(encoder, Calibrated):
         raise InvalidInput(f"honest: encoder {encoder.fingerprint} cannot have a calibration: give a threshold")
-    return encoder.checked_calibration().threshold(None if far is True else far).score
+    return encoder.checked_calibration().threshold(None if far is True else far)
+
+
+def own_ids(queries: Sequence[Query] | np.ndarray, version: GalleryVersion) -> list[set[int]]:
+    """For each query the items that it is made of: those it names by id, and those that are its pictures.
+
+    A picture is an item's if it lies at the item's uri; or else, if it is a copy of the item's file, byte for byte.
+    """
+    if isinstance(queries, np.ndarray):
+        return [set() for _ in queries]
+    parts = [[term.value for term in terms_of(query)] for query in queries]
+    paths = {
+        value: str(Path(value).resolve())
+        for values in parts
+        for value in values
+        if isinstance(value, str | Path) and kind_of(value) == "picture"
+    }
+    by_uri = version.ids_at("uri", sorted({*paths.values()}))
+    copies = {path: content_hash(Path(path).read_bytes()) for path, ids in by_uri.items() if not ids}
+    by_content = version.ids_at("content_hash", sorted({*copies.values()}))
+    own: list[set[int]] = []
+    for values in parts:
+        ids = {int(value) for value in values if kind_of(value) == "item"}
+        for path in (paths[value] for value in values if isinstance(value, str | Path) and value in paths):
+            ids |= by_uri[path] or by_content[copies[path]]
+        own.append(ids)
+    return own
 
 
 def _has_words(query: Query) -> bool:

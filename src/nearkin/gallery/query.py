@@ -1,15 +1,17 @@
-"""What a query is: words, a picture, a vector, an item of the gallery, or a mixture of them."""
+"""What a query asks for: words, a picture, a vector, an item of the gallery, or a mixture of these."""
 
 import math
 import os
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from PIL import Image
 
 from nearkin.data.decoding import EXTENSIONS
 from nearkin.data.items import Picture
@@ -18,11 +20,13 @@ from nearkin.errors import InvalidInput
 
 Kind = Literal["words", "picture", "vector", "item"]
 
-# What can be asked for. Pairs are the parts of a mixture and their weights, numbers are a vector.
+# What can be asked for. Pairs are the parts of a mixture and their weights; a list of numbers is a vector.
 Query = PictureLike | int | Sequence[tuple[Any, float | int]] | Sequence[float]
 
 # The name of a file that holds a vector.
 VECTOR_FILE = ".npy"
+# Names of a folder that are looked at for near spellings.
+MOST_NAMES = 5000
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +35,7 @@ class Term:
 
     Args:
         value: a path, words, a Pillow picture, pixels, a vector, or the id of an item.
-        weight: negative to go away from it.
+        weight: negative for items that are unlike it.
     """
 
     value: Any
@@ -39,56 +43,115 @@ class Term:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.weight):
-            raise InvalidInput(f"the weight of a term is {self.weight}, wanted a finite number")
+            raise InvalidInput(f"the weight of a term is {self.weight}: expected a finite number")
+
+
+class Words(str):
+    """Words that were given in double quotes: never taken for the name of a file."""
+
+    __slots__ = ()
 
 
 def kind_of(value: Any) -> Kind:
-    """What a part of a query is. A string is a picture if it is the name of a file, or ends as pictures do.
+    """What a part of a query is. A string is a picture if it names a file, and words if it looks like no file's name.
 
     Args:
         value: a path, words, a Pillow picture, pixels `[height, width, ...]`, a vector `[dim]`, or the id of an item.
 
     Raises:
-        InvalidInput: the path of a picture that does not exist; something else.
+        InvalidInput: a folder; what looks like the path of a picture, and does not exist; something else.
 
     Example:
         >>> kind_of("red heart"), kind_of(np.array([0.6, 0.8])), kind_of(7)
         ('words', 'vector', 'item')
         >>> kind_of("missing.png")
         Traceback (most recent call last):
-        nearkin.errors.InvalidInput: no picture at 'missing.png': wanted the path of a picture, or words
+        nearkin.errors.InvalidInput: no such file: 'missing.png'; to search for these words, quote them: "missing.png"
     """
+    if isinstance(value, Words):
+        return "words"
     if isinstance(value, int | np.integer):
         return "item"
     if not isinstance(value, str | Path):
         dimensions = getattr(value, "ndim", None)
-        if dimensions is None and not isinstance(value, Picture | Image.Image | bytes):
+        if dimensions is None and not isinstance(value, Picture | bytes) and not _is_pillow(value):
             raise InvalidInput(
-                f"a query of type {type(value).__name__}: wanted words, a picture, an id, a vector, or pairs of these "
-                "and their weights"
+                f"a query of type {type(value).__name__}: expected words, a picture, an id, a vector, or pairs of "
+                "these and their weights"
             )
         return "vector" if dimensions == 1 else "picture"
-    # os.path.isfile, unlike Path.is_file, says no to a sentence that is too long for a file's name.
+    # os.path, unlike Path, says no to a sentence that is too long for a file's name.
     if os.path.isfile(value):  # noqa: PTH113
         return "picture"
-    if _is_picture_name(value):
-        raise InvalidInput(f"no picture at '{value}': wanted the path of a picture, or words")
+    if os.path.isdir(value):  # noqa: PTH112
+        raise InvalidInput(f"'{value}' is a folder: a query is one picture, such as a file in it{_quoted(value)}")
+    if isinstance(value, Path) or _looks_like_a_path(value):
+        raise InvalidInput(f"no such file: '{value}'{_near_names(value)}{_quoted(value)}")
+    if _has_file_named(value):
+        raise InvalidInput(f"no such file: '{value}'{_near_names(value)}{_quoted(value)}")
     return "words"
+
+
+def _is_pillow(value: Any) -> bool:
+    """Whether it is a picture of Pillow, which is then loaded already."""
+    pillow = sys.modules.get("PIL.Image")
+    return pillow is not None and isinstance(value, pillow.Image)
+
+
+def _looks_like_a_path(text: str) -> bool:
+    """By its extension, or by a separator in it: "a/b" and "./a b", and "photos/a b" if there is a folder photos."""
+    if _is_picture_name(text):
+        return True
+    if not set(text) & {"/", os.sep}:
+        return False
+    rooted = text.startswith(("/", "./", "../", "~")) or bool(re.match(r"[A-Za-z]:[\\/]", text))
+    return rooted or not re.search(r"\s", text) or os.path.isdir(os.path.dirname(text))  # noqa: PTH112, PTH120
+
+
+def _has_file_named(text: str) -> bool:
+    """Whether the folder has a picture of this name but for its extension, or nearly: `img_0001` for `img_001.jpg`."""
+    plain = text.casefold()
+    stems = [Path(name).stem.casefold() for name in _pictures_beside(text)]
+    return plain in stems or (bool(re.search(r"[\d_]", text)) and bool(get_close_matches(plain, stems, 1, 0.85)))
+
+
+def _near_names(path: str | Path) -> str:
+    """Files that may be meant, for a message."""
+    name = os.path.basename(path)  # noqa: PTH119
+    names = _pictures_beside(path)
+    same = [one for one in names if Path(one).stem.casefold() == Path(name).stem.casefold()]
+    near = same[:3] or get_close_matches(name, names, 3, 0.7)
+    return f", did you mean {' or '.join(near)}?" if near else ""
+
+
+def _pictures_beside(path: str | Path) -> list[str]:
+    """Names of pictures and vectors in the folder of a path; at most some thousand, no matter how many there are."""
+    folder = os.path.dirname(path) or "."  # noqa: PTH120
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in islice(entries, MOST_NAMES)]
+    except (OSError, ValueError):
+        return []
+    return sorted(name for name in names if _is_picture_name(name) or name.lower().endswith(VECTOR_FILE))
+
+
+def _quoted(value: str | Path) -> str:
+    return f'; to search for these words, quote them: "{value}"'
 
 
 def terms_of(query: Any) -> list[Term]:
     """The parts of a query.
 
-    In a string, `+` and `-` between spaces part the terms of a mixture, if one of them is more than bare words: the
-    path of a picture or of a vector (`.npy`), `#7` for item 7, or words in double quotes; then all must be. `0.5 *`
-    before a term is its weight.
+    In a string, `+` and `-` between spaces separate the terms of a mixture, if at least one of them is more than bare
+    words: the path of a picture or of a vector (`.npy`), `#7` for item 7, or words in double quotes; then all must be.
+    `0.5 *` before a term is its weight.
 
     Args:
         query: a path, words, a picture, a vector, an id, or a mixture: a string, or pairs of a part and its weight.
 
     Raises:
-        InvalidInput: bare words in a mixture, whose position is named; weights that are none, or all 0; no vector in a
-            file of one.
+        InvalidInput: bare words in a mixture, whose position is named; weights that are no numbers, or all 0; a file
+            without a vector.
 
     Example:
         >>> [(term.value, term.weight) for term in terms_of('#7 + 0.5 * "red" - "old shoe"')]
@@ -114,12 +177,12 @@ def _weighted(pair: tuple[Any, ...]) -> Term:
         value, number = pair
         weight = float(number)
     except (TypeError, ValueError) as error:
-        raise InvalidInput("a mixture in pairs: wanted a part and its weight, such as ('photo.jpg', 0.5)") from error
+        raise InvalidInput("a mixture in pairs: expected a part and its weight, such as ('photo.jpg', 0.5)") from error
     return Term(value, weight)
 
 
 def _as_vector(value: Any) -> Any:
-    """The vector in a file of one, or in a list of numbers; all else as it is."""
+    """The vector in a .npy file, or in a list of numbers; anything else as it is."""
     where = "the list"
     try:
         if isinstance(value, list | tuple):
@@ -132,14 +195,14 @@ def _as_vector(value: Any) -> Any:
     except OSError as error:
         raise InvalidInput(f"cannot read the vector in '{value}': {error.strerror or error}") from error
     except (TypeError, ValueError, EOFError) as error:
-        raise InvalidInput(f"{where} holds no vector: wanted numbers") from error
+        raise InvalidInput(f"{where} holds no vector: expected numbers") from error
     if vector.ndim != 1:
-        raise InvalidInput(f"{where} is an array of shape {vector.shape}, wanted one vector [dim]")
+        raise InvalidInput(f"{where} is an array of shape {vector.shape}: expected one vector [dim]")
     return vector
 
 
 def _parsed(text: str) -> list[Term]:
-    # Signs inside of quotes are words.
+    # Signs in quotes belong to the words.
     blanked = re.sub(r'"[^"]*"', lambda quoted: '"' * len(quoted[0]), text)
     signs = [(sign.start(), sign.end(), sign[0]) for sign in re.finditer(r'(?:^|(?<=\s))[+-](?=[\s"#])', blanked)]
     if not signs or text[: signs[0][0]].strip():
@@ -163,7 +226,7 @@ def _term(text: str, sign: str) -> Term | None:
     weight, value = re.fullmatch(r"(?:(\d+\.?\d*|\.\d+)\s*\*)?(.*)", text.strip(), re.DOTALL).groups()  # type: ignore[union-attr]
     value, weight = value.strip(), float(f"{sign}{weight or 1}")
     if len(value) > 1 and value[0] == value[-1] == '"' and '"' not in value[1:-1]:
-        return Term(value[1:-1], weight)
+        return Term(Words(value[1:-1]), weight)
     if re.fullmatch(r"#\d+", value):
         return Term(int(value[1:]), weight)
     named = _is_picture_name(value) or value.lower().endswith(VECTOR_FILE)

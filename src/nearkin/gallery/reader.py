@@ -1,9 +1,10 @@
 """Reading a gallery: its items by id, by search, and as files. Many processes may read while others write."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -11,7 +12,7 @@ from PIL import Image
 
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import ArtefactError, EncoderMismatch, InvalidInput
-from nearkin.gallery.embed_queries import embed_queries, honest_threshold
+from nearkin.gallery.embed_queries import calibrated_threshold, embed_queries, own_ids
 from nearkin.gallery.format import check_encoder, encoder_folder
 from nearkin.gallery.hits import Hits, Item
 from nearkin.gallery.index.info import IndexInfo
@@ -22,6 +23,9 @@ from nearkin.gallery.location import Location
 from nearkin.gallery.query import Query
 from nearkin.gallery.version import INDEXES, GalleryVersion
 from nearkin.progress import Progress
+
+if TYPE_CHECKING:
+    import pandas
 
 # Name of the Lance dataset that holds the items.
 ITEMS = "items.lance"
@@ -129,6 +133,27 @@ class GalleryReader:
         """
         return self._newest().items(as_id_array(ids))
 
+    def __iter__(self) -> Iterator[Item]:
+        """All items, in the order in which they are stored; those of the version at the start of the loop."""
+        return self._newest().all_items()
+
+    def to_pandas(self, *, where: str | None = None, vectors: bool = False) -> "pandas.DataFrame":
+        """A data frame with one row per item: id, uri, label, captions and the metadata columns.
+
+        Args:
+            where: only items that pass a filter, as in `search`.
+            vectors: with a column `vector` of arrays `[dim]`, float32.
+
+        Raises:
+            MissingDependency: pandas is not installed.
+            InvalidInput: a malformed filter.
+
+        Example:
+            >>> Gallery.open("flowers").to_pandas(where="label = 'rose'")["year"].mean()  # doctest: +SKIP
+            2019.5
+        """
+        return self._newest().frame(where, vectors=vectors)
+
     def vectors(self, ids: Ids) -> Float[np.ndarray, "n dim"]:
         """Unit vectors of items by their ids, in the order of the ids.
 
@@ -157,6 +182,7 @@ class GalleryReader:
         threshold: float | None = None,
         offset: int = 0,
         honest: bool | float = False,
+        exclude_self: bool = False,
     ) -> Hits:
         """The items most similar to a picture, a text, a vector, another item, or a mixture of them.
 
@@ -170,7 +196,9 @@ class GalleryReader:
             threshold: only items with this score or more.
             offset: skip this many top hits (for paging).
             honest: only items that reach the calibrated threshold of the encoder, so that there may be no hit. A number
-                is the false accept rate of a comparison that the threshold is for; True stands for the calibration's.
+                is the false accept rate of a comparison that the threshold is for; True stands for the default of the
+                calibration. The rate, the threshold and how many hits to expect by chance are in `limit` of the hits.
+            exclude_self: only others: leave out the items that the query names by id, and those that are its pictures.
 
         Returns:
             At most k hits, best first; of equal scores the lower id comes first.
@@ -186,7 +214,9 @@ class GalleryReader:
             >>> Gallery.open("flowers").search("red rose", k=3, where="year >= 2020")  # doctest: +SKIP
         """
         queries = query[None] if isinstance(query, np.ndarray) and query.ndim == 1 else [query]
-        return self.search_many(queries, k, where=where, threshold=threshold, offset=offset, honest=honest)[0]
+        return self.search_many(
+            queries, k, where=where, threshold=threshold, offset=offset, honest=honest, exclude_self=exclude_self
+        )[0]
 
     def search_many(
         self,
@@ -197,12 +227,13 @@ class GalleryReader:
         threshold: float | None = None,
         offset: int = 0,
         honest: bool | float = False,
+        exclude_self: bool = False,
     ) -> list[Hits]:
         """The hits of several queries, searched together, which is faster than one by one.
 
         Args:
             queries: of any kinds, or vectors `[q, dim]`.
-            k, where, threshold, offset, honest: as in `search`.
+            k, where, threshold, offset, honest, exclude_self: as in `search`.
 
         Returns:
             Hits for each query.
@@ -222,11 +253,16 @@ class GalleryReader:
         version = self._newest()
         if not len(version.snapshot):
             raise InvalidInput(f"gallery '{self.location}' is empty: add pictures with Gallery.add or `nearkin index`")
-        least = -np.inf if threshold is None else threshold
-        if honest is not False:
-            least = max(least, honest_threshold(queries, self.encoder, honest))
-        vectors = embed_queries(queries, version, lambda: self.encoder)
-        return version.search(vectors, k, offset=offset, threshold=least, where=where)
+        limit = None if honest is False else calibrated_threshold(queries, self.encoder, honest)
+        return version.search(
+            embed_queries(queries, version, lambda: self.encoder),
+            k,
+            offset=offset,
+            threshold=-np.inf if threshold is None else threshold,
+            where=where,
+            excluded=own_ids(queries, version) if exclude_self else None,
+            limit=limit,
+        )
 
     def export(
         self,

@@ -1,23 +1,28 @@
 """One version of a gallery: its items, the index over their vectors, and what is found in them."""
 
 import shutil
-from collections.abc import Sequence
-from functools import cached_property, partial
+from collections.abc import Iterator, Mapping, Sequence, Set
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from nearkin.calibration.decisions import Threshold
 from nearkin.errors import InvalidInput
 from nearkin.gallery.cache import find_invalid
-from nearkin.gallery.hits import Hits, Item
+from nearkin.gallery.hits import ChanceLimit, Hits, Item, as_frame
 from nearkin.gallery.index.index_with_changes import IndexWithChanges
 from nearkin.gallery.index.info import IndexInfo
 from nearkin.gallery.index.rebuilder import IndexRebuilder
-from nearkin.gallery.items.columns import THUMBNAIL, shown_names
+from nearkin.gallery.items.columns import ID, THUMBNAIL, VECTOR, shown_names
 from nearkin.gallery.items.records import Records
-from nearkin.gallery.items.store import Snapshot
+from nearkin.gallery.items.store import Snapshot, any_of
 from nearkin.intervals.bootstrap import Figure
+
+if TYPE_CHECKING:
+    import pandas
 
 # Folders of the cache.
 INDEXES, RECORDS = "indexes", "records"
@@ -73,17 +78,43 @@ class GalleryVersion:
         offset: int = 0,
         threshold: float = -np.inf,
         where: str | None = None,
+        excluded: Sequence[Set[int]] | None = None,
+        limit: Threshold | None = None,
     ) -> list[Hits]:
-        """For each query the items with the most similar vectors, best first; of equal scores the lower id first."""
+        """For each query the items with the most similar vectors, best first; of equal scores the lower id first.
+
+        Args:
+            queries: unit vectors.
+            k, offset, threshold, where: see `GalleryReader.search`.
+            excluded: for each query ids that are no hits.
+            limit: a calibrated threshold that hits reach.
+        """
         allowed = None if where is None else self._passes(where)
-        scores, rows = self.index.search(queries, min(k + offset, len(self.ids)), allowed)
-        # Scores fall, and where there are too few answers they end in -inf at row -1.
-        ends = np.count_nonzero((rows >= 0) & (scores >= threshold), axis=1).tolist()
-        ids = self.ids[rows]
-        return [
-            Hits(ids[query, offset:end], scores[query, offset:end], partial(self._item, rows[query, offset:end]))
-            for query, end in enumerate(ends)
-        ]
+        excluded = excluded or [frozenset()] * len(queries)
+        spare = max(map(len, excluded), default=0)
+        scores, rows = self.index.search(queries, min(k + offset + spare, len(self.ids)), allowed)
+        least = threshold if limit is None else max(threshold, limit.score)
+        searched = len(self.ids) if allowed is None else int(np.count_nonzero(allowed))
+        found = []
+        for own_scores, own_rows, own_excluded in zip(scores, rows, excluded, strict=True):
+            # Where there are too few items, scores end in -inf at row -1.
+            kept = (own_rows >= 0) & (own_scores >= least)
+            if own_excluded:
+                kept &= ~np.isin(self.ids[own_rows], list(own_excluded))
+            page = np.flatnonzero(kept)[offset : offset + k]
+            chance = None
+            if limit is not None:
+                chance = ChanceLimit(limit.far, limit.score, searched - len(own_excluded))
+            found.append(self._hits(own_rows[page], own_scores[page], chance))
+        return found
+
+    def ids_at(self, column: str, values: Sequence[str]) -> dict[str, set[int]]:
+        """Ids of the items that have these values, such as uris, in a column of text; by value."""
+        found: dict[str, set[int]] = {value: set() for value in values}
+        for batch in self.snapshot.batches([ID, column], any_of(column, found)) if values else ():
+            for id, value in zip(batch[ID].to_pylist(), batch[column].to_pylist(), strict=True):
+                found[value].add(id)
+        return found
 
     def rows_of(self, ids: Sequence[int] | Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
         """Rows of items.
@@ -109,8 +140,31 @@ class GalleryVersion:
         Raises:
             InvalidInput: no item has one of the ids.
         """
-        rows = self.rows_of(ids)
-        return [Item.of(record) for record in self.snapshot.take(rows, shown_names(self.snapshot.schema)).to_pylist()]
+        table = self.snapshot.take(self.rows_of(ids), shown_names(self.snapshot.schema))
+        return [self._item(record) for record in table.to_pylist()]
+
+    def all_items(self, where: str | None = None) -> Iterator[Item]:
+        """Items row by row. Nothing is written."""
+        for batch in self.snapshot.batches(shown_names(self.snapshot.schema), where):
+            yield from map(self._item, batch.to_pylist())
+
+    def frame(self, where: str | None, *, vectors: bool) -> "pandas.DataFrame":
+        """Items as a data frame; see `GalleryReader.to_pandas`."""
+        names = shown_names(self.snapshot.schema)
+        stored = self.snapshot.vector_column
+        rows = []
+        for batch in self.snapshot.batches([*names, stored] if vectors else names, where):
+            records = batch.select(names).to_pylist()
+            if vectors:
+                matrix = batch[stored].flatten().to_numpy().reshape(len(batch), -1)
+                records = [{**record, VECTOR: vector} for record, vector in zip(records, matrix, strict=True)]
+            rows += [{"id": record.pop(ID), **record, "captions": record["captions"] or []} for record in records]
+        return as_frame(rows, ["id", *names[1:], *([VECTOR] if vectors else [])])
+
+    def _item(self, record: Mapping[str, Any]) -> Item:
+        item = Item.of(record)
+        item._with_thumbnail(lambda: self.thumbnail(item.id))
+        return item
 
     def vectors(self, ids: Sequence[int] | Int[np.ndarray, " m"]) -> Float[np.ndarray, "m dim"]:
         """Vectors of items. Nothing is written, not even into the cache.
@@ -164,5 +218,12 @@ class GalleryVersion:
             self._allowed[where] = allowed
         return self._allowed[where]
 
-    def _item(self, rows: Int[np.ndarray, " k"], position: int) -> Item:
-        return Item.of(self.records[int(rows[position])])
+    def _hits(self, rows: Int[np.ndarray, " k"], scores: Float[np.ndarray, " k"], limit: ChanceLimit | None) -> Hits:
+        ids = self.ids[rows]
+        return Hits(
+            ids,
+            scores,
+            lambda position: Item.of(self.records[int(rows[position])]),
+            thumbnail=lambda position: self.thumbnail(int(ids[position])),
+            limit=limit,
+        )
