@@ -123,7 +123,7 @@ def test_dates_in_json(model: Path, data: Path, tmp_path: Path) -> None:
 
 def test_bad_queries(model: Path, data: Path, tmp_path: Path) -> None:
     run(index, model, data, tmp_path / "gallery")
-    with pytest.raises(InvalidInput, match=r"no picture at 'missing\.png'"):
+    with pytest.raises(InvalidInput, match=r"no such file: 'missing\.png'"):
         run(search, tmp_path / "gallery", "missing.png")
     with pytest.raises(InvalidInput, match="k is 0"):
         run(search, tmp_path / "gallery", "heart", "-k", 0)

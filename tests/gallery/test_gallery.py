@@ -170,8 +170,8 @@ def test_missing_items_are_refused(gallery: Gallery) -> None:
     [
         ("red", 0, "k is 0: expected 1 or more"),
         ("red", -3, "k is -3"),
-        ("missing.png", 1, "no picture at 'missing.png': wanted the path of a picture, or words"),
-        (Path("missing"), 1, "no picture at 'missing'"),
+        ("missing.png", 1, "no such file: 'missing.png'"),
+        (Path("missing"), 1, "no such file: 'missing'"),
         (
             np.ones(3),
             1,

@@ -145,8 +145,10 @@ def test_what_are_words(folder: Path, words: str) -> None:
     assert kind_of(term.value) == "words"
 
 
-@pytest.mark.parametrize("quoted", ["cat", "photos", "photos/7.png", "missing.png", "1.png"])
+@pytest.mark.parametrize("quoted", ["cat", "photos", "photos/8.png", "missing.png", "a/b"])
 def test_quotes_make_words_of_anything(folder: Path, quoted: str) -> None:
     for query in (f'"{quoted}"', f'#3 + 0.5 * "{quoted}"'):
         term = terms_of(query)[-1]
         assert (kind_of(term.value), term.value) == ("words", quoted)
+    (term,) = terms_of('"photos/dog 1.png"')
+    assert kind_of(term.value) == "picture", "quotes around a file's name keep its spaces"

@@ -1,9 +1,9 @@
-"""Files made from a gallery's items: vectors and an index, so that the next process need not make them again.
+"""The cache of a gallery: vectors and an index, so that the next process need not make them again.
 
-They are never trusted further than they can be checked. A folder of them holds a stamp that is written last: which
-version of which items they were made from, and how long each file is, with a checksum. What does not fit is made anew.
-Items that changed since are compared one by one: what is gone is masked, what is new is searched exactly beside the
-index, until a tenth has changed.
+Files in the cache are never trusted further than they can be checked. A folder of them holds a stamp that is written
+last: which version of which items they were made from, and the length and checksum of each file. What does not match
+is made again. Items that changed since are compared one by one: deleted ones are masked, new ones are searched exactly
+beside the index, until a tenth has changed.
 """
 
 import json
@@ -22,11 +22,14 @@ from jaxtyping import Float, Int
 
 from nearkin.errors import ArtefactError
 from nearkin.gallery.index import ExactIndex, Index, build, load
+from nearkin.gallery.index.base import HEADER
 from nearkin.gallery.index.index_with_changes import IndexWithChanges, match_items
+from nearkin.gallery.index.info import IndexInfo
+from nearkin.intervals.bootstrap import Figure
 
 FORMAT = 2
 STAMP, VECTORS = "stamp.json", "vectors.npy"
-# The share of items, changed since an index was built, from which on it is built anew.
+# The share of items changed since an index was built, above which it is built again.
 STALE_SHARE = 0.1
 # What a killed process left is removed after so many seconds.
 _NEW, _ABANDONED = ".new-", 3600.0
@@ -39,7 +42,7 @@ class ItemVersion(Protocol):
 
     @property
     def identity(self) -> str:
-        """Of the dataset and its version: items of one identity are the same, in the same order."""
+        """Identity of the dataset and its version: items of one identity are the same, in the same order."""
 
     def ids(self) -> Int[np.ndarray, " n"]:
         """Of all items, in the order of their rows."""
@@ -62,7 +65,7 @@ def open_index(
     Args:
         folder: of these files and no others; where it cannot be written, the index stays in memory.
         items: the items.
-        kind, recall, seed: see `indexes.build`.
+        kind, recall, seed: see `nearkin.gallery.index.build`.
 
     Returns:
         The index over exactly these items.
@@ -72,10 +75,39 @@ def open_index(
 
 def find_index(folder: Path, items: ItemVersion, kind: str = "exact") -> IndexWithChanges | None:
     """The index from its files, None if none of them fits. Arguments as `open_index`."""
-    for path in folder.glob(f"{kind}-{'[0-9a-f]' * 16}"):
+    for path in _folders(folder, kind):
         # Another process may remove files while they are opened.
         with suppress(ArtefactError, OSError, ValueError):
             return _opened(path, items)
+    return None
+
+
+def describe_index(folder: Path, items: ItemVersion, kind: str = "exact") -> IndexInfo | None:
+    """What the files say of the index, which is neither loaded nor built; None if none of them fits.
+
+    Arguments as `open_index`.
+    """
+    for path in _folders(folder, kind):
+        with suppress(ArtefactError, OSError, ValueError, KeyError, TypeError):
+            if not _is_whole(path, _sample):
+                continue
+            rows, new_rows = _matched(path, items)
+            header = json.loads((path / HEADER).read_text(encoding="utf-8"))
+            if "setting" not in header:  # written by version 0.1.0
+                index = _loaded(path)
+                header |= {"setting": index.setting, "bytes_per_vector": index.bytes_per_vector}
+            changed = (np.count_nonzero(rows < 0) + len(new_rows)) / max(1, len(rows))
+            recall = header["recall"] and Figure(**header["recall"])
+            seconds = round(header["build_seconds"], 3)
+            return IndexInfo(
+                header["kind"],
+                header["setting"],
+                recall,
+                header["n"],
+                float(changed),
+                header["bytes_per_vector"],
+                seconds,
+            )
     return None
 
 
@@ -98,11 +130,16 @@ def build_index(
 def find_invalid(folder: Path, items: ItemVersion) -> list[Path]:
     """Folders of index files that are not what was written, or not of these items; every byte is read. They can be
     removed."""
-    return [path for path in sorted(folder.glob("[!.]*")) if not _is_whole(path, _checksum) or _is_foreign(path, items)]
+    return [path for path in _folders(folder) if not _is_whole(path, _checksum) or _is_foreign(path, items)]
+
+
+def _folders(folder: Path, kind: str = "*") -> list[Path]:
+    """The folders of index files of a kind. Anything else that lies beside them is never touched."""
+    return sorted(path for path in folder.glob(f"{kind}-{'[0-9a-f]' * 16}") if not path.is_symlink())
 
 
 def _write(folder: Path, kind: str, identity: str, index: Index, arrays: dict[str, np.ndarray]) -> None:
-    """Write a folder of files beside its place and move it there; then remove those that it replaces."""
+    """Write a folder of files under another name and rename it; then remove those that it replaces."""
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{kind}-{blake2b(identity.encode(), digest_size=8).hexdigest()}"
     with TemporaryDirectory(prefix=_NEW, dir=folder, ignore_cleanup_errors=True) as beside:
@@ -118,14 +155,14 @@ def _write(folder: Path, kind: str, identity: str, index: Index, arrays: dict[st
         _remove(folder / name)
         with suppress(OSError):  # another process was faster
             new.rename(folder / name)
-    for path in folder.iterdir():
-        at_work = path.name.startswith(_NEW) and path.stat().st_mtime > time.time() - _ABANDONED
-        if path.name != name and not at_work:
+    abandoned = (new for new in folder.glob(f"{_NEW}*") if new.stat().st_mtime < time.time() - _ABANDONED)
+    for path in (*_folders(folder), *abandoned):
+        if path.name != name:
             _remove(path)
 
 
 def _remove(path: Path) -> None:
-    # Who has the files mapped keeps them on Linux and macOS; Windows refuses, and a later build removes them.
+    # A process that has them mapped keeps them on Linux and macOS; Windows refuses, and a later build removes them.
     shutil.rmtree(path, ignore_errors=True)
 
 
@@ -137,20 +174,35 @@ def _opened(path: Path, items: ItemVersion) -> IndexWithChanges:
     """
     if not _is_whole(path, _sample):
         raise ArtefactError(f"'{path}' is not what was written")
-    ids, marks, rows = (np.load(path / f"{name}.npy") for name in ("ids", "marks", "rows"))
-    # "c": torch wants arrays that it might write to.
-    index = load(path, np.asarray(np.load(path / VECTORS, mmap_mode="c")))
+    index = _loaded(path)
+    rows, new_rows = _matched(path, items)
     if _stamp(path)["identity"] == items.identity:
-        by_row = np.empty_like(ids)
-        by_row[rows] = ids
+        by_row = np.empty(len(rows), dtype=np.int64)
+        by_row[rows] = np.load(path / "ids.npy")
         return IndexWithChanges.of(index, rows, by_row)
-    now = items.ids()
-    rows, new_rows = match_items(ids, marks, now, items.marks())
-    if (rows < 0).all():
-        raise ArtefactError(f"'{path}' is of other items, or of another encoder")
     if index.kind == "exact" and np.count_nonzero(rows < 0) + len(new_rows) > STALE_SHARE * len(rows):
         raise ArtefactError(f"too much has changed since '{path}' was written")
-    return IndexWithChanges(index, rows, now, new_rows, ExactIndex(items.vectors(new_rows), index.metric))
+    return IndexWithChanges(index, rows, items.ids(), new_rows, ExactIndex(items.vectors(new_rows), index.metric))
+
+
+def _loaded(path: Path) -> Index:
+    # "c": torch wants arrays that it might write to.
+    return load(path, np.asarray(np.load(path / VECTORS, mmap_mode="c")))
+
+
+def _matched(path: Path, items: ItemVersion) -> tuple[Int[np.ndarray, " old"], Int[np.ndarray, " new"]]:
+    """For each item of the files its row now, -1 where there is none; and the rows of the items that are new.
+
+    Raises:
+        ArtefactError: the files are of other items.
+    """
+    if _stamp(path)["identity"] == items.identity:
+        return np.load(path / "rows.npy"), np.empty(0, dtype=np.int64)
+    ids, marks = (np.load(path / f"{name}.npy") for name in ("ids", "marks"))
+    rows, new_rows = match_items(ids, marks, items.ids(), items.marks())
+    if (rows < 0).all():
+        raise ArtefactError(f"'{path}' is of other items, or of another encoder")
+    return rows, new_rows
 
 
 def _stamp(path: Path) -> dict[str, Any]:

@@ -95,9 +95,9 @@ def own_ids(queries: Sequence[Query] | np.ndarray, version: GalleryVersion) -> l
         for value in values
         if isinstance(value, str | Path) and kind_of(value) == "picture"
     }
-    by_uri = version.ids_at("uri", sorted({*paths.values()}))
+    by_uri = version.snapshot.ids_by("uri", sorted({*paths.values()}))
     copies = {path: content_hash(Path(path).read_bytes()) for path, ids in by_uri.items() if not ids}
-    by_content = version.ids_at("content_hash", sorted({*copies.values()}))
+    by_content = version.snapshot.ids_by("content_hash", sorted({*copies.values()}))
     own: list[set[int]] = []
     for values in parts:
         ids = {int(value) for value in values if kind_of(value) == "item"}

@@ -47,7 +47,7 @@ class Term:
 
 
 class Words(str):
-    """Words that were given in double quotes: never taken for the name of a file."""
+    """Words that were given in double quotes, and name no file: never taken for a misspelt path or a folder."""
 
     __slots__ = ()
 
@@ -226,7 +226,8 @@ def _term(text: str, sign: str) -> Term | None:
     weight, value = re.fullmatch(r"(?:(\d+\.?\d*|\.\d+)\s*\*)?(.*)", text.strip(), re.DOTALL).groups()  # type: ignore[union-attr]
     value, weight = value.strip(), float(f"{sign}{weight or 1}")
     if len(value) > 1 and value[0] == value[-1] == '"' and '"' not in value[1:-1]:
-        return Term(Words(value[1:-1]), weight)
+        quoted = value[1:-1]
+        return Term(quoted if os.path.isfile(quoted) else Words(quoted), weight)  # noqa: PTH113
     if re.fullmatch(r"#\d+", value):
         return Term(int(value[1:]), weight)
     named = _is_picture_name(value) or value.lower().endswith(VECTOR_FILE)

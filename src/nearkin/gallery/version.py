@@ -18,8 +18,7 @@ from nearkin.gallery.index.info import IndexInfo
 from nearkin.gallery.index.rebuilder import IndexRebuilder
 from nearkin.gallery.items.columns import ID, THUMBNAIL, VECTOR, shown_names
 from nearkin.gallery.items.records import Records
-from nearkin.gallery.items.store import Snapshot, any_of
-from nearkin.intervals.bootstrap import Figure
+from nearkin.gallery.items.store import Snapshot
 
 if TYPE_CHECKING:
     import pandas
@@ -52,13 +51,10 @@ class GalleryVersion:
 
     @property
     def index_info(self) -> IndexInfo:
-        """What there is to say about the index."""
-        return IndexInfo.of(self.index, self.recall)
-
-    @property
-    def recall(self) -> Figure | None:
-        """Recall of the index, as last measured; None of an exact one."""
-        return self._rebuilder.recall(self.index)
+        """What there is to say about the index; it is neither built nor loaded for that."""
+        if "index" in self.__dict__:
+            return IndexInfo.of(self.index, self._rebuilder.recall(self.index))
+        return self._rebuilder.info(self.snapshot)
 
     @cached_property
     def ids(self) -> Int[np.ndarray, " n"]:
@@ -106,14 +102,6 @@ class GalleryVersion:
             if limit is not None:
                 chance = ChanceLimit(limit.far, limit.score, searched - len(own_excluded))
             found.append(self._hits(own_rows[page], own_scores[page], chance))
-        return found
-
-    def ids_at(self, column: str, values: Sequence[str]) -> dict[str, set[int]]:
-        """Ids of the items that have these values, such as uris, in a column of text; by value."""
-        found: dict[str, set[int]] = {value: set() for value in values}
-        for batch in self.snapshot.batches([ID, column], any_of(column, found)) if values else ():
-            for id, value in zip(batch[ID].to_pylist(), batch[column].to_pylist(), strict=True):
-                found[value].add(id)
         return found
 
     def rows_of(self, ids: Sequence[int] | Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:

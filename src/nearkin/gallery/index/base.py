@@ -112,6 +112,8 @@ class Index(ABC):
             "n": len(self),
             "recall": self.recall and asdict(self.recall),
             "build_seconds": self.build_seconds,
+            "setting": self.setting,
+            "bytes_per_vector": self.bytes_per_vector,
             **self._write(path),
         }
         (path / HEADER).write_text(json.dumps(header, indent=2) + "\n", encoding="utf-8")

@@ -9,10 +9,10 @@ import numpy as np
 from filelock import FileLock
 
 from nearkin.errors import NearkinError
-from nearkin.gallery.cache import STALE_SHARE, build_index, find_index, open_index
+from nearkin.gallery.cache import STALE_SHARE, build_index, describe_index, find_index, open_index
 from nearkin.gallery.index import measure_recall
 from nearkin.gallery.index.index_with_changes import IndexWithChanges
-from nearkin.gallery.index.info import IndexSetting
+from nearkin.gallery.index.info import IndexInfo, IndexSetting
 from nearkin.gallery.items.store import INDEX, Snapshot
 from nearkin.intervals.bootstrap import Figure
 
@@ -55,6 +55,14 @@ class IndexRebuilder:
         """Build what was asked for, at once."""
         with self._alone():
             return self._build(snapshot, _setting_of(snapshot))
+
+    def info(self, snapshot: Snapshot) -> IndexInfo:
+        """What there is to say about the index; nothing is built or written for it."""
+        setting = _setting_of(snapshot)
+        if self._built and self._built[:2] == (snapshot.identity, setting.kind):
+            return IndexInfo.of(self._built[2], self.recall(self._built[2]))
+        found = describe_index(self._folder, snapshot, setting.kind)
+        return found or IndexInfo(setting.kind, "not built yet: the next search builds it", None, 0, 1.0, 0.0, 0.0)
 
     def recall(self, current: IndexWithChanges) -> Figure | None:
         """The recall of an index as it was measured last; None of an exact one."""

@@ -136,6 +136,16 @@ class Snapshot:
         parts = [batch[ID].to_numpy() for batch in self.batches([ID], where, size=1 << 17)]
         return np.concatenate([np.empty(0, np.int64), *parts])
 
+    @lance_errors()
+    def ids_by(self, column: str, values: Sequence[str]) -> dict[str, set[int]]:
+        """For each value of a column of text, such as a uri, the ids of the items that have it."""
+        found: dict[str, set[int]] = {value: set() for value in values}
+        if found:
+            table = self._dataset.to_table(columns=[ID, column], filter=any_of(column, found))
+            for id, value in zip(table[ID].to_pylist(), table[column].to_pylist(), strict=True):
+                found[value].add(id)
+        return found
+
     def condition(self, where: str) -> str:
         """The filter in a form that Lance may be given, checked.
 
