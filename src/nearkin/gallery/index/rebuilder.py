@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from nearkin.errors import NearkinError
 from nearkin.gallery.cache import STALE_SHARE, build_index, describe_index, find_index, open_index
-from nearkin.gallery.index import measure_recall
+from nearkin.gallery.index import ExactIndex, measure_recall
 from nearkin.gallery.index.index_with_changes import IndexWithChanges
 from nearkin.gallery.index.info import IndexInfo, IndexSetting
 from nearkin.gallery.items.store import INDEX, Snapshot
@@ -61,8 +61,13 @@ class IndexRebuilder:
         setting = _setting_of(snapshot)
         if self._built and self._built[:2] == (snapshot.identity, setting.kind):
             return IndexInfo.of(self._built[2], self.recall(self._built[2]))
-        found = describe_index(self._folder, snapshot, setting.kind)
-        return found or IndexInfo(setting.kind, "not built yet: the next search builds it", None, 0, 1.0, 0.0, 0.0)
+        if found := describe_index(self._folder, snapshot, setting.kind):
+            return found
+        empty = ExactIndex(np.empty((0, snapshot.dim), dtype=np.float32))
+        if setting.kind == empty.kind:
+            # An exact search covers all items, whether or not their vectors are in the cache yet.
+            return IndexInfo(empty.kind, empty.setting, None, len(snapshot), 0.0, empty.bytes_per_vector, 0.0)
+        return IndexInfo(setting.kind, "not built yet: the next search builds it", None, 0, 1.0, 0.0, 0.0)
 
     def recall(self, current: IndexWithChanges) -> Figure | None:
         """The recall of an index as it was measured last; None of an exact one."""
