@@ -164,9 +164,10 @@ def _opened(encoded: bytes) -> Image.Image:
     """
     if not encoded:
         raise PictureError("the file is empty")
+    head = encoded[:16].ljust(16, b"\0")
     for name in FORMATS:
         factory, accepts = Image.OPEN.get(name, (None, None))
-        accepted = accepts(encoded[:16]) if accepts else False
+        accepted = accepts(head) if accepts else False
         if isinstance(accepted, str):
             raise PictureError(accepted)
         if factory and accepted:

@@ -73,7 +73,12 @@ def _fit(text: str, delimiter: str) -> tuple[bool, float, int]:
     return known, sum(len(row) == len(header) for row in rows) / (len(rows) or 1), len(header)
 
 
-def _delimited(path: Path, text: str, delimiter: str, *, quoting: bool = True, first_row: int = 1) -> Table:
+def _records(text: str, delimiter: str, *, quoting: bool, first_row: int) -> dict[int, list[str]]:
+    """Cells by row, without blank rows.
+
+    Raises:
+        _Quotes: they do not match.
+    """
     reader = csv.reader(
         StringIO(text, newline=""),
         delimiter=delimiter,
@@ -82,10 +87,31 @@ def _delimited(path: Path, text: str, delimiter: str, *, quoting: bool = True, f
         quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE,
     )
     try:
-        records = {row: cells for row, cells in enumerate(reader, first_row) if any(cell.strip() for cell in cells)}
+        return {row: cells for row, cells in enumerate(reader, first_row) if any(cell.strip() for cell in cells)}
     except csv.Error as error:
-        row = reader.line_num + first_row - 1
-        raise SourceError(f"{path}: row {row}: {error}: correct its quotes") from error
+        raise _Quotes(f"row {reader.line_num + first_row - 1}: {error}: correct its quotes") from error
+
+
+class _Quotes(ValueError):
+    """Quotes that do not match."""
+
+
+def _without_spaces_after_quotes(text: str, delimiter: str) -> str:
+    """The text with `"cat" ,` as `"cat",`; what lies within quotes stays as it is."""
+    ends = re.escape(delimiter)
+    spaces = " " if delimiter == "\t" else " \t"
+    return re.sub(rf'((?:^|(?<=[{ends}\r\n]))[{spaces}]*"(?:[^"]|"")*")[{spaces}]*', r"\1", text)
+
+
+def _delimited(path: Path, text: str, delimiter: str, *, quoting: bool = True, first_row: int = 1) -> Table:
+    try:
+        try:
+            records = _records(text, delimiter, quoting=quoting, first_row=first_row)
+        except _Quotes:
+            mended = _without_spaces_after_quotes(text, delimiter)
+            records = _records(mended, delimiter, quoting=quoting, first_row=first_row)
+    except _Quotes as error:
+        raise SourceError(f"{path}: {error}") from error
     header = records.pop(first_row, [])
     while header and not header[-1].strip():  # Spreadsheets write empty columns at the end.
         header.pop()

@@ -27,6 +27,9 @@ _SIGNATURES = (
 # Bytes of a file that are looked at where it is read line by line.
 _HEAD = 1 << 20
 _HIGH_RUNS = re.compile(rb"[\x80-\xff]+")
+# Letters in the Western encoding of Windows, plain ones and others; and its signs in texts, such as long dashes.
+_WESTERN_WORDS = re.compile(rb"[A-Za-z\xc0-\xff\x8a\x8c\x8e\x9a\x9c\x9e\x9f]+")
+_WESTERN_SIGNS = frozenset("€…–—‘’“”„‚«»°©®™§·¿¡£²³½¼´\xa0".encode("cp1252"))
 _CYRILLIC = ("cp1251", "cp866", "koi8-r")
 # Two of three letters of any Russian text, and few of one that was decoded wrongly.
 _FREQUENT = frozenset("оеаинтсрвлкмдп")
@@ -97,14 +100,23 @@ def encoding_of(encoded: bytes, name: str) -> str:
 
 
 def _legacy_encoding(encoded: bytes) -> str | None:
-    """Accented letters stand alone among plain ones, Cyrillic ones in words; None if it is neither."""
-    runs = _HIGH_RUNS.findall(encoded)
-    high = sum(map(len, runs))
-    if sum(len(run) for run in runs if len(run) > 1) * 2 < high:
+    """Accented letters stand within words of plain ones, Cyrillic ones make words; None if it is neither."""
+    if _is_western(encoded):
         return "cp1252" if _decodes(encoded, "cp1252") else "latin-1"
+    runs = _HIGH_RUNS.findall(encoded)
     shares = {encoding: _frequent_share(runs, encoding) for encoding in _CYRILLIC if _decodes(encoded, encoding)}
     best = max(shares, key=shares.__getitem__, default="")
     return best if shares.get(best, 0) >= _LEAST_FREQUENT else None
+
+
+def _is_western(encoded: bytes) -> bool:
+    """Whether most letters that are not plain stand among plain ones, or alone, and other signs are usual ones."""
+    words = [(len(word), sum(byte >= 0x80 for byte in word)) for word in _WESTERN_WORDS.findall(encoded)]
+    letters = sum(high for _, high in words)
+    among_plain = sum(high for length, high in words if high < length or length == 1)
+    signs = [byte for byte in _WESTERN_WORDS.sub(b"", encoded) if byte >= 0x80]
+    usual = sum(byte in _WESTERN_SIGNS for byte in signs)
+    return 2 * among_plain >= letters and usual >= 0.9 * len(signs)
 
 
 def _decodes(encoded: bytes, encoding: str) -> bool:

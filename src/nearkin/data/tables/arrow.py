@@ -20,8 +20,8 @@ from nearkin.data.tables._table import Table, check_names, is_index
 from nearkin.errors import PictureError
 
 # Rows that are read from a Parquet file at once, and how many such batches are kept for threads that are behind.
-_BATCH = 32
-_KEPT = 8
+_BATCH = 8
+_KEPT = 16
 
 
 def read_parquet(path: Path) -> Table:
