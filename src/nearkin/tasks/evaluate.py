@@ -5,8 +5,6 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, overload
 
-import numpy as np
-
 from nearkin.data.items import Items
 from nearkin.data.sources import read_items
 from nearkin.encoders.embedder import Embedder
@@ -211,7 +209,6 @@ def _compare(
             *data.notes,
             *_about_training(data, checks),
             *checks.notes([Path(uri).name for uri in items.uris]),
-            *_about_texts(texts, truth.image_of_text),
         ],
     )
     counts = {**found.reports[0].counts, "skipped": len(embedded.broken)}
@@ -242,18 +239,3 @@ def _about_training(data: EvaluationData, checks: Checks) -> list[str]:
     if data.has_split or not checks.known_training or seen:
         return []
     return ["The model was trained on none of these classes and pictures, and on no near copy of the pictures."]
-
-
-def _about_texts(texts: Sequence[str], owners: np.ndarray | None) -> list[str]:
-    """A note if several pictures have the same words."""
-    if owners is None:
-        return []
-    pictures: dict[str, set[int]] = {}
-    for text, owner in zip(texts, owners.tolist(), strict=True):
-        pictures.setdefault(text, set()).add(owner)
-    shared = sum(len(pictures[text]) > 1 for text in texts)
-    return (
-        [f"{shared:,} of {len(texts):,} texts are also those of another picture; only the own picture counts."]
-        if shared
-        else []
-    )

@@ -57,6 +57,56 @@ def test_constant_embeddings_find_nothing():
     assert figures["image_to_text/median_rank"].value == 73
 
 
+def slow_with_equal_texts(images, texts, owners, words, k):
+    """Recall both ways, one query at a time: any picture with the words, and any text with words of the picture."""
+    scores = np.round(unit(texts) @ unit(images).T, 5)
+    has = {(word, owner) for word, owner in zip(words, owners, strict=True)}
+
+    def found(row, right):
+        best = max(row[place] for place in right)
+        return 1 + sum(best <= other for place, other in enumerate(row) if place not in right) <= k
+
+    by_text = [
+        found(row, [image for image in range(len(images)) if (word, image) in has])
+        for row, word in zip(scores, words, strict=True)
+    ]
+    by_image = [
+        found(scores[:, image], [text for text, word in enumerate(words) if (word, image) in has])
+        for image in sorted(set(owners.tolist()))
+    ]
+    return {f"text_to_image/recall@{k}": np.mean(by_text), f"image_to_text/recall@{k}": np.mean(by_image)}
+
+
+@pytest.mark.parametrize("kinds", [3, 10, 60])
+def test_equal_texts_are_equally_right(kinds):
+    images, texts, owners = pairs(3)
+    words = np.random.default_rng(kinds).integers(kinds, size=len(owners))
+    texts = texts[[int(np.argmax(words == word)) for word in words]]
+    for k in (1, 4):
+        figures = cross_modal(images, texts, owners, text_ids=words, ks=[k])
+        expected = slow_with_equal_texts(images, texts, owners, words, k)
+        assert {name: figures[name].value for name in expected} == pytest.approx(expected)
+
+
+def test_words_that_all_pictures_share_are_always_right():
+    figures = cross_modal(np.eye(6), np.ones((6, 6)), np.arange(6), text_ids=np.zeros(6, dtype=np.int64))
+    chance = cross_modal_by_chance(np.arange(6), images=6, text_ids=np.zeros(6, dtype=np.int64))
+    for way in ("text_to_image", "image_to_text"):
+        assert figures[f"{way}/recall@1"].value == chance[f"{way}/recall@1"].value == 1.0
+
+
+def test_chance_with_equal_texts_is_what_random_orders_give():
+    owners, words = np.repeat(np.arange(8), 2), np.arange(16) % 5
+    generator = np.random.default_rng(0)
+    drawn = []
+    for _ in range(800):
+        texts = generator.normal(size=(5, 40))[words]
+        drawn.append(cross_modal(generator.normal(size=(8, 40)), texts, owners, text_ids=words, ks=[1]))
+    chance = cross_modal_by_chance(owners, images=8, text_ids=words, ks=[1])
+    name = "text_to_image/recall@1"
+    assert np.mean([one[name].value for one in drawn]) == pytest.approx(chance[name].value, abs=0.02)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 1000))
 def test_order_and_rotation_change_nothing(seed):

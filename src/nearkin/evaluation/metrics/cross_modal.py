@@ -1,9 +1,11 @@
 """Pictures by their texts and texts by their pictures: recall@k and median rank, by the Flickr30K / COCO protocol."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from jaxtyping import Int
 
 from nearkin.arrays import as_ids, as_vectors, unit
 from nearkin.errors import InvalidInput
@@ -11,7 +13,7 @@ from nearkin.evaluation.metrics.retrieval import found_by_chance
 from nearkin.intervals.bootstrap import Figure
 from nearkin.intervals.paired_samples import Mean, Measured, Median
 from nearkin.progress import Progress
-from nearkin.similarity.ranking import rank_right_answers
+from nearkin.similarity.ranking import first_right_ranks
 
 
 def cross_modal(
@@ -19,21 +21,24 @@ def cross_modal(
     texts: npt.ArrayLike,
     image_of_text: npt.ArrayLike,
     *,
+    text_ids: npt.ArrayLike | None = None,
     ks: Sequence[int] = (1, 5, 10),
     seed: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, Figure]:
     """Does a text find its picture among all pictures, and a picture one of its texts among all texts?
 
-    Only a text's own picture is right, even where another picture has the same words (the protocol's rule; such
-    twins tie, and with ties the wrong answers come first, see `ranking`). For a picture with several texts the
-    best-ranked counts. Pictures without a text ask nothing but may be answers.
+    Equal texts are equally right: where several pictures have the same words, any of these pictures is a right answer
+    to the words, and the words are a right answer to each of them, whichever copy comes first. For a picture with
+    several texts the best-ranked counts. Otherwise equal scores count as wrong (see `ranking`). Pictures without a
+    text are no queries, but may be answers.
 
     Args:
         images, texts: embeddings `[n, dim]` and `[m, dim]` in one space; scaled to unit length here.
         image_of_text: for each text the row of its picture `[m]`.
+        text_ids: for each text a number `[m]`, equal for equal words; all differ by default.
         ks: cut-offs of recall@k.
-        seed: of the bootstrap, which draws pictures with all their texts.
+        seed: random seed of the bootstrap, which draws pictures with all their texts.
         progress: called with queries done and queries in all, both ways together.
 
     Returns:
@@ -49,7 +54,7 @@ def cross_modal(
 
     Source: Karpathy & Fei-Fei 2015, arXiv:1412.2306, section 4.1.
     """
-    measured = score_cross_modal(images, texts, image_of_text, ks=ks, progress=progress)
+    measured = score_cross_modal(images, texts, image_of_text, text_ids=text_ids, ks=ks, progress=progress)
     return {metric: one.figure(seed=seed) for metric, one in measured.items()}
 
 
@@ -58,6 +63,7 @@ def score_cross_modal(
     texts: npt.ArrayLike,
     image_of_text: npt.ArrayLike,
     *,
+    text_ids: npt.ArrayLike | None = None,
     ks: Sequence[int] = (1, 5, 10),
     progress: Progress | None = None,
 ) -> dict[str, Measured]:
@@ -66,28 +72,29 @@ def score_cross_modal(
     words = unit(as_vectors(texts, "texts", dim=pictures.shape[1]))
     owners = as_ids(image_of_text, "image_of_text", length=len(words))
     _check(owners, len(pictures), ks)
-    asking = np.unique(owners)
-    total = len(words) + len(asking)
-    text_ranks, image_ranks = (
-        np.concatenate([ranking.first for ranking in rank_right_answers(*sides, progress=advance)])
-        for sides, advance in (
-            ((words, owners, pictures, np.arange(len(pictures))), _shifted(progress, 0, total)),
-            ((pictures[asking], asking, words, owners), _shifted(progress, len(words), total)),
-        )
+    right = _RightAnswers.of(owners, text_ids)
+    total = len(words) + len(right.asking)
+    text_ranks = first_right_ranks(words, pictures, right.images_of, progress=_shifted(progress, 0, total))
+    image_ranks = first_right_ranks(
+        pictures[right.asking], words, right.texts_of, progress=_shifted(progress, len(words), total)
     )
     return {
         **_measured("text_to_image", text_ranks, owners, ks),
-        **_measured("image_to_text", image_ranks, asking, ks),
+        **_measured("image_to_text", image_ranks, right.asking, ks),
     }
 
 
 def cross_modal_by_chance(
-    image_of_text: npt.ArrayLike, *, images: int, ks: Sequence[int] = (1, 5, 10)
+    image_of_text: npt.ArrayLike,
+    *,
+    images: int,
+    text_ids: npt.ArrayLike | None = None,
+    ks: Sequence[int] = (1, 5, 10),
 ) -> dict[str, Figure]:
     """What `cross_modal` gives on average if answers come in random order: exact, hence without an interval.
 
     Args:
-        image_of_text: for each text the row of its picture.
+        image_of_text, text_ids: for each text the row of its picture, and a number that equal words share.
         images: how many pictures there are.
         ks: cut-offs of recall@k.
 
@@ -97,12 +104,62 @@ def cross_modal_by_chance(
     """
     owners = as_ids(image_of_text, "image_of_text", length=np.size(image_of_text))
     _check(owners, images, ks)
-    texts = len(owners)
-    several = np.bincount(owners)
+    right = _RightAnswers.of(owners, text_ids)
     return {
-        **_chances("text_to_image", np.ones(texts, dtype=np.int64), images, ks),
-        **_chances("image_to_text", several[several > 0], texts, ks),
+        **_chances("text_to_image", right.images_per_text, images, ks),
+        **_chances("image_to_text", right.texts_per_image, len(owners), ks),
     }
+
+
+class _RightAnswers(NamedTuple):
+    """Which pictures are right for a text, and which texts for a picture: those that share words.
+
+    Args:
+        words: of each text, as numbers.
+        asking: rows of the pictures that have a text.
+        texts: the texts of each words; images: the rows of the pictures that have them.
+        words_of_image: of each picture that asks, the different words that it has.
+    """
+
+    words: Int[np.ndarray, " m"]
+    asking: Int[np.ndarray, " q"]
+    texts: list[Int[np.ndarray, " some"]]
+    images: list[Int[np.ndarray, " some"]]
+    words_of_image: list[Int[np.ndarray, " some"]]
+
+    @staticmethod
+    def of(owners: Int[np.ndarray, " m"], text_ids: npt.ArrayLike | None) -> "_RightAnswers":
+        given = np.arange(len(owners)) if text_ids is None else as_ids(text_ids, "text_ids", length=len(owners))
+        words = np.unique(given, return_inverse=True)[1]
+        by_image, by_words = np.unique(np.stack([owners, words]), axis=1)
+        asking = np.unique(by_image)
+        return _RightAnswers(
+            words,
+            asking,
+            _by(words, np.arange(len(words))),
+            _by(by_words, by_image),
+            _by(np.searchsorted(asking, by_image), by_words),
+        )
+
+    def images_of(self, text: int) -> Int[np.ndarray, " some"]:
+        return self.images[self.words[text]]
+
+    def texts_of(self, image: int) -> Int[np.ndarray, " some"]:
+        return np.concatenate([self.texts[words] for words in self.words_of_image[image]])
+
+    @property
+    def images_per_text(self) -> Int[np.ndarray, " m"]:
+        return np.array([len(rows) for rows in self.images])[self.words]
+
+    @property
+    def texts_per_image(self) -> Int[np.ndarray, " q"]:
+        return np.array([sum(len(self.texts[words]) for words in several) for several in self.words_of_image])
+
+
+def _by(keys: Int[np.ndarray, " n"], values: Int[np.ndarray, " n"]) -> list[Int[np.ndarray, " some"]]:
+    """The values of key 0, of key 1, ..."""
+    order = np.argsort(keys, kind="stable")
+    return np.split(values[order], np.cumsum(np.bincount(keys))[:-1])
 
 
 def _check(owners: np.ndarray, images: int, ks: Sequence[int]) -> None:
