@@ -7,7 +7,7 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
-from nearkin.cli.commands.evaluate import evaluate
+from nearkin.cli.commands.evaluate import CLASS, evaluate
 from nearkin.data.images import Preprocessing
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.image import ImageTower, ImageTowerConfig
@@ -36,7 +36,7 @@ def data(tmp_path_factory):
 
 def run(*arguments):
     app = typer.Typer()
-    app.command()(evaluate)
+    app.command(cls=CLASS)(evaluate)
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception

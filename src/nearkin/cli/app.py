@@ -93,14 +93,15 @@ def command_module(name: str) -> ModuleType:
 
 
 def _built(name: str) -> Any:
-    made = getattr(command_module(name), name.replace("-", "_"))
+    module = command_module(name)
+    made = getattr(module, name.replace("-", "_"))
     if isinstance(made, typer.Typer):
         made.rich_markup_mode, made.info.cls, made.info.context_settings = None, PlainGroup, CONTEXT
         for command in made.registered_commands:
             command.cls, command.context_settings = PlainCommand, CONTEXT
         return typer.main.get_group(made)
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-    alone.command(name, cls=PlainCommand, context_settings=CONTEXT)(made)
+    alone.command(name, cls=getattr(module, "CLASS", PlainCommand), context_settings=CONTEXT)(made)
     return typer.main.get_command(alone)
 
 

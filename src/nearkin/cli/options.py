@@ -55,40 +55,11 @@ def load_encoder(model: str | Path, *, threads: int | None = None, device: str =
         ArtefactError: there is no model.
         InvalidInput: no such device here.
     """
+    from nearkin.encoders.device import check_device, to_device
+
     use_threads(threads)
     check_device(device)
     from nearkin.encoders.encoder import Encoder
 
-    return to_device(Encoder.from_pretrained(model), device)
-
-
-def to_device(encoder: Any, device: str) -> Any:
-    """The encoder on a device.
-
-    Raises:
-        InvalidInput: no such device here.
-    """
-    check_device(device)
-    if device == "cpu" or not hasattr(encoder, "to"):
-        return encoder
-    import torch
-
-    from nearkin.errors import InvalidInput
-
-    if torch.cuda.is_available():
-        return encoder.to("cuda")
-    if device == "cuda":
-        raise InvalidInput("--device cuda: torch finds no GPU here; leave the option out, or say cpu")
+    encoder: Encoder = to_device(Encoder.from_pretrained(model), device)
     return encoder
-
-
-def check_device(device: str) -> None:
-    """Refuses a device that does not exist anywhere.
-
-    Raises:
-        UnknownName: neither auto, cpu nor cuda.
-    """
-    from nearkin.errors import UnknownName
-
-    if device not in ("auto", "cpu", "cuda"):
-        raise UnknownName("device", device, ("auto", "cpu", "cuda"))

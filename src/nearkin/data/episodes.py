@@ -36,12 +36,14 @@ class FixedRun:
     Args:
         shown, asked: rows of the pictures that are shown and asked for.
         shown_classes, asked_classes: their classes, numbered within the run.
+        group: what its classes are of, such as an alphabet, if the file says so.
     """
 
     shown: Int[np.ndarray, " s"]
     shown_classes: Int[np.ndarray, " s"]
     asked: Int[np.ndarray, " q"]
     asked_classes: Int[np.ndarray, " q"]
+    group: str | None = None
 
 
 def read_runs(path: str | Path) -> tuple[list[Picture], list[FixedRun]]:
@@ -51,7 +53,8 @@ def read_runs(path: str | Path) -> tuple[list[Picture], list[FixedRun]]:
         path: one of
             a folder with a folder for each run, each with `class_labels.txt`: a line "run01/test/item01.png
             run01/training/class14.png" for every picture asked for, both below the folder (Omniglot's layout);
-            a table with the columns run, role (shown or asked), path and label; paths are below the table's folder.
+            a table with the columns run, role (shown or asked), path and label, and perhaps group, such as the alphabet
+            that the classes of a run are of; paths are below the table's folder.
 
     Raises:
         SourceError: nothing of the kind there, a line or row at fault, or a picture that is missing: it is named.
@@ -62,7 +65,8 @@ def read_runs(path: str | Path) -> tuple[list[Picture], list[FixedRun]]:
     root = Path(path).expanduser()
     if not root.exists():
         raise SourceError(f"{root}: no such file or folder of runs")
-    lines = _folder_lines(root) if root.is_dir() else _table_lines(root)
+    groups: dict[str, str] = {}
+    lines = _folder_lines(root) if root.is_dir() else _table_lines(root, groups)
     places: dict[str, int] = {}
     faults, runs = [], []
     for sides in lines.values():
@@ -82,7 +86,7 @@ def read_runs(path: str | Path) -> tuple[list[Picture], list[FixedRun]]:
         if len(missing := sorted(set(asked[:, 1]) - set(shown[:, 1]))) or not len(asked):
             what = f"class '{list(names)[missing[0]]}' is asked for but not shown" if missing else "asks for nothing"
             raise SourceError(f"{root}: run '{run}': {what}")
-        runs.append(FixedRun(shown[:, 0], shown[:, 1], asked[:, 0], asked[:, 1]))
+        runs.append(FixedRun(shown[:, 0], shown[:, 1], asked[:, 0], asked[:, 1], groups.get(run)))
     return [Picture(file) for file in places], runs
 
 
@@ -127,7 +131,8 @@ def _folder_lines(root: Path) -> _Lines:
     return found
 
 
-def _table_lines(path: Path) -> _Lines:
+def _table_lines(path: Path, groups: dict[str, str]) -> _Lines:
+    """The lines of a table; the groups of the runs are put into `groups`."""
     table = read_table(path)
     finder = FileFinder(path.parent)
     missing = [name for name in _COLUMNS if name not in table.columns]
@@ -136,12 +141,15 @@ def _table_lines(path: Path) -> _Lines:
     found: _Lines = {}
     faults = []
     columns: Sequence[list] = [table.columns[name] for name in _COLUMNS]
-    for row, run, role, file, name in zip(table.rows, *columns, strict=True):
+    group_of_row = table.columns.get("group", [None] * len(table.rows))
+    for row, run, role, file, name, group_cell in zip(table.rows, *columns, group_of_row, strict=True):
         is_shown = _ROLES.get(str(role).strip().lower())
-        run_name, class_ = _name(run), _name(name)
+        run_name, class_, group = _name(run), _name(name), _name(group_cell)
         if is_shown is None or run_name is None or class_ is None or not isinstance(file, str):
             faults.append(f"row {row}: run {shown(run)}, role {shown(role)}, path {shown(file)}, label {shown(name)}")
             continue
+        if group is not None and groups.setdefault(run_name, group) != group:
+            faults.append(f"row {row}: run '{run_name}' is of group '{group}', and of '{groups[run_name]}' before")
         found.setdefault(run_name, []).append((f"row {row}", finder.picture(file).uri, is_shown, class_))
     raise_faults(str(path), faults, "; expected all four, the role shown or asked")
     return found

@@ -7,6 +7,7 @@ from typing import Any, overload
 
 from nearkin.data.items import Items
 from nearkin.data.sources import read_items
+from nearkin.encoders.device import check_device, to_device
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import InvalidInput, UnknownName
 from nearkin.evaluation.leakage import Checks, check_data
@@ -38,6 +39,7 @@ class EvaluateSettings:
         baselines: whether to give raw pixels and chance beside each figure.
         strict: refuse broken pictures instead of leaving them out.
         seed: random seed of intervals, episodes and clusters.
+        device: "auto", "cpu" or "cuda".
         options: by protocol, an object of its options.
     """
 
@@ -49,6 +51,7 @@ class EvaluateSettings:
     baselines: bool = True
     strict: bool = False
     seed: int = 0
+    device: str = "auto"
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @staticmethod
@@ -139,6 +142,7 @@ def evaluate(
         >>> both.differences["b"]["retrieval"]["map@r"].low > 0                          # doctest: +SKIP
     """
     chosen = EvaluateSettings.of(**settings)
+    check_device(chosen.device)
     if page is not None:
         if isinstance(model, Mapping):
             raise InvalidInput("a page shows one model: evaluate them one by one, or leave the page out")
@@ -147,9 +151,9 @@ def evaluate(
     items = read_items(source, label=chosen.label, captions=chosen.captions)
     data = EvaluationData.choose(items, chosen.split, by)
     if isinstance(model, Mapping):
-        encoders = {name: load_encoder(one) for name, one in model.items()}
+        encoders = {name: load_encoder(one, chosen.device) for name, one in model.items()}
         return _compare(encoders, data, chosen, progress)[1]
-    encoder = load_encoder(model)
+    encoder = load_encoder(model, chosen.device)
     title = f"{encoder.fingerprint} on {data.items.source}"
     embedded, found = _compare({title: encoder}, data, chosen, progress)
     report = found.reports[0]
@@ -162,13 +166,14 @@ def evaluate(
         raise PageError(f"cannot write the report '{page}': {error.strerror or error}", report) from error
 
 
-def load_encoder(model: Model) -> Embedder:
-    """The encoder itself, or that of a folder."""
+def load_encoder(model: Model, device: str = "auto") -> Embedder:
+    """The encoder itself, or that of a folder, on a device."""
     if not isinstance(model, str | Path):
         return model
     from nearkin.encoders.encoder import Encoder
 
-    return Encoder.from_pretrained(model)
+    encoder: Encoder = to_device(Encoder.from_pretrained(model), device)
+    return encoder
 
 
 def _compare(

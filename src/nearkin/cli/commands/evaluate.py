@@ -5,9 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
+from nearkin.cli.options import CaptionColumn, Device, Json, Label, Quiet, Strict, Threads
+from nearkin.cli.protocol_options import GIVEN, ProtocolCommand
 from nearkin.registry import module_names
 
 SECTION, ORDER = "Train and evaluate", 30
+CLASS = ProtocolCommand
 
 PROTOCOLS = module_names("nearkin.evaluation.protocols")
 
@@ -22,36 +25,40 @@ def evaluate(
     ],
     protocol: Annotated[
         list[str] | None,
-        typer.Option(help=f"{', '.join(PROTOCOLS)}; by commas [all that the data allow]."),
+        typer.Option(help=f"{', '.join(PROTOCOLS)}; separated by commas [all that the data allow]."),
     ] = None,
-    pairs: Annotated[Path | None, typer.Option(help="Pairs for verification: pairs.txt of LFW, or a table.")] = None,
-    ways: Annotated[int, typer.Option(help="Classes in a few-shot episode.")] = 5,
-    shots: Annotated[list[int] | None, typer.Option(help="Pictures shown of each; several allowed [1, 5].")] = None,
-    queries: Annotated[int, typer.Option(help="Pictures asked for of each.")] = 15,
-    episodes: Annotated[int, typer.Option(help="Random episodes.")] = 600,
-    within: Annotated[str | None, typer.Option(help="Column of groups that an episode's classes share.")] = None,
-    runs: Annotated[
-        Path | None, typer.Option(help="Fixed few-shot episodes: a folder as Omniglot's, or a table.")
+    label: Label = None,
+    caption_column: CaptionColumn = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="train, val, test or all [test if the data have one, else val, else all]."),
     ] = None,
     frozen: Annotated[
-        str | None, typer.Option(help="Weights the backbone had before: 'pretrained' or a file; a baseline.")
+        str | None,
+        typer.Option(help="One more baseline: the backbone before training; 'pretrained', or a file of weights."),
     ] = None,
-    label: Annotated[str | None, typer.Option(help="Label column; 'path': the whole folder of a tree.")] = None,
-    caption_column: Annotated[list[str] | None, typer.Option(help="Caption column; several allowed.")] = None,
-    split: Annotated[str | None, typer.Option(help="train, val, test or all [test, else val, else all].")] = None,
-    report: Annotated[Path | None, typer.Option(help="Write a page with plots and mistakes, such as out.html.")] = None,
-    seed: Annotated[int, typer.Option(help="Random seed of intervals, episodes and clusters.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     no_baselines: Annotated[bool, typer.Option("--no-baselines", help="Leave out raw pixels and chance.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Refuse broken pictures.")] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write an HTML page with plots and mistakes of a single model, such as out.html."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Random seed of intervals, episodes and clusters.")] = 0,
+    strict: Strict = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    threads: Threads = None,
+    device: Device = "auto",
 ) -> None:
     """Evaluate models on labelled or captioned pictures, each figure with its 95 % interval; several side by side."""
     import sys
     from shlex import quote
 
+    from nearkin.cli.options import use_threads
     from nearkin.cli.output import print_report, status
     from nearkin.errors import InvalidInput
     from nearkin.progress import progress_bar
+
+    use_threads(threads)
     from nearkin.tasks.evaluate import PageError
     from nearkin.tasks.evaluate import evaluate as run
 
@@ -71,26 +78,21 @@ def evaluate(
         "baselines": not no_baselines,
         "seed": seed,
         "strict": strict,
-        "ways": ways,
-        "shots": tuple(shots or (1, 5)),
-        "queries": queries,
-        "episodes": episodes,
-        "within": within,
-        "runs": runs,
-        "pairs": pairs,
+        "device": device,
+        **GIVEN.get(),
     }
+    found: Any
     with progress_bar("embedding pictures") as advance:
         if len(models) > 1:
             found = run({model: model for model in models}, data, progress=advance, **options)
-            print_report(found, as_json=as_json)
-            return
-        typed = " ".join(["nearkin", *map(quote, sys.argv[1:])])
-        try:
-            judged = run(models[0], data, page=report, command=typed, progress=advance, **options)
-        except PageError as error:
-            print_report(error.report, as_json=as_json)
-            raise
-    print_report(judged, as_json=as_json)
+        else:
+            typed = " ".join(["nearkin", *map(quote, sys.argv[1:])])
+            try:
+                found = run(models[0], data, page=report, command=typed, progress=advance, **options)
+            except PageError as error:
+                print_report(error.report, as_json=as_json)
+                raise
+    print_report(found, as_json=as_json)
     if report is not None:
         status(f"report: {report}")
 

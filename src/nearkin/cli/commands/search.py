@@ -54,8 +54,9 @@ def search(
 
     Into a file or pipe each hit is a line of query, rank, score, id, path, label and captions, separated by tabs.
     """
-    from nearkin.cli.options import to_device, use_threads
+    from nearkin.cli.options import use_threads
     from nearkin.cli.output import next_step, print_json, status
+    from nearkin.encoders.device import to_device
     from nearkin.errors import InvalidInput
     from nearkin.files import check_output
 

@@ -10,11 +10,12 @@ from jaxtyping import Bool, Float, Int
 from nearkin.arrays import as_ids, as_vectors, unit
 from nearkin.errors import InvalidInput, UnknownName
 from nearkin.intervals.bootstrap import Figure
+from nearkin.intervals.dyadic import Overlapping
 from nearkin.intervals.episode_classes import OverClasses
 from nearkin.intervals.paired_samples import Mean, Measured
 from nearkin.similarity.ranking import ROUNDING
 
-UNITS = ("classes", "episodes")
+UNITS = ("classes", "groups", "episodes")
 WAYS = ("prototype", "neighbour")
 
 
@@ -60,12 +61,14 @@ class Episode:
     Args:
         shown, asked: rows of the embeddings.
         shown_classes, asked_classes: class ids; every class asked for is shown.
+        group: number of the group that its classes are of, such as an alphabet; None if they are of any.
     """
 
     shown: Int[np.ndarray, " s"]
     shown_classes: Int[np.ndarray, " s"]
     asked: Int[np.ndarray, " q"]
     asked_classes: Int[np.ndarray, " q"]
+    group: int | None = None
 
 
 def few_shot(
@@ -77,7 +80,7 @@ def few_shot(
     queries: int = 15,
     episodes: int = 600,
     within: npt.ArrayLike | None = None,
-    unit_of_interval: str = "classes",
+    unit_of_interval: str | None = None,
     seed: int = 0,
 ) -> dict[str, Figure]:
     """Accuracy over random episodes, each of which shows `shots` pictures of `ways` classes and asks for others.
@@ -88,8 +91,9 @@ def few_shot(
         ways, shots, queries, episodes: as in `FewShot`.
         within: a group for each picture `[n]`, such as its alphabet; an episode's classes are then of one group. Groups
             are drawn in proportion to their classes; those with fewer than `ways` take no part.
-        unit_of_interval: "classes" for intervals that hold for other classes like these; "episodes", as most papers
-            have it, for ones that tell only what more episodes from these very classes would give.
+        unit_of_interval: "classes" for intervals that hold for other classes like these, the default; "groups" for
+            ones that hold for other groups like these, the default with `within`; "episodes", as most papers have it,
+            for ones that tell only what more episodes from these very classes would give.
         seed: of the episodes.
 
     Returns:
@@ -106,6 +110,7 @@ def few_shot(
     Source: Vinyals et al. 2016, arXiv:1606.04080 (episodes); Snell et al. 2017, arXiv:1703.05175 (prototypes).
     """
     drawn = draw_episodes(labels, FewShot(ways, shots, queries, episodes), within=within, seed=seed)
+    unit_of_interval = unit_of_interval or ("classes" if within is None else "groups")
     return few_shot_episodes(embeddings, drawn, unit_of_interval=unit_of_interval, seed=seed)
 
 
@@ -141,6 +146,11 @@ def score_episodes(
         raise InvalidInput("no episodes: wanted at least one")
     vectors = unit(as_vectors(embeddings, "embeddings"))
     right = [_score(vectors, episode) for episode in episodes]
+    if unit_of_interval == "groups":
+        groups = np.array([-1 if episode.group is None else episode.group for episode in episodes])
+        if (groups < 0).any():
+            raise InvalidInput("intervals over groups need a group for each episode")
+        return {way: _over_groups(np.array([one[i].mean() for one in right]), groups) for i, way in enumerate(WAYS)}
     if unit_of_interval == "episodes":
         return {way: Mean(np.array([one[place].mean() for one in right])) for place, way in enumerate(WAYS)}
     classes = np.concatenate([episode.asked_classes for episode in episodes])
@@ -150,6 +160,15 @@ def score_episodes(
     shares = (np.bincount(cells.ravel(), np.concatenate([one[place] for one in right])) for place in range(len(WAYS)))
     asked = np.bincount(cells.ravel())
     return {way: OverClasses(share / asked, numbers, kinds[0]) for way, share in zip(WAYS, shares, strict=True)}
+
+
+def _over_groups(accuracy: Float[np.ndarray, " episodes"], groups: Int[np.ndarray, " episodes"]) -> Overlapping:
+    """Mean accuracy over episodes, for other groups: those of one group stand or fall together."""
+    several, episodes = len(np.unique(groups)), len(accuracy)
+    # Deviations from a mean that the groups themselves have set are a little small.
+    larger = np.sqrt(several / (several - 1)) if several > 1 else 1.0
+    parts = larger * (accuracy - accuracy.mean()) / episodes
+    return Overlapping(float(accuracy.mean()), parts, groups[:, None], independent=several, n=episodes)
 
 
 def draw_episodes(
@@ -172,9 +191,10 @@ def draw_episodes(
     share = np.array([len(pool) for pool in pools]) / sum(len(pool) for pool in pools)
     episodes = []
     for _ in range(settings.episodes):
-        rows = _draw(pools[generator.choice(len(pools), p=share)], ways, pictures, generator)
+        number = int(generator.choice(len(pools), p=share))
+        rows = _draw(pools[number], ways, pictures, generator)
         shown, asked = rows[:, :shots].ravel(), rows[:, shots:].ravel()
-        episodes.append(Episode(shown, ids[shown], asked, ids[asked]))
+        episodes.append(Episode(shown, ids[shown], asked, ids[asked], None if within is None else number))
     return episodes
 
 

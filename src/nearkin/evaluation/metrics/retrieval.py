@@ -66,6 +66,7 @@ def retrieval(
     *,
     is_query: npt.ArrayLike | None = None,
     is_gallery: npt.ArrayLike | None = None,
+    exclude_same: npt.ArrayLike | None = None,
     ks: Sequence[int] = (1, 5, 10),
     seed: int = 0,
     progress: Progress | None = None,
@@ -80,6 +81,8 @@ def retrieval(
         labels: class ids `[n]`, whole numbers; equal ids are right answers.
         is_query: flags `[n]`, which pictures ask; all by default.
         is_gallery: flags `[n]`, which pictures may be answers; all by default.
+        exclude_same: a group for each picture `[n]`, such as its camera or session; -1 for unknown. Pictures of a
+            query's own class and own group are no answers to it, neither right nor wrong: Market-1501's "junk".
         ks: cut-offs of recall@k.
         seed: of the bootstrap, which draws classes with all their queries. Sixty classes or fewer are left out one by
             one instead, unless that takes long (see `interference`).
@@ -92,7 +95,8 @@ def retrieval(
         "map@r": the mean, over ranks 1 to R, of the precision up to the rank where the answer there is right, else 0.
         "map": the same over all ranks: the mean of the precisions at the ranks of the R right answers.
         "ndcg@k": a right answer at rank i counts 1 / log2(i + 1), up to rank k; divided by the most that could be had.
-        "cmc@k": only if roles are given: recall@k under the name it has in re-identification.
+        "cmc@k": recall@k under the name it has in re-identification; only if queries and gallery, or groups to
+            exclude, are given.
 
     Raises:
         InvalidInput: NaN, lengths that differ, k < 1, or no query with a right answer.
@@ -103,9 +107,19 @@ def retrieval(
         1.0
 
     Source: Musgrave et al. 2020, A Metric Learning Reality Check, arXiv:2003.08505, section 3.2; Järvelin & Kekäläinen
-    2002, Cumulated gain-based evaluation of IR techniques (NDCG).
+    2002, Cumulated gain-based evaluation of IR techniques (NDCG); Zheng et al. 2015, Scalable Person Re-identification:
+    A Benchmark (Market-1501), section 5 and its evaluation code: pictures of a query's identity by its own camera are
+    left out of the ranking.
     """
-    measured = measure_retrieval(embeddings, labels, is_query=is_query, is_gallery=is_gallery, ks=ks, progress=progress)
+    measured = measure_retrieval(
+        embeddings,
+        labels,
+        is_query=is_query,
+        is_gallery=is_gallery,
+        exclude_same=exclude_same,
+        ks=ks,
+        progress=progress,
+    )
     return {metric: one.figure(seed=seed) for metric, one in measured.items()}
 
 
@@ -115,6 +129,7 @@ def measure_retrieval(
     *,
     is_query: npt.ArrayLike | None = None,
     is_gallery: npt.ArrayLike | None = None,
+    exclude_same: npt.ArrayLike | None = None,
     ks: Sequence[int] = (1, 5, 10),
     quick: bool = False,
     progress: Progress | None = None,
@@ -126,8 +141,8 @@ def measure_retrieval(
             than about 50 classes.
         the others: as in `retrieval`.
     """
-    options: dict[str, Any] = {"is_query": is_query, "is_gallery": is_gallery, "ks": ks}
-    scores = score_queries(embeddings, labels, **options, progress=progress)
+    options: dict[str, Any] = {"exclude_same": exclude_same, "ks": ks}
+    scores = score_queries(embeddings, labels, is_query=is_query, is_gallery=is_gallery, **options, progress=progress)
     names, classes = np.unique(scores.labels, return_inverse=True)
     cost = len(names) * len(classes) * np.size(labels)
     if quick or not 2 <= len(names) <= FEW_CLASSES or cost > MOST_WITHOUT:
@@ -140,7 +155,7 @@ def measure_retrieval(
     }
     for place, name in enumerate(names):
         others = ids != name
-        left = score_queries(embeddings, ids, **{role: flags & others for role, flags in chosen.items()}, ks=ks)
+        left = score_queries(embeddings, ids, **{role: flags & others for role, flags in chosen.items()}, **options)
         for metric, values in scores.values.items():
             known = values.copy()
             known[classes != place] = left.values[metric]
@@ -157,6 +172,7 @@ def score_queries(
     *,
     is_query: npt.ArrayLike | None = None,
     is_gallery: npt.ArrayLike | None = None,
+    exclude_same: npt.ArrayLike | None = None,
     ks: Sequence[int] = (1, 5, 10),
     progress: Progress | None = None,
 ) -> QueryScores:
@@ -172,15 +188,17 @@ def score_queries(
     labels = as_ids(labels, "labels", length=len(vectors))
     if not ks or min(ks) < 1:
         raise InvalidInput(f"ks is {list(ks)}, wanted whole numbers of at least 1")
-    who = roles(labels, is_query=is_query, is_gallery=is_gallery)
+    who = roles(labels, is_query=is_query, is_gallery=is_gallery, exclude_same=exclude_same)
     if not len(who.queries):
+        where = " outside of its own group" if exclude_same is not None else ""
         raise InvalidInput(
-            f"none of the {who.without_match} queries has another picture of its class in the gallery "
-            f"of {len(who.gallery)}: retrieval needs classes with two pictures or more"
+            f"none of the {who.without_match} queries has another picture of its class{where} in the gallery "
+            f"of {len(who.gallery)}: retrieval needs classes with two pictures or more{where and ', in several groups'}"
         )
+    groups = None if exclude_same is None else as_ids(exclude_same, "exclude_same", length=len(labels))
     place = np.full(len(vectors), -1)
     place[who.gallery] = np.arange(len(who.gallery))
-    cmc = is_query is not None or is_gallery is not None
+    cmc = any(one is not None for one in (is_query, is_gallery, exclude_same))
     parts = [
         _metrics(ranking, who.right[ranking.queries], ks, cmc)
         for ranking in rank_right_answers(
@@ -189,6 +207,8 @@ def score_queries(
             vectors[who.gallery],
             labels[who.gallery],
             itself=place[who.queries],
+            query_groups=None if groups is None else groups[who.queries],
+            key_groups=None if groups is None else groups[who.gallery],
             progress=progress,
         )
     ]
@@ -201,6 +221,7 @@ def retrieval_by_chance(
     *,
     is_query: npt.ArrayLike | None = None,
     is_gallery: npt.ArrayLike | None = None,
+    exclude_same: npt.ArrayLike | None = None,
     ks: Sequence[int] = (1, 5, 10),
 ) -> dict[str, Figure]:
     """What `retrieval` gives on average if answers come in random order: exact, hence without an interval.
@@ -209,9 +230,9 @@ def retrieval_by_chance(
         >>> round(retrieval_by_chance(np.array([0, 0, 1, 1]))["recall@1"].value, 4)
         0.3333
     """
-    who = roles(labels, is_query=is_query, is_gallery=is_gallery)
+    who = roles(labels, is_query=is_query, is_gallery=is_gallery, exclude_same=exclude_same)
     kinds, count = np.unique(np.stack([who.right, who.answers]), axis=1, return_counts=True)
-    cmc = is_query is not None or is_gallery is not None
+    cmc = any(one is not None for one in (is_query, is_gallery, exclude_same))
     expected = [_by_chance(int(right), int(answers), ks, cmc) for right, answers in kinds.T]
     return {
         metric: Figure(
@@ -226,6 +247,7 @@ def roles(
     *,
     is_query: npt.ArrayLike | None = None,
     is_gallery: npt.ArrayLike | None = None,
+    exclude_same: npt.ArrayLike | None = None,
 ) -> Roles:
     """Who asks, who may answer, and how many right answers there are.
 
@@ -238,12 +260,22 @@ def roles(
     queries, gallery = np.flatnonzero(asks), np.flatnonzero(answers)
     names, classes = np.unique(labels, return_inverse=True)
     size = np.bincount(classes[gallery], minlength=len(names))
-    right = size[classes[queries]] - answers[queries]
+    left_out = answers[queries].astype(np.int64)
+    if exclude_same is not None:
+        groups = as_ids(exclude_same, "exclude_same", length=len(labels))
+        cells = classes * (int(groups.max(initial=0)) + 1) + groups
+        known = groups >= 0
+        names_of_cells, members = np.unique(cells[known], return_inverse=True)
+        in_gallery = np.bincount(members, weights=answers[known], minlength=len(names_of_cells)).astype(np.int64)
+        same = answers.astype(np.int64)
+        same[known] = in_gallery[members]
+        left_out = same[queries]
+    right = size[classes[queries]] - left_out
     found = right > 0
     return Roles(
         queries=queries[found],
         right=right[found],
-        answers=len(gallery) - answers[queries[found]],
+        answers=len(gallery) - left_out[found],
         without_match=int((~found).sum()),
         gallery=gallery,
     )

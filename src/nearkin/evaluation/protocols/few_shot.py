@@ -9,7 +9,15 @@ import numpy as np
 from nearkin.data.episodes import read_runs
 from nearkin.errors import InvalidInput
 from nearkin.evaluation.metrics.few_shot import WAYS, Episode, FewShot, draw_episodes, score_episodes
-from nearkin.evaluation.protocol import Embeddings, GroundTruth, Outcome, Protocol, help_text, why_no_classes
+from nearkin.evaluation.protocol import (
+    FEW_CLASSES,
+    Embeddings,
+    GroundTruth,
+    Outcome,
+    Protocol,
+    help_text,
+    why_no_classes,
+)
 from nearkin.intervals.bootstrap import Figure
 from nearkin.intervals.paired_samples import Measured
 
@@ -72,7 +80,17 @@ def read(options: FewShotOptions) -> FewShotOptions:
     if options.runs is None or isinstance(options.runs, FixedEpisodes):
         return options
     pictures, runs = read_runs(options.runs)
-    episodes = [Episode(run.shown, run.shown_classes, run.asked, run.asked_classes) for run in runs]
+    names = sorted({run.group for run in runs if run.group is not None})
+    episodes = [
+        Episode(
+            run.shown,
+            run.shown_classes,
+            run.asked,
+            run.asked_classes,
+            None if run.group is None else names.index(run.group),
+        )
+        for run in runs
+    ]
     return replace(options, runs=FixedEpisodes(episodes, tuple(picture.uri for picture in pictures)))
 
 
@@ -106,21 +124,55 @@ def run(models: Sequence[Embeddings], truth: GroundTruth, options: FewShotOption
             f"{'-'.join(map(str, ways))}-way fixed runs",
             fixed,
             [one.further["few_shot"] if options.runs.files else one.images for one in models],
-            "episodes",
+            "groups" if _has_groups(fixed) else "episodes",
         )
-        return Outcome(measured, lambda: chance, {"episodes": len(fixed)})
+        return Outcome(measured, lambda: chance, {"episodes": len(fixed)}, _about_fixed(fixed))
     chosen, labels = truth.labelled()
-    within = None if options.within is None else truth.groups(options.within)[chosen]
+    within = None
+    if options.within is not None:
+        groups = truth.groups(options.within)
+        if unknown := int((chosen & (groups < 0)).sum()):
+            notes.append(f"Pictures without an entry in {options.within}, left out of few-shot: {unknown:,}.")
+        labels = labels[groups[chosen] >= 0]
+        chosen = chosen & (groups >= 0)
+        within = groups[chosen]
     for kind in options.kinds:
         try:
             episodes = draw_episodes(labels, kind, within=within, seed=seed)
         except InvalidInput as error:
             notes.append(f"{kind} left out: {error}.")
             continue
-        add(str(kind), episodes, [one.images[chosen] for one in models], "classes")
+        over = "groups" if _has_groups(episodes) else "classes"
+        if options.within is not None:
+            notes.append(_about_groups(kind, episodes, options.within))
+        add(str(kind), episodes, [one.images[chosen] for one in models], over)
     if not chance:
         raise InvalidInput(" ".join(notes))
     return Outcome(measured, lambda: chance, {"episodes": max(figure.n for figure in chance.values())}, tuple(notes))
+
+
+def _has_groups(episodes: Sequence[Episode]) -> bool:
+    """Whether each is of a group, and of two or more in all, so that an interval can be over groups."""
+    groups = {episode.group for episode in episodes}
+    return None not in groups and len(groups) > 1
+
+
+def _about_groups(kind: FewShot, episodes: Sequence[Episode], column: str) -> str:
+    several = len({episode.group for episode in episodes})
+    if several == 1:
+        return f"{kind}: only one {column} has enough classes; the interval is for other classes of it, not for others."
+    few = "; so few tell little of others" if several < FEW_CLASSES else ""
+    return f"{kind}: episodes of {several} values of {column}; the interval is for other such values{few}."
+
+
+def _about_fixed(episodes: Sequence[Episode]) -> tuple[str, ...]:
+    """What the interval of fixed episodes is over."""
+    if _has_groups(episodes):
+        return (f"Fixed runs of {len({one.group for one in episodes})} groups; the interval is for other groups.",)
+    return (
+        "Fixed runs: the interval is over runs, as if each were drawn alone. If several are of one group, such as an "
+        "alphabet, name it in a column group of a table of runs.",
+    )
 
 
 PROTOCOL = Protocol(
