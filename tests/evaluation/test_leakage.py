@@ -28,8 +28,8 @@ def check(pixels, labels, sketch=None):
 def test_clean_data_says_nothing():
     pixels = draw(20)
     checks = check(pixels, list("aabbccddee" * 2), sketch_of([draw(20, seed=1)], ["x", "y"], total=20))
-    assert (checks.copies, checks.twins, checks.seen_classes, checks.seen_pictures, checks.near_seen) == (
-        0,
+    assert (checks.copies, checks.two_labels, checks.seen_classes, checks.seen_pictures, checks.near_seen) == (
+        (),
         (),
         (),
         (),
@@ -58,21 +58,30 @@ def test_one_picture_under_two_labels():
     pixels[3] = pixels[0]
     pixels[4] = recompressed(pixels[1])
     checks = check(pixels, ["a", "b", "c", "d", "e", "c"])
-    assert [(twins.row, twins.other) for twins in checks.twins] == [(0, 3), (1, 4)]
-    assert checks.twins[0].correlation == 1.0
-    assert checks.copies == 4
-    assert (
-        "One picture under two labels: 2 pairs (0.png and 3.png, " in checks.notes([f"{n}.png" for n in range(6)])[-1]
-    )
-    assert check(pixels, ["a", "b", "c", "a", None, "c"]).twins == ()
+    assert [(copy.row, copy.other) for copy in checks.two_labels] == [(0, 3), (1, 4)]
+    assert checks.two_labels[0].correlation == 1.0
+    assert checks.copies == checks.two_labels
+    names = [f"{label}/{n}.png" for n, label in enumerate("abcdec")]
+    assert "One picture under two labels: 2 pairs (a/0.png and d/3.png, b/1.png and e/4.png)" in checks.notes(names)[-1]
+    assert "among the others: 4 (a/0.png and d/3.png, b/1.png and e/4.png)." in checks.notes(names)[-2]
+    assert checks.to_dict(names)["copies"][0] == {"pictures": ["a/0.png", "d/3.png"], "correlation": 1.0}
+    same = check(pixels, ["a", "b", "c", "a", None, "c"])
+    assert (same.two_labels, len(same.copies)) == ((), 2)
+
+
+def test_long_lists_say_where_all_of_it_is():
+    checks = check(np.repeat(draw(7), 2, axis=0), [f"{n}" for n in range(14)])
+    names = [f"{n}.png" for n in range(14)]
+    assert 'listed under "leakage" in --json' in checks.notes(names)[-1]
+    assert len(checks.to_dict(names)["copies"]) == 7
 
 
 def test_plain_and_tiny_pictures_are_no_copies():
     plain = np.repeat(np.arange(4, dtype=np.uint8) * 60, 32 * 32 * 3).reshape(4, 32, 32, 3)
-    assert check(plain, list("abcd")).copies == 0
+    assert check(plain, list("abcd")).copies == ()
     tiny = np.repeat(draw(4)[:, ::8, ::8], 2, axis=0)
     checks = check(tiny, list("abcdefgh"), sketch_of([tiny], ["z"], total=8))
-    assert (checks.copies, checks.near_seen) == (0, ())
+    assert (checks.copies, checks.near_seen) == ((), ())
     assert len(checks.seen_pictures) == 8
 
 

@@ -5,7 +5,7 @@ classes that cannot be found because they have one picture.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,8 +32,8 @@ _NAMED = 5
 
 
 @dataclass(frozen=True)
-class Twins:
-    """Two pictures that are one, or nearly, under different labels."""
+class Copy:
+    """Two pictures, by row, that are one, or nearly, and the correlation of their pixels."""
 
     row: int
     other: int
@@ -51,8 +51,8 @@ class Checks:
         seen_pictures: rows of pictures that were trained on.
         near_seen: rows of pictures that are nearly one that was trained on.
         lone_classes: names of classes with one picture.
-        copies: pictures that have an exact or near copy among the others.
-        twins: copies under two labels, the likest first.
+        copies: pictures that are copies of each other, exact or nearly, the most alike first.
+        two_labels: those of them that have two labels.
     """
 
     pictures: int
@@ -62,8 +62,8 @@ class Checks:
     seen_pictures: tuple[int, ...]
     near_seen: tuple[int, ...]
     lone_classes: tuple[str, ...]
-    copies: int
-    twins: tuple[Twins, ...]
+    copies: tuple[Copy, ...]
+    two_labels: tuple[Copy, ...]
 
     def notes(self, names: Sequence[str]) -> list[str]:
         """What a reader must know, in sentences; nothing of what is in order.
@@ -87,15 +87,34 @@ class Checks:
             named = _some([names[row] for row in self.near_seen])
             notes.append(f"Nearly copies of training pictures: {len(self.near_seen):,} pictures ({named}).")
         if self.copies:
-            notes.append(f"Pictures with a copy, or nearly one, among the others: {self.copies:,}.")
-        if self.twins:
-            named = _some([f"{names[twins.row]} and {names[twins.other]}" for twins in self.twins])
-            notes.append(f"One picture under two labels: {len(self.twins):,} pairs ({named}); a label may be wrong.")
+            pictures = len({row for pair in self.copies for row in (pair.row, pair.other)})
+            notes.append(
+                f"Pictures with a copy, or nearly one, among the others: {pictures:,} ({_pairs(self.copies, names)})."
+            )
+        if self.two_labels:
+            named = _pairs(self.two_labels, names)
+            notes.append(
+                f"One picture under two labels: {len(self.two_labels):,} pairs ({named}); a label may be wrong."
+            )
+        if any(len(some) > _NAMED for some in (self.seen_classes, self.near_seen, self.copies, self.two_labels)):
+            notes.append('All of them are listed under "leakage" in --json, and in the report.')
         return notes
 
-    def to_dict(self) -> dict[str, Any]:
-        """The findings as JSON has them."""
-        return asdict(self)
+    def to_dict(self, names: Sequence[str]) -> dict[str, Any]:
+        """The findings as JSON has them, all of them by name.
+
+        Args:
+            names: of the pictures, by row.
+        """
+        return {
+            "known_training": self.known_training,
+            "seen_classes": list(self.seen_classes),
+            "seen_pictures": [names[row] for row in self.seen_pictures],
+            "near_seen": [names[row] for row in self.near_seen],
+            "lone_classes": list(self.lone_classes),
+            "copies": [_named(pair, names) for pair in self.copies],
+            "two_labels": [_named(pair, names) for pair in self.two_labels],
+        }
 
 
 def check_data(
@@ -117,12 +136,12 @@ def check_data(
         >>> grey = np.arange(3 * 32 * 32, dtype=np.uint8).reshape(3, 32, 32, 1)
         >>> grey[2] = grey[0] = np.random.default_rng(0).integers(256, size=(32, 32, 1))
         >>> checks = check_data(["a", "a", "b"], hash_pixels(grey), raw_pixels(grey))
-        >>> checks.twins, checks.lone_classes
-        ((Twins(row=0, other=2, correlation=1.0),), ('b',))
+        >>> checks.two_labels, checks.lone_classes
+        ((Copy(row=0, other=2, correlation=1.0),), ('b',))
     """
     names, counts = np.unique([label for label in labels if label is not None], return_counts=True)
     thumbnails = unit(thumbnails)
-    copies, twins = _copies(labels, thumbnails)
+    copies = _copies(thumbnails)
     seen, near = _seen(hashes, thumbnails, sketch)
     known = sketch.knows_classes(names.tolist()) if sketch is not None else np.zeros(len(names), dtype=bool)
     return Checks(
@@ -134,7 +153,11 @@ def check_data(
         near_seen=tuple(np.flatnonzero(near).tolist()),
         lone_classes=tuple(names[counts == 1].tolist()),
         copies=copies,
-        twins=twins,
+        two_labels=tuple(
+            pair
+            for pair in copies
+            if None not in (labels[pair.row], labels[pair.other]) and labels[pair.row] != labels[pair.other]
+        ),
     )
 
 
@@ -176,20 +199,28 @@ def sampled_rows(total: int, *, limit: int = SKETCHED, seed: int = 0) -> Int[np.
     return np.sort(np.random.default_rng(seed).choice(total, size=limit, replace=False))
 
 
-def _copies(labels: Sequence[str | None], thumbnails: Float[np.ndarray, "n raw"]) -> tuple[int, tuple[Twins, ...]]:
-    """How many pictures have a copy, and the copies under two labels."""
+def _copies(thumbnails: Float[np.ndarray, "n raw"]) -> tuple[Copy, ...]:
+    """Which pictures are copies of each other: each with its two nearest, the most alike first."""
     rows = np.flatnonzero(_comparable(thumbnails))
     if len(rows) < 2:
-        return 0, ()
+        return ()
     some = thumbnails[rows]
     scores, nearest = top_k(some, some, min(3, len(rows) - 1), exclude=np.arange(len(rows)))
     pairs: dict[tuple[int, int], float] = {}
     for place, neighbour in zip(*np.nonzero(scores >= NEAR), strict=True):
         one, two = int(rows[place]), int(rows[nearest[place, neighbour]])
-        if labels[one] != labels[two] and labels[one] is not None and labels[two] is not None:
-            pairs[min(one, two), max(one, two)] = round(min(1.0, float(scores[place, neighbour])), 4)
-    twins = (Twins(*pair, correlation) for pair, correlation in pairs.items())
-    return int((scores[:, 0] >= NEAR).sum()), tuple(sorted(twins, key=lambda found: (-found.correlation, found.row)))
+        pairs[min(one, two), max(one, two)] = round(min(1.0, float(scores[place, neighbour])), 4)
+    copies = (Copy(*pair, correlation) for pair, correlation in pairs.items())
+    return tuple(sorted(copies, key=lambda copy: (-copy.correlation, copy.row, copy.other)))
+
+
+def _pairs(copies: Sequence[Copy], names: Sequence[str]) -> str:
+    """The first few pairs by name."""
+    return _some([f"{names[pair.row]} and {names[pair.other]}" for pair in copies])
+
+
+def _named(pair: Copy, names: Sequence[str]) -> dict[str, Any]:
+    return {"pictures": [names[pair.row], names[pair.other]], "correlation": pair.correlation}
 
 
 def _seen(

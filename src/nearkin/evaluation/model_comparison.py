@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nearkin.data.items import Broken
-from nearkin.evaluation.report import Figures, Report, figures_to_json, shown_figure
+from nearkin.evaluation.report import Figures, Report, figures_to_json, html_table, shown_figure
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,10 @@ class ModelComparison:
             for protocol, metrics in first.figures.items()
             for metric in metrics
         ]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        return html_table(self.title, self.columns, self.table(), (self.summary(), *self.notes))
 
     def summary(self) -> str:
         """The counts in one line."""

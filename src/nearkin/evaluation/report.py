@@ -1,21 +1,22 @@
 """The report: figures with intervals beside their baselines, what was counted, what was skipped."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from nearkin.data.items import Broken
 from nearkin.errors import ArtefactError
 from nearkin.intervals.bootstrap import Figure
+from nearkin.intervals.figure_json import figure_from_dict, figure_to_dict
 
 # protocol -> metric -> figure
 Figures = Mapping[str, Mapping[str, Figure]]
 
 # Everything else is a share, shown in per cent.
 _COUNTS_RANKS = "median_rank"
-_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Report:
         counts: what was counted: pictures, classes, queries, ...
         skipped: pictures that could not be read.
         notes: what the reader must know to judge the figures.
-        diagnostics: what stands behind them, as `Diagnostics.to_dict` gives it, if it was computed.
+        leakage: which pictures and classes were trained on, which are copies of each other: `Checks.to_dict`.
+        diagnostics: what stands behind the figures, as `Diagnostics.to_dict` gives it, if it was computed.
 
     Example:
         >>> report = Report("demo", {"retrieval": {"recall@1": Figure(0.5, 0.4, 0.6, 100)}})
@@ -43,6 +45,7 @@ class Report:
     counts: Mapping[str, int] = field(default_factory=dict)
     skipped: tuple[Broken, ...] = ()
     notes: tuple[str, ...] = ()
+    leakage: Mapping[str, Any] | None = None
     diagnostics: Mapping[str, Any] | None = None
 
     @property
@@ -75,6 +78,10 @@ class Report:
         )
         return "\n\n".join([self.title, table, *([self.summary()] if self.summary() else []), *self.notes])
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        return html_table(self.title, self.columns, self.table(), (self.summary(), *self.notes))
+
     def summary(self) -> str:
         """The counts in one line.
 
@@ -93,6 +100,7 @@ class Report:
             "counts": dict(self.counts),
             "skipped": [asdict(broken) for broken in self.skipped],
             "notes": list(self.notes),
+            **({} if self.leakage is None else {"leakage": dict(self.leakage)}),
             **({} if self.diagnostics is None else {"diagnostics": dict(self.diagnostics)}),
         }
 
@@ -106,6 +114,7 @@ class Report:
             counts=dict(values["counts"]),
             skipped=tuple(Broken(**broken) for broken in values["skipped"]),
             notes=tuple(values["notes"]),
+            leakage=values.get("leakage"),
             # Version 0.1.0 wrote "evidence".
             diagnostics=values.get("diagnostics", values.get("evidence")),
         )
@@ -131,6 +140,21 @@ class Report:
     def baseline(self, name: str, protocol: str, metric: str) -> str:
         """What a baseline reaches, for `table`; "-" if it cannot take part."""
         return shown_figure(metric, self.baselines[name].get(protocol, {}).get(metric))
+
+
+def html_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], lines: Sequence[str]) -> str:
+    """A titled table with lines of text below, for notebooks.
+
+    Example:
+        >>> html_table("a < b", ["metric"], [["map"]], ["A note."])
+        '<b>a &lt; b</b><table><tr><th>metric</th></tr><tr><td>map</td></tr></table><p>A note.</p>'
+    """
+
+    def row(cells: Sequence[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+    body = row(columns, "th") + "".join(row(cells, "td") for cells in rows)
+    return f"<b>{escape(title)}</b><table>{body}</table>" + "".join(f"<p>{escape(line)}</p>" for line in lines if line)
 
 
 def shown_figure(metric: str, figure: Figure | None, *, signed: bool = False) -> str:
@@ -159,29 +183,14 @@ def _unit(metric: str) -> str:
 
 def figures_to_json(figures: Figures) -> dict[str, Any]:
     """Figures as JSON has them."""
-
-    def rounded(value: float | None) -> float | None:
-        return None if value is None else round(value, _DIGITS)
-
     return {
-        protocol: {
-            metric: {
-                "value": rounded(figure.value),
-                "interval": None if figure.low is None else [rounded(figure.low), rounded(figure.high)],
-                "n": figure.n,
-            }
-            for metric, figure in metrics.items()
-        }
+        protocol: {metric: figure_to_dict(figure) for metric, figure in metrics.items()}
         for protocol, metrics in figures.items()
     }
 
 
 def _from_json(figures: Mapping[str, Any]) -> dict[str, dict[str, Figure]]:
     return {
-        protocol: {
-            metric: Figure(entry["value"], low, high, entry["n"])
-            for metric, entry in metrics.items()
-            for low, high in [entry["interval"] or (None, None)]
-        }
+        protocol: {metric: figure_from_dict(entry) for metric, entry in metrics.items()}
         for protocol, metrics in figures.items()
     }

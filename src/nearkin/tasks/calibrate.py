@@ -13,7 +13,7 @@ from nearkin.encoders.embedder import Calibrated
 from nearkin.errors import InvalidInput, SourceError
 from nearkin.evaluation.leakage import check_data
 from nearkin.progress import Progress
-from nearkin.tasks.embedded import embed_items
+from nearkin.tasks.embedded import embed_items, short_names
 
 # Share of pictures that may be training pictures, such as a few copies, before a calibration is refused.
 MOST_TRAINED_ON = 0.05
@@ -73,7 +73,7 @@ def calibrate(
             "pictures, so that its scores of them are too high for thresholds: calibrate on other classes, such as "
             "validation.csv in the run folder, or insist with --force (force=True)"
         )
-    notes = checks.notes([Path(uri).name for uri in embedded.items.uris])
+    notes = checks.notes(short_names(embedded.items.uris))
     if embedded.broken:
         notes.append(f"Pictures that could not be read, left out: {len(embedded.broken):,}.")
     encoder.calibration = fit_calibration(

@@ -1,6 +1,8 @@
 """A source, embedded: vectors of all pictures that can be decoded, and what else is learnt while they pass by."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, UInt64
@@ -69,3 +71,13 @@ def embed_items(encoder: Embedder, items: Items, *, strict: bool = False, progre
         np.concatenate(hashes),
         tuple(broken),
     )
+
+
+def short_names(uris: Sequence[str]) -> list[str]:
+    """Pictures by folder and file name, for messages.
+
+    Example:
+        >>> short_names(["/data/cats/1.jpg"])
+        ['cats/1.jpg']
+    """
+    return ["/".join(Path(uri).parts[-2:]) for uri in uris]

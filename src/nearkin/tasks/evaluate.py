@@ -18,7 +18,7 @@ from nearkin.evaluation.runner import run_protocols
 from nearkin.evaluation.settings import EvaluationSettings, option_names, protocol_options
 from nearkin.files import check_output
 from nearkin.progress import Progress
-from nearkin.tasks.embedded import Embedded, embed_items
+from nearkin.tasks.embedded import Embedded, embed_items, short_names
 from nearkin.tasks.evaluation_data import EvaluationData, ground_truth
 from nearkin.tasks.frozen_backbone import frozen_backbone
 from nearkin.tasks.page import write_page
@@ -213,11 +213,14 @@ def _compare(
         notes=[
             *data.notes,
             *_about_training(data, checks),
-            *checks.notes([Path(uri).name for uri in items.uris]),
+            *checks.notes(short_names(items.uris)),
         ],
     )
     counts = {**found.reports[0].counts, "skipped": len(embedded.broken)}
-    reports = tuple(replace(report, skipped=embedded.broken, counts=counts) for report in found.reports)
+    leakage = checks.to_dict(items.uris)
+    reports = tuple(
+        replace(report, skipped=embedded.broken, counts=counts, leakage=leakage) for report in found.reports
+    )
     return embedded, replace(found, reports=reports)
 
 

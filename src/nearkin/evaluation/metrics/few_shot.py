@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float, Int
 from nearkin.arrays import as_ids, as_vectors, unit
 from nearkin.errors import InvalidInput, UnknownName
 from nearkin.intervals.bootstrap import Figure
-from nearkin.intervals.dyadic import Overlapping
 from nearkin.intervals.episode_classes import OverClasses
+from nearkin.intervals.mean_over_groups import MeanOverGroups
 from nearkin.intervals.paired_samples import Mean, Measured
 from nearkin.similarity.ranking import ROUNDING
 
@@ -150,7 +150,7 @@ def score_episodes(
         groups = np.array([-1 if episode.group is None else episode.group for episode in episodes])
         if (groups < 0).any():
             raise InvalidInput("intervals over groups need a group for each episode")
-        return {way: _over_groups(np.array([one[i].mean() for one in right]), groups) for i, way in enumerate(WAYS)}
+        return {way: MeanOverGroups(np.array([one[i].mean() for one in right]), groups) for i, way in enumerate(WAYS)}
     if unit_of_interval == "episodes":
         return {way: Mean(np.array([one[place].mean() for one in right])) for place, way in enumerate(WAYS)}
     classes = np.concatenate([episode.asked_classes for episode in episodes])
@@ -160,15 +160,6 @@ def score_episodes(
     shares = (np.bincount(cells.ravel(), np.concatenate([one[place] for one in right])) for place in range(len(WAYS)))
     asked = np.bincount(cells.ravel())
     return {way: OverClasses(share / asked, numbers, kinds[0]) for way, share in zip(WAYS, shares, strict=True)}
-
-
-def _over_groups(accuracy: Float[np.ndarray, " episodes"], groups: Int[np.ndarray, " episodes"]) -> Overlapping:
-    """Mean accuracy over episodes, for other groups: those of one group stand or fall together."""
-    several, episodes = len(np.unique(groups)), len(accuracy)
-    # Deviations from a mean that the groups themselves have set are a little small.
-    larger = np.sqrt(several / (several - 1)) if several > 1 else 1.0
-    parts = larger * (accuracy - accuracy.mean()) / episodes
-    return Overlapping(float(accuracy.mean()), parts, groups[:, None], independent=several, n=episodes)
 
 
 def draw_episodes(
