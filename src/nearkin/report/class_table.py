@@ -1,13 +1,12 @@
 """Classes one by one: how each fares in retrieval, and what it is taken for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Int
 
-from nearkin.errors import InvalidInput
-from nearkin.evaluation.metrics.retrieval import score_queries
-from nearkin.report.mistakes import Mistake
+from nearkin.evaluation.metrics.retrieval import QueryScores
 
 
 @dataclass(frozen=True)
@@ -33,28 +32,25 @@ class ClassRow:
 
 
 def class_rows(
-    vectors: np.ndarray,
-    ids: np.ndarray,
-    names: Sequence[str],
-    wrong: Sequence[Mistake],
-    is_query: np.ndarray | None,
-    is_gallery: np.ndarray | None,
+    scores: QueryScores, ids: Int[np.ndarray, " k"], names: Sequence[str], taken_for: Mapping[int, int]
 ) -> tuple[ClassRow, ...]:
-    labelled = ids >= 0
-    asks, answers = (None if flags is None else flags[labelled] for flags in (is_query, is_gallery))
-    try:
-        scores = score_queries(vectors[labelled], ids[labelled], is_query=asks, is_gallery=answers, ks=[1])
-    except InvalidInput:
-        return ()
-    pictures = np.bincount(ids[labelled], minlength=len(names))
+    """A row for each class that asked, the worst first.
+
+    Args:
+        scores: recall@1 and map@r of each query among the labelled pictures.
+        ids: class ids of the labelled pictures.
+        names: of the classes.
+        taken_for: for each query without a right answer first, by row, the class that it found.
+    """
+    pictures = np.bincount(ids, minlength=len(names))
     queries = np.bincount(scores.labels, minlength=len(names))
     recall, precision = (
         np.bincount(scores.labels, weights=scores.values[metric], minlength=len(names))
         for metric in ("recall@1", "map@r")
     )
     taken: dict[int, list[int]] = {}
-    for mistake in wrong:
-        taken.setdefault(int(ids[mistake.row]), []).append(int(ids[mistake.other]))
+    for row, found in taken_for.items():
+        taken.setdefault(int(ids[row]), []).append(found)
     rows = []
     for number in np.flatnonzero(queries).tolist():
         others, times = np.unique(taken.get(number, []), return_counts=True)

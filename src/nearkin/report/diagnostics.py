@@ -13,6 +13,7 @@ from nearkin.calibration.drawn_pairs import draw_pairs
 from nearkin.calibration.error_curve import error_curve
 from nearkin.calibration.fit import LEAST_REPEATED
 from nearkin.calibration.probability import ProbabilityMap, fit_probability
+from nearkin.evaluation.metrics.retrieval import roles, score_queries
 from nearkin.report.class_table import ClassRow, class_rows
 from nearkin.report.embedding_map import Map, embedding_map
 from nearkin.report.mistakes import Mistake, distinct, false_accepts, false_rejects, wrong_neighbours
@@ -68,6 +69,7 @@ def diagnose(
     raw: Float[np.ndarray, "n raw"] | None = None,
     is_query: Bool[np.ndarray, " n"] | None = None,
     is_gallery: Bool[np.ndarray, " n"] | None = None,
+    exclude_same: Int[np.ndarray, " n"] | None = None,
     seed: int = 0,
 ) -> Diagnostics:
     """What stands behind the figures of labelled pictures; of unlabelled ones there is only the map.
@@ -77,7 +79,7 @@ def diagnose(
         label_ids: class ids, -1 for none.
         names: of the classes.
         raw: thumbnails, for a baseline beside the curve.
-        is_query, is_gallery: roles in retrieval.
+        is_query, is_gallery, exclude_same: as in `retrieval`.
         seed: of the pairs that are drawn, and of the map.
 
     Example:
@@ -90,7 +92,9 @@ def diagnose(
     labelled = np.flatnonzero(label_ids >= 0)
     ids = label_ids[labelled]
     pairs = (counts > 0).sum() >= 3 and (counts >= 2).sum() >= 2
-    wrong = wrong_neighbours(vectors, label_ids, is_query, is_gallery)
+    own = [None if one is None else one[labelled] for one in (is_query, is_gallery, exclude_same)]
+    wrong, classes = _retrieval_mistakes(vectors[labelled], ids, names, *own)
+    wrong = [Mistake(int(labelled[one.row]), int(labelled[one.other]), one.score) for one in wrong]
     return Diagnostics(
         curve=error_curve(vectors[labelled], ids) if pairs else None,
         raw_curve=error_curve(raw[labelled], ids) if pairs and raw is not None else None,
@@ -99,9 +103,26 @@ def diagnose(
         wrong_neighbours=distinct(wrong),
         false_accepts=distinct(false_accepts(vectors, label_ids)),
         false_rejects=false_rejects(vectors, label_ids),
-        classes=class_rows(vectors, label_ids, names, wrong, is_query, is_gallery),
+        classes=classes,
         map=embedding_map(vectors, label_ids, names, seed),
     )
+
+
+def _retrieval_mistakes(
+    vectors: np.ndarray,
+    ids: np.ndarray,
+    names: Sequence[str],
+    is_query: np.ndarray | None,
+    is_gallery: np.ndarray | None,
+    exclude_same: np.ndarray | None,
+) -> tuple[list[Mistake], tuple[ClassRow, ...]]:
+    """Wrong nearest neighbours and the table of classes, from the same scores as the figures of retrieval."""
+    who = {"is_query": is_query, "is_gallery": is_gallery, "exclude_same": exclude_same}
+    if not len(ids) or not len(roles(ids, **who).queries):
+        return [], ()
+    scores = score_queries(vectors, ids, **who, ks=[1])
+    wrong = wrong_neighbours(vectors, ids, scores.queries[scores.values["recall@1"] == 0], is_gallery)
+    return wrong, class_rows(scores, ids, names, {one.row: int(ids[one.other]) for one in wrong})
 
 
 def _consecutive(ids: np.ndarray) -> np.ndarray:

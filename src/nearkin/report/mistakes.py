@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Float, Int
 
-from nearkin.similarity import score_blocks, top_k
+from nearkin.similarity import score_blocks
 
 # Mistakes of each kind that are shown.
 MISTAKES = 12
@@ -21,18 +22,31 @@ class Mistake:
 
 
 def wrong_neighbours(
-    vectors: np.ndarray, ids: np.ndarray, is_query: np.ndarray | None, is_gallery: np.ndarray | None
+    vectors: Float[np.ndarray, "n dim"],
+    ids: Int[np.ndarray, " n"],
+    queries: Int[np.ndarray, " q"],
+    is_gallery: Bool[np.ndarray, " n"] | None,
 ) -> list[Mistake]:
-    """Queries whose nearest neighbour is of another class, though there is one of their own; the surest first."""
-    asks, answers = ((ids >= 0) if flags is None else flags & (ids >= 0) for flags in (is_query, is_gallery))
-    queries = np.flatnonzero(asks)
-    if not len(queries) or not answers.any():
+    """Of each query that found no right answer first, the answer of another class that it found; the surest first.
+
+    Args:
+        vectors: unit vectors; ids: their class ids.
+        queries: rows of the queries whose recall@1 is 0.
+        is_gallery: which pictures may be answers; all by default.
+    """
+    answers = np.arange(len(ids)) if is_gallery is None else np.flatnonzero(is_gallery)
+    if not len(queries):
         return []
-    scores, nearest = top_k(vectors[queries], vectors, 1, exclude=queries, allowed=answers)
-    right = np.bincount(ids[answers], minlength=ids.max() + 1)[ids[queries]] - answers[queries]
-    wrong = (nearest[:, 0] >= 0) & (ids[queries] != ids[nearest[:, 0]]) & (right > 0)
-    found = zip(queries[wrong].tolist(), nearest[wrong, 0].tolist(), scores[wrong, 0].tolist(), strict=True)
-    return sorted((Mistake(*one) for one in found), key=lambda mistake: -mistake.score)
+    found = []
+    for block, scores in score_blocks(vectors[queries], vectors[answers]):
+        rows = queries[block]
+        scores[ids[rows][:, None] == ids[answers][None]] = -np.inf
+        best = scores.argmax(axis=1)
+        found += [
+            Mistake(int(row), int(answers[place]), float(scores[number, place]))
+            for number, (row, place) in enumerate(zip(rows, best, strict=True))
+        ]
+    return sorted(found, key=lambda mistake: -mistake.score)
 
 
 def false_accepts(vectors: np.ndarray, ids: np.ndarray) -> list[Mistake]:

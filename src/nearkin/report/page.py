@@ -16,8 +16,8 @@ from nearkin.report.plots import STYLE, Axis, Plot, reliability_plot
 
 TEMPLATE = "page.html.j2"
 
-# Classes in the table; the others are in the JSON.
-CLASSES = 300
+# Classes in the table, and pictures in a list; the others are in the JSON.
+CLASSES, LISTED = 300, 200
 
 # The lowest false accept rate that is drawn, in powers of ten below one pair of classes.
 _LEAST_FAR = 1e-6
@@ -105,6 +105,7 @@ def render_page(report: Report, content: PageContent) -> str:
         plot_style=STYLE,
         headlines=_headlines(report),
         tables=_tables(report),
+        findings=_findings(report),
         plots=_plots(content) if diagnostics else [],
         held=_held(content),
         galleries=_galleries(diagnostics) if diagnostics else [],
@@ -126,6 +127,27 @@ def _headlines(report: Report) -> list[Headline]:
                 name = metric.replace("_", " ").replace("/", " ")
                 found.append(Headline(name, value, interval.rstrip("]"), beside))
     return found[:_HEADLINES]
+
+
+def _findings(report: Report) -> list[tuple[str, list[str], int]]:
+    """Lists of what the notes count: heading, the first lines, and how many more there are."""
+    found = report.leakage or {}
+    pairs = {
+        name: [f"{' and '.join(one['pictures'])} ({one['correlation']:.3f})" for one in found.get(name, ())]
+        for name in ("two_labels", "copies")
+    }
+    lists = {
+        "One picture under two labels": pairs["two_labels"],
+        "Copies among the pictures": pairs["copies"],
+        "Near copies of training pictures": found.get("near_seen", []),
+        "Training pictures": found.get("seen_pictures", []),
+        "Training classes": found.get("seen_classes", []),
+    }
+    return [
+        (f"{heading}: {len(lines):,}", lines[:LISTED], max(0, len(lines) - LISTED))
+        for heading, lines in lists.items()
+        if lines
+    ]
 
 
 def _tables(report: Report) -> list[dict[str, Any]]:

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, overload
 
+import numpy as np
+from jaxtyping import Int
+
 from nearkin.data.items import Items
 from nearkin.data.sources import read_items
 from nearkin.encoders.device import check_device, to_device
@@ -160,10 +163,21 @@ def evaluate(
     if page is None:
         return report
     facts = {"seed": str(chosen.seed), **({"command": command} if command else {})}
+    options: dict[str, Any] = {
+        "baselines": chosen.baselines,
+        "exclude_same": _excluded(data, embedded),
+        "seed": chosen.seed,
+    }
     try:
-        return write_page(page, report, embedded, encoder, facts=facts, baselines=chosen.baselines, seed=chosen.seed)
+        return write_page(page, report, embedded, encoder, facts=facts, **options)
     except OSError as error:
         raise PageError(f"cannot write the report '{page}': {error.strerror or error}", report) from error
+
+
+def _excluded(data: EvaluationData, embedded: Embedded) -> Int[np.ndarray, " n"] | None:
+    """The groups of `--exclude-same`, for the page, where retrieval is evaluated by them."""
+    column = getattr(data.settings.options.get("retrieval"), "exclude_same", None)
+    return None if column is None else ground_truth(embedded.items).groups(column)
 
 
 def load_encoder(model: Model, device: str = "auto") -> Embedder:

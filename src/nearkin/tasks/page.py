@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Int
+
 from nearkin.calibration.decisions import Calibration
 from nearkin.data.decoding import decode
 from nearkin.data.items import Picture
@@ -29,6 +32,7 @@ def write_page(
     *,
     facts: Mapping[str, str] | None = None,
     baselines: bool = True,
+    exclude_same: Int[np.ndarray, " n"] | None = None,
     seed: int = 0,
 ) -> Report:
     """Write the report as one self-contained HTML file.
@@ -40,6 +44,7 @@ def write_page(
         encoder: what was judged.
         facts: more of what was evaluated: seed, command, ...
         baselines: whether to draw raw pixels beside the encoder.
+        exclude_same: groups of the pictures, as in `retrieval`.
         seed: of drawn pairs and of the map.
 
     Returns:
@@ -57,6 +62,7 @@ def write_page(
         raw=embedded.thumbnails if baselines else None,
         is_query=items.is_query,
         is_gallery=items.is_gallery,
+        exclude_same=exclude_same,
         seed=seed,
     )
     rows = shown_rows(diagnostics)
@@ -85,7 +91,7 @@ def thumbnail_uri(picture: Picture) -> str | None:
 def _about(encoder: Embedder) -> dict[str, str]:
     size = encoder.preprocessing
     return {
-        "embedding": f"{encoder.dim} numbers, from pictures of {size.height} x {size.width} x {size.channels} pixels"
+        "embedding": f"{encoder.dim} dimensions, from pictures of {size.height} x {size.width} x {size.channels} pixels"
     }
 
 
