@@ -117,7 +117,7 @@ def _retrieval_mistakes(
     exclude_same: np.ndarray | None,
 ) -> tuple[list[Mistake], tuple[ClassRow, ...]]:
     """Wrong nearest neighbours and the table of classes, from the same scores as the figures of retrieval."""
-    who = {"is_query": is_query, "is_gallery": is_gallery, "exclude_same": exclude_same}
+    who: dict[str, Any] = {"is_query": is_query, "is_gallery": is_gallery, "exclude_same": exclude_same}
     if not len(ids) or not len(roles(ids, **who).queries):
         return [], ()
     scores = score_queries(vectors, ids, **who, ks=[1])
