@@ -81,13 +81,16 @@ def as_unit_vectors(array: npt.ArrayLike, name: str, *, dim: int | None = None) 
 
 
 def _checked(array: npt.ArrayLike, name: str, dim: int | None) -> Float[np.ndarray, "n dim"]:
-    """Finite numbers `[n, dim]` in their own floating type; integers become float64."""
+    """Finite numbers `[n, dim]` in their own floating type; integers and long doubles become float64."""
     try:
         vectors = np.asarray(array)
-        if vectors.dtype.kind != "f":
-            if vectors.dtype.kind in "cM":  # complex numbers would lose a part, dates are no coordinates
-                raise TypeError
-            vectors = vectors.astype(np.float64)
+        if vectors.dtype.kind in "cM":  # complex numbers would lose a part, dates are no coordinates
+            raise TypeError
+        if vectors.dtype.kind != "f" or vectors.dtype.itemsize > 8:
+            with np.errstate(over="ignore"):
+                vectors = vectors.astype(np.float64)
+    except OverflowError as error:  # an int of Python's of more than 308 digits
+        raise InvalidInput(f"{name}: a number is beyond {np.finfo(np.float64).max:.2g}: scale it") from error
     except (TypeError, ValueError) as error:
         raise InvalidInput(f"{name}: expected an array of numbers [n, dim], got {type(array).__name__}") from error
     if vectors.ndim == 1:

@@ -1,8 +1,13 @@
 """Vectors of any length and type, added and asked for: they rank as their direction says, and equal ones score 1."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from nearkin.arrays import as_unit_vectors
+from nearkin.cli import main
 from nearkin.errors import InvalidInput
 from nearkin.gallery.gallery import Gallery
 from nearkin.gallery.index import kind_names
@@ -113,3 +118,45 @@ def test_what_is_no_direction_is_refused(gallery: Gallery, bad: float) -> None:
         gallery.add_vectors(["x", "y", "z"], rows)
     with pytest.raises(InvalidInput, match="NaN or infinity"):
         gallery.search(rows[1])
+
+
+@pytest.mark.parametrize("length", [1e-42, 1e-38, 1e-7, 1e-4, 1, 1e4, 1e30, 1e38])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_what_was_added_is_found_by_what_was_added(dtype: type, length: float, tmp_path: Path) -> None:
+    """In the same type, where few digits are left of a vector too: denormal numbers, half precision."""
+    with np.errstate(over="ignore"):
+        vectors = (DIRECTIONS[:40] * length).astype(dtype)
+    gallery = Gallery.create(tmp_path / "gallery", FakeEncoder(dim=DIM))
+    if not np.isfinite(vectors).all() or not vectors.any(axis=1).all():
+        with pytest.raises(InvalidInput, match=r"NaN or infinity|zero vector"):
+            gallery.add_vectors([str(row) for row in range(40)], vectors)
+        assert len(gallery) == 0
+        return
+    gallery.add_vectors([str(row) for row in range(40)], vectors)
+    gallery.add_vectors([f"{row} again" for row in range(40)], vectors)
+    gallery.add_vectors([f"{row} opposite" for row in range(40)], -vectors)
+    for row in (0, 7, 39):
+        for query in (vectors[row], row, [(vectors[row], length)], [(row, 1.0), (vectors[row], 2.0)]):
+            hits = gallery.search(query, k=120)
+            equal = np.flatnonzero((vectors == vectors[row]).all(axis=1))  # few digits: others may be equal too
+            assert hits.ids[: 2 * len(equal)].tolist() == [*equal, *(40 + equal)]
+            assert set(hits.scores[: 2 * len(equal)].tolist()) == {1.0}
+            assert set(hits.scores[120 - len(equal) :].tolist()) == {-1.0}
+
+
+def test_numbers_beyond_double_precision() -> None:
+    vectors = DIRECTIONS[:3].astype(np.longdouble)
+    np.testing.assert_array_equal(as_unit_vectors(vectors, "vectors"), as_unit_vectors(DIRECTIONS[:3], "vectors"))
+    with np.errstate(over="ignore"), pytest.raises(InvalidInput, match="3 of 3 rows hold NaN or infinity"):
+        as_unit_vectors(vectors * np.longdouble("1e4000"), "vectors")
+    with pytest.raises(InvalidInput, match="query: a number is beyond"):
+        as_unit_vectors([10**400, 1], "query")
+
+
+def test_a_score_of_one_is_shown_as_one(gallery: Gallery, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "query.npy", DIRECTIONS[7] * 1e300)
+    with pytest.raises(SystemExit) as ended:
+        main(["search", str(gallery.path), str(tmp_path / "query.npy"), "-k", "2", "--json"])
+    assert not ended.value.code
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert [(hit["id"], hit["score"]) for hit in answer["hits"]] == [(7, 1.0), (COUNT + 7, 1.0)]
