@@ -348,8 +348,8 @@ class _Translation:
         return Part(f"CAST({part.sql} AS TIMESTAMP)", "timestamp", part.shown, part.value)
 
     def _as_real(self, part: Part) -> Part:
-        if part.kind == "int" and part.value is not None and not values.exactly_real(part.value):
-            raise self.refuse(f"compares floats with {part.value}, which no float is exactly")
+        if part.kind == "int" and part.value is not None and abs(part.value) > 2**53:
+            raise self.refuse(f"has floats beside the integer {part.value}, which not all floats are exact for")
         if part.kind == "int" and part.value is None:
             exact = values.real(2.0**53).sql
             self._guard(

@@ -102,17 +102,12 @@ def moment(value: datetime, shown: str = "") -> Part:
 
 
 def as_real(part: Part) -> Part:
-    """A number as a float. An integer literal must be one exactly; see `exactly_real`."""
+    """A number as a float."""
     if part.kind == "float":
         return part
     if part.value is not None:
         return real(float(part.value), part.shown)
     return Part(f"CAST({part.sql} AS DOUBLE)", "float", part.shown)
-
-
-def exactly_real(value: int) -> bool:
-    """Whether an integer is a float without rounding."""
-    return int(float(value)) == value
 
 
 def is_whole(value: float) -> bool:
