@@ -223,7 +223,7 @@ def test_a_syntax_error_is_named_with_its_position(
         ("price - price = 0", "price - price is not a number (1 item)"),
         ("`Цена, руб` + 1 > 0", "is beyond 64 bits (1 item)"),
         ("`Цена, руб` = price", "has more digits than a float holds (1 item)"),
-        ("price = 9007199254740993", "which no float is exactly"),
+        ("price = 9007199254740993", "beside the integer 9007199254740993"),
         ("item_id < 9223372036854775808", "is beyond 64 bits"),
         ("price < 1e999", "too large"),
         ("item_id IN (SELECT 1)", "uses what a filter cannot"),

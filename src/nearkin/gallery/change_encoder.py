@@ -34,12 +34,14 @@ class ReindexSummary:
         dropped: items whose pictures could not be read, and which were deleted.
         agreement: share of an item's 10 nearest neighbours under the old encoder that are so under the new one; mean
             over up to 500 items. None if there are fewer than two items.
+        calibrated: whether only the encoder's calibration was taken over, for the gallery has this encoder already.
     """
 
     items: int
     embedded: int
     dropped: tuple[Broken, ...]
     agreement: Figure | None
+    calibrated: bool = False
 
 
 class Staging:

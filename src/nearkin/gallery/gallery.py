@@ -37,7 +37,7 @@ class Gallery(GalleryWriter):
         >>> encoder = Encoder(ImageTower(ImageTowerConfig("conv4", dim=8)), Preprocessing(height=64, width=64))
         >>> gallery = Gallery.create(folder / "gallery", encoder)
         >>> gallery.add(folder)
-        AddSummary(added=2, replaced=0, updated=0, unchanged=0, skipped=())
+        AddSummary(added=2, replaced=0, updated=0, unchanged=0, ...)
         >>> [Path(hit.uri).name for hit in gallery.search(folder / "white.png", k=1)]
         ['white.png']
     """

@@ -132,6 +132,8 @@ class ObjectStore:
         with self._errors(), TemporaryDirectory() as folder:
             Path(folder, "file").write_bytes(content)
             self._files.upload_file(f"{folder}/file", name)
+        if (copy := self._local / name).exists():
+            copy.write_bytes(content)
 
     def folder(self, name: str) -> Path:
         target = self._local / name

@@ -18,6 +18,7 @@ from nearkin.gallery.hits import Hits, Item
 from nearkin.gallery.index.info import IndexInfo
 from nearkin.gallery.index.rebuilder import IndexRebuilder
 from nearkin.gallery.items.export import export_parquet
+from nearkin.gallery.items.history import EarlierVersion, History
 from nearkin.gallery.items.store import Snapshot, Store
 from nearkin.gallery.location import Location
 from nearkin.gallery.query import Query
@@ -153,6 +154,37 @@ class GalleryReader:
             2019.5
         """
         return self._newest().frame(where, vectors=vectors)
+
+    def select(self, ids: Ids | None = None, *, where: str | None = None) -> Int[np.ndarray, " n"]:
+        """Ids of items: of all, of those that pass a filter, or these ids themselves, each once.
+
+        Raises:
+            InvalidInput: ids and a filter; an unknown id; a malformed filter.
+            UnknownName: the filter names a column that does not exist.
+
+        Example:
+            >>> Gallery.open("flowers").select(where="label = 'rose'")  # doctest: +SKIP
+            array([3, 7])
+        """
+        version = self._newest()
+        if ids is not None and where is not None:
+            raise InvalidInput("say which items: pass ids or where, not both")
+        if ids is not None:
+            selected = np.unique(as_id_array(ids))
+            version.rows_of(selected)
+            return selected
+        return version.snapshot.ids() if where is None else version.snapshot.ids_where(where)
+
+    def versions(self) -> list[EarlierVersion]:
+        """The earlier versions that `restore` can go back to, the newest first: the state before each change.
+
+        Each is kept for 14 days after the change; calls of `add` within an hour count as one.
+
+        Example:
+            >>> Gallery.open("flowers").versions()[0].before  # doctest: +SKIP
+            'delete'
+        """
+        return History(self._store).versions()
 
     def vectors(self, ids: Ids) -> Float[np.ndarray, "n dim"]:
         """Unit vectors of items by their ids, in the order of the ids.

@@ -1,7 +1,8 @@
 """Changing a gallery: items are added, updated and deleted, its index chosen, its encoder changed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nearkin.arrays import as_unit_vectors
+from nearkin.arrow import pa
 from nearkin.data.items import Items, Picture
 from nearkin.data.sources import read_items
 from nearkin.encoders.embedder import Embedder
@@ -18,12 +20,25 @@ from nearkin.gallery.change_encoder import ReindexSummary, Staging, agreement, a
 from nearkin.gallery.format import encoder_folder
 from nearkin.gallery.index import check_kind
 from nearkin.gallery.index.info import IndexInfo, IndexSetting
-from nearkin.gallery.items.changes import as_sql, new_columns
+from nearkin.gallery.items.changes import as_sql, edited_column, new_columns
 from nearkin.gallery.items.check import CheckReport, check_items, check_pictures
 from nearkin.gallery.items.columns import ID
+from nearkin.gallery.items.gone import (
+    PruneSummary,
+    RelinkSummary,
+    apply_moves,
+    empty_folders,
+    file_records,
+    gone_below,
+    missing_of,
+    plan_relink,
+    records_below,
+    relative_to,
+)
+from nearkin.gallery.items.history import ADD, Change, History
 from nearkin.gallery.items.ingest import ingest, ingest_vectors
 from nearkin.gallery.items.rows import AddSummary
-from nearkin.gallery.items.store import INDEX, any_of
+from nearkin.gallery.items.store import INDEX, Snapshot, any_of
 from nearkin.gallery.location import Location
 from nearkin.gallery.reader import ITEMS, RECHECK_SECONDS, GalleryReader, Ids, as_id_array
 from nearkin.progress import Progress
@@ -34,24 +49,31 @@ class GalleryWriter(GalleryReader):
 
     def add(
         self,
-        source: str | Path | Items,
+        source: Any,
         *,
         label: str | None = None,
         captions: str | Sequence[str] | None = None,
         strict: bool = False,
+        overwrite_labels: bool = False,
+        prune: bool = False,
         progress: Progress | None = None,
     ) -> AddSummary:
         """Add pictures, or bring those that are already there up to date.
 
         A picture is identified by its uri. One whose size and time, or else content, are unchanged is not embedded
-        again; changed content is, under its old id. Labels, captions and metadata become what the source says; a column
-        that the source does not fill stays as it is. Each chunk of pictures is committed at once: if the process is
-        killed, the same call later does the rest, and nothing is lost or doubled.
+        again; changed content is, under its old id. One that is new by its uri and has the content of a picture that
+        is gone is that picture, moved: its item keeps id and labels. Labels, captions and metadata become what the
+        source says, but for those that `update` has set; a column that the source does not fill stays as it is. Each
+        chunk of pictures is committed at once: if the process is killed, the same call later does the rest, and nothing
+        is lost or doubled.
 
         Args:
-            source: a folder, a table, `hf://name`, or items, as `read_items` takes them.
+            source: a folder, a table, a picture, a list of pictures, `hf://name`, ..., as `read_items` takes them.
             label, captions: as in `read_items`.
             strict: stop at a picture that cannot be read, instead of skipping it. What was added before it stays.
+            overwrite_labels: take what the source says also where `update` has set something else.
+            prune: if the source is a folder, delete the items of pictures in it that are gone; not where a folder has
+                lost all of its pictures, as if a disk were not mounted.
             progress: called with the number of pictures done and of all pictures.
 
         Returns:
@@ -65,17 +87,36 @@ class GalleryWriter(GalleryReader):
         Example: see `nearkin.Gallery`.
         """
         items = read_items(source, label=label, captions=captions)
-        with self._writing():
-            return ingest(items, self._store, self.encoder, strict=strict, progress=progress)
+        with self._writing(ADD) as change:
+            calibrated = self._passed and take_calibration(self.location, self.encoder)
+            summary = ingest(
+                items, self._store, self.encoder, strict=strict, overwrite=overwrite_labels, progress=progress
+            )
+            change.only_added = not (summary.replaced or summary.updated or summary.moved)
+        gone = gone_below(items.source, items.uris, self._newest().snapshot) if Path(items.source).is_dir() else []
+        pruned = 0
+        if prune and gone:
+            with self._writing("prune"):
+                doubtful = empty_folders(file_records(self._store.snapshot()), gone)
+                lost = [record[ID] for record in gone if not any(relative_to(each)(record["uri"]) for each in doubtful)]
+                pruned = self._store.delete(any_of(ID, lost))
+        uris = tuple(record["uri"] for record in gone)
+        return replace(summary, gone=uris, pruned=pruned, calibrated=calibrated)
 
     def add_vectors(
-        self, items: Items | Sequence[str], vectors: npt.ArrayLike, *, progress: Progress | None = None
+        self,
+        items: Items | Sequence[str],
+        vectors: npt.ArrayLike,
+        *,
+        overwrite_labels: bool = False,
+        progress: Progress | None = None,
     ) -> AddSummary:
         """Add items with vectors that the gallery's encoder made of them elsewhere; no picture is read.
 
         Args:
             items: with labels, captions and metadata, or only their uris.
             vectors: `[n, dim]`, of any length but zero; they are scaled to length 1.
+            overwrite_labels: as in `add`.
             progress: called with the number of items done and of all items.
 
         Returns:
@@ -94,18 +135,23 @@ class GalleryWriter(GalleryReader):
             raise InvalidInput(f"{len(checked)} vectors for {len(items)} items: expected one for each")
         if len(zero := np.flatnonzero(~checked.any(axis=1))):
             raise InvalidInput(f"vectors: row {zero[0]} is the zero vector, which has no direction")
-        with self._writing():
-            return ingest_vectors(items, checked, self._store, progress=progress)
+        with self._writing(ADD) as change:
+            summary = ingest_vectors(items, checked, self._store, overwrite=overwrite_labels, progress=progress)
+            change.only_added = not (summary.replaced or summary.updated)
+        return summary
 
-    def delete(self, ids: Ids | None = None, *, where: str | None = None) -> int:
+    def delete(self, ids: Ids | None = None, *, where: str | None = None, dry_run: bool = False) -> int:
         """Delete items, in one commit. Their pictures stay where they are; their ids are not used again.
+
+        `restore` takes it back.
 
         Args:
             ids: which; no id may be unknown.
             where: or those that pass a filter, as in `search`.
+            dry_run: only count them.
 
         Returns:
-            How many items were deleted.
+            How many items were deleted, or would be.
 
         Raises:
             InvalidInput: neither ids nor a filter, or both; an unknown id; a malformed filter.
@@ -114,7 +160,10 @@ class GalleryWriter(GalleryReader):
         Example:
             >>> Gallery.open("flowers").delete(where="label = 'rose' AND year < 2020")  # doctest: +SKIP
         """
-        with self._writing():
+        if dry_run:
+            self._condition(ids, where)
+            return len(self.select(ids, where=where))
+        with self._writing("delete"):
             return self._store.delete(self._condition(ids, where))
 
     def update(
@@ -124,13 +173,17 @@ class GalleryWriter(GalleryReader):
         *,
         where: str | None = None,
         create: bool = False,
+        dry_run: bool = False,
     ) -> int:
         """Set label, captions or metadata of items, in one commit. Nothing is embedded again.
+
+        Later calls of `add` leave these values as they are, unless `overwrite_labels`. `restore` takes them back.
 
         Args:
             values: by column; None for no value.
             ids, where: of which items, as in `delete`.
             create: make the columns that the gallery lacks.
+            dry_run: only check the values and count the items.
 
         Returns:
             How many items were selected.
@@ -144,11 +197,130 @@ class GalleryWriter(GalleryReader):
         """
         if not values:
             raise InvalidInput("no values to set: expected a column and its value, such as label = 'mug'")
-        with self._writing():
+        if dry_run:
+            self._condition(ids, where)
+            schema = self._newest().snapshot.schema
+            as_sql(values, pa.unify_schemas([schema, new_columns(values, schema)]) if create else schema)
+            return len(self.select(ids, where=where))
+        with self._writing("update"):
             condition = self._condition(ids, where)
-            if create:
-                self._store.add_columns(new_columns(values, self._store.snapshot().schema))
-            return self._store.update(as_sql(values, self._store.snapshot().schema), condition)
+            schema = self._store.snapshot().schema
+            new = new_columns(values, schema) if create else pa.schema([])
+            # All is checked before a column is made.
+            expressions = as_sql(values, pa.unify_schemas([schema, new]))
+            self._store.add_columns(pa.unify_schemas([new, edited_column()]))
+            return self._store.update(expressions, condition)
+
+    def restore(self, version: int) -> None:
+        """Take the gallery back to an earlier version: the state before a change, as `versions` lists them.
+
+        This is a change itself, so that it can be taken back. Ids that were given since are not given again. The
+        pictures stay as they are.
+
+        Args:
+            version: its number.
+
+        Raises:
+            InvalidInput: it is not kept.
+            ArtefactError: it has vectors of another encoder, whose copy the gallery has lost.
+
+        Example:
+            >>> gallery = Gallery.open("flowers")                               # doctest: +SKIP
+            >>> gallery.restore(gallery.versions()[0].version)                  # doctest: +SKIP
+        """
+        with self._writing("restore"):
+            history = History(self._store)
+            earlier = next((each for each in history.versions() if each.version == version), None)
+            if earlier and earlier.encoder != self._store.snapshot().encoder:
+                folder = encoder_folder(earlier.encoder)
+                if Path(folder).name not in self.location.folders("encoders"):
+                    raise ArtefactError(
+                        f"version {version} has vectors of encoder {earlier.encoder}, which is no longer in the "
+                        f"gallery: put a copy of it into {folder}"
+                    )
+            history.restore(version)
+        # An encoder that the caller passed may be another one now.
+        if self._store.snapshot().encoder != self._encoder_name:
+            self._passed, self._encoder = False, None
+
+    def relink(
+        self, old: str | Path, new: str | Path, *, dry_run: bool = False, progress: Progress | None = None
+    ) -> RelinkSummary:
+        """Give items the new paths of their pictures, after a folder was moved or renamed.
+
+        A picture is found at the same place below the new folder, and must have the same content. Ids, labels and
+        vectors stay. Nothing is embedded.
+
+        Args:
+            old: the folder as it was.
+            new: the folder as it is.
+            dry_run: only tell what would be done.
+            progress: called with the number of pictures looked for and of all.
+
+        Returns:
+            What was found, and what was not.
+
+        Raises:
+            InvalidInput: no item is below the old folder, or there is no new folder.
+
+        Example:
+            >>> Gallery.open("flowers").relink("/old/disk/flowers", "/photos/flowers")  # doctest: +SKIP
+        """
+        if dry_run:
+            return plan_relink(self._newest().snapshot, old, new, progress)[1]
+        with self._writing("relink"):
+            moves, summary = plan_relink(self._store.snapshot(), old, new, progress)
+            apply_moves(moves, self._store)
+        return summary
+
+    def prune(
+        self,
+        *,
+        below: str | Path | None = None,
+        dry_run: bool = False,
+        whole_folders: bool = False,
+        progress: Progress | None = None,
+    ) -> PruneSummary:
+        """Delete the items whose pictures are gone. What cannot be looked at, as without permission, is not gone.
+
+        Args:
+            below: only pictures in this folder, or in folders below it.
+            dry_run: only tell which.
+            whole_folders: also where a folder has lost all of its pictures, as if a disk were not mounted.
+            progress: called with the number of pictures looked for and of all.
+
+        Returns:
+            Which they are.
+
+        Raises:
+            InvalidInput: a folder has lost all of its pictures, and `whole_folders` was not given; or no picture of the
+                gallery is below the folder.
+
+        Example:
+            >>> len(Gallery.open("flowers").prune(dry_run=True).pruned)                 # doctest: +SKIP
+            3
+        """
+        if dry_run:
+            return self._prunable(self._newest().snapshot, below, progress)[1]
+        with self._writing("prune"):
+            ids, summary = self._prunable(self._store.snapshot(), below, progress)
+            if summary.empty_folders and not whole_folders:
+                raise InvalidInput(
+                    f"no picture is left in {', '.join(summary.empty_folders)}: mount the disk, or name the new folder "
+                    "with `relink`; if they were deleted, pass whole_folders=True (--yes)"
+                )
+            self._store.delete(any_of(ID, ids))
+        return summary
+
+    @staticmethod
+    def _prunable(
+        snapshot: Snapshot, below: str | Path | None, progress: Progress | None
+    ) -> tuple[list[int], PruneSummary]:
+        records = file_records(snapshot) if below is None else records_below(below, snapshot)
+        missing = missing_of(records, progress)
+        uris = tuple(record["uri"] for record in missing)
+        summary = PruneSummary(uris, len(snapshot), tuple(empty_folders(records, missing)))
+        return [record[ID] for record in missing], summary
 
     def build(self, kind: str = "auto", *, recall: float = 0.99) -> IndexInfo:
         """Choose the index of the gallery, and build it.
@@ -198,8 +370,16 @@ class GalleryWriter(GalleryReader):
         repaired = version.repair()
         if repaired:
             self._reload()
-        missing, changed = check_pictures(version.snapshot, read=read_pictures, progress=progress)
-        return CheckReport(len(version.snapshot), tuple(faults), missing, changed, tuple(repaired))
+        found = check_pictures(version.snapshot, read=read_pictures, progress=progress)
+        return CheckReport(
+            len(version.snapshot),
+            tuple(faults),
+            found["missing"],
+            found["changed"],
+            tuple(repaired),
+            pictures=sum(map(len, found.values())),
+            unreadable=found["unreadable"],
+        )
 
     def reindex(
         self,
@@ -231,7 +411,12 @@ class GalleryWriter(GalleryReader):
         """
         new = encoder.fingerprint
         if new == self.fingerprint:
-            raise InvalidInput(f"gallery '{self.location}' has encoder {new} already: pass another one")
+            with self._writing():
+                calibrated = take_calibration(self.location, encoder)
+            if not calibrated:
+                raise InvalidInput(f"gallery '{self.location}' has encoder {new} already: pass another one")
+            self._encoder = encoder if self._passed else None
+            return ReindexSummary(len(self), 0, (), None, calibrated=True)
         try:
             put_encoder(self.location, encoder)
         except OSError as error:
@@ -241,7 +426,7 @@ class GalleryWriter(GalleryReader):
         staging = Staging(self.location.uri(name), encoder, items, self.location.storage)
         staging.embed_missing(self._newest().snapshot, progress)
         staging.check_complete(drop_missing)
-        with self._writing():
+        with self._writing("reindex"):
             # What was written meanwhile.
             staging.embed_missing(self._store.snapshot())
             staging.check_complete(drop_missing)
@@ -259,17 +444,23 @@ class GalleryWriter(GalleryReader):
         return ReindexSummary(len(ids), staging.embedded, tuple(staging.broken.values()), agree)
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """No other process of this machine writes meanwhile; afterwards this gallery sees what was written."""
+    def _writing(self, change: str | None = None) -> Iterator[Change]:
+        """No other process of this machine writes meanwhile; afterwards this gallery sees what was written.
+
+        Args:
+            change: what is done to the items, so that the state before can be restored.
+        """
         with self.location.alone():
             self._store.settle()
+            history = History(self._store)
             try:
-                yield
+                with history.before(change) if change else nullcontext(Change()) as done:
+                    yield done
                 self._store.clean_up()
             finally:
                 self._checked = -RECHECK_SECONDS
-            current = Path(encoder_folder(self._store.snapshot().encoder)).name
-            for folder in self.location.folders("encoders") - {current}:
+            needed = {self._store.snapshot().encoder} | history.encoders()
+            for folder in self.location.folders("encoders") - {Path(encoder_folder(each)).name for each in needed}:
                 self.location.remove(f"encoders/{folder}")
 
     def _build_index(self) -> None:
@@ -286,6 +477,21 @@ class GalleryWriter(GalleryReader):
         selected = as_id_array(() if ids is None else ids)
         self._newest().rows_of(selected)
         return any_of(ID, selected.tolist())
+
+
+def take_calibration(location: Location, encoder: Embedder) -> bool:
+    """Copy an encoder's calibration into the gallery, if the gallery's copy has another one or none; says whether."""
+    calibration = getattr(encoder, "calibration", None)
+    if calibration is None:
+        return False
+    name = f"{encoder_folder(encoder.fingerprint)}/calibration.json"
+    with TemporaryDirectory() as folder:
+        calibration.write(Path(folder, "calibration.json"))
+        content = Path(folder, "calibration.json").read_bytes()
+    if location.read(name) == content:
+        return False
+    location.write(name, content)
+    return True
 
 
 def put_encoder(location: Location, encoder: Embedder) -> None:

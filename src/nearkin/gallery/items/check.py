@@ -2,20 +2,18 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 import numpy as np
 import pyarrow.compute as pc
 
-from nearkin.data.images import content_hash
 from nearkin.gallery.items.columns import ID
+from nearkin.gallery.items.gone import FACTS, State, state_of
 from nearkin.gallery.items.store import NEXT_ID, Snapshot
 from nearkin.progress import Progress
 
 # How far from 1 a vector's length may be.
 TOLERANCE = 1e-3
-_FACTS = ["uri", "content_hash", "file_size", "file_mtime_ns"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,9 @@ class CheckReport:
         faults: what is wrong with the gallery itself.
         missing: pictures that are not where they were.
         changed: pictures whose content is another one now; the next add embeds them.
-        repaired: derived files that did not fit the items, and were made anew.
+        repaired: derived files that did not fit the items, and were made again.
+        pictures: how many pictures were looked for; items that came as vectors have none.
+        unreadable: pictures that are there, or may be, and cannot be read.
     """
 
     items: int
@@ -35,6 +35,8 @@ class CheckReport:
     missing: tuple[str, ...]
     changed: tuple[str, ...]
     repaired: tuple[str, ...]
+    pictures: int = 0
+    unreadable: tuple[str, ...] = ()
 
     @property
     def sound(self) -> bool:
@@ -68,33 +70,22 @@ def check_items(snapshot: Snapshot) -> list[str]:
 
 def check_pictures(
     snapshot: Snapshot, *, read: bool = False, progress: Progress | None = None
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The pictures that are not where they were, and those whose content is another one.
+) -> dict[State, tuple[str, ...]]:
+    """The pictures by what has become of them; those that are no local files, or came as vectors, are passed over.
 
     Args:
-        snapshot: whose pictures; those that are no local files, or came as vectors, are passed over.
+        snapshot: whose pictures.
         read: compare contents, and not only size and time.
         progress: called now and then.
     """
-    missing, changed, done = [], [], 0
+    found: dict[State, list[str]] = {"same": [], "missing": [], "changed": [], "unreadable": []}
+    done = 0
     with ThreadPoolExecutor() as pool:
-        for batch in snapshot.batches(_FACTS):
+        for batch in snapshot.batches(FACTS):
             records = [record for record in batch.to_pylist() if record["file_size"] is not None]
-            states = list(pool.map(lambda record: _state(record, read), records))
-            missing += [record["uri"] for record, state in zip(records, states, strict=True) if state == "missing"]
-            changed += [record["uri"] for record, state in zip(records, states, strict=True) if state == "changed"]
+            for record, state in zip(records, pool.map(partial(state_of, read=read), records), strict=True):
+                found[state].append(record["uri"])
             done += len(batch)
             if progress:
                 progress(done, len(snapshot))
-    return tuple(missing), tuple(changed)
-
-
-def _state(record: dict[str, Any], read: bool) -> str:
-    try:
-        facts = Path(record["uri"]).stat()
-        same = (facts.st_size, facts.st_mtime_ns) == (record["file_size"], record["file_mtime_ns"])
-        if read or not same:
-            same = content_hash(Path(record["uri"]).read_bytes()) == record["content_hash"]
-    except OSError:
-        return "missing"
-    return "same" if same else "changed"
+    return {state: tuple(uris) for state, uris in found.items()}

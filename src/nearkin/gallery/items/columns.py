@@ -17,6 +17,8 @@ _log = logging.getLogger(__name__)
 ID, VECTOR, THUMBNAIL = "item_id", "vector", "thumbnail"
 # Vectors of the next encoder, while the gallery changes over to it.
 NEXT_VECTOR = "next_vector"
+# Names of the columns that were set by hand in an item: what a source says does not overwrite them.
+EDITED = "edited_columns"
 # What tells whether a picture has changed since it was embedded. Size and time are of a file, else null.
 FILE_FACTS = ("content_hash", "file_size", "file_mtime_ns")
 
@@ -49,7 +51,7 @@ def item_schema(encoder: str, dim: int) -> pa.Schema:
     )
 
 
-OWN = (*item_schema("", 1).names, NEXT_VECTOR)
+OWN = (*item_schema("", 1).names, NEXT_VECTOR, EDITED)
 
 
 def metadata_names(schema: pa.Schema) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from nearkin.data.preprocessing import Preprocessing
 from nearkin.data.thumbnails import thumbnail_jpeg
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import PictureError
+from nearkin.gallery.items.gone import apply_moves, find_moved
 from nearkin.gallery.items.rows import AddSummary, Change, Record, Rows
 from nearkin.gallery.items.store import Store
 from nearkin.progress import Progress
@@ -27,7 +28,9 @@ VECTORS = 8192
 THUMBNAIL_SIDE = 96
 
 
-def ingest(items: Items, store: Store, encoder: Embedder, *, strict: bool, progress: Progress | None) -> AddSummary:
+def ingest(
+    items: Items, store: Store, encoder: Embedder, *, strict: bool, overwrite: bool, progress: Progress | None
+) -> AddSummary:
     """Add the items to the store; bring those that it knows by their uri up to date.
 
     Args:
@@ -35,6 +38,7 @@ def ingest(items: Items, store: Store, encoder: Embedder, *, strict: bool, progr
         store: in a local folder nobody else may write to it meanwhile.
         encoder: makes the vectors.
         strict: stop at the first broken picture. The chunks before it stay added.
+        overwrite: take what the source says even where something else was set by hand.
         progress: called after each chunk.
 
     Raises:
@@ -42,7 +46,9 @@ def ingest(items: Items, store: Store, encoder: Embedder, *, strict: bool, progr
         PictureError: strict, and a picture is broken.
     """
     items.refuse_skipped(strict)
-    rows = Rows(items, store)
+    moves = find_moved(items, store.snapshot())
+    apply_moves(moves, store)
+    rows = Rows(items, store, overwrite=overwrite)
     skipped: list[Broken] = list(items.skipped)
     for start, olds, contents in _load_chunks(items.pictures, rows.old_records, encoder.preprocessing):
         broken = [content for content in contents if isinstance(content, Broken)]
@@ -64,20 +70,25 @@ def ingest(items: Items, store: Store, encoder: Embedder, *, strict: bool, progr
         )
         if progress:
             progress(start + len(contents), len(items))
-    return rows.summary(skipped)
+    return replace(rows.summary(skipped), moved=len(moves))
 
 
 def ingest_vectors(
-    items: Items, vectors: Float[np.ndarray, "n dim"], store: Store, *, progress: Progress | None
+    items: Items,
+    vectors: Float[np.ndarray, "n dim"],
+    store: Store,
+    *,
+    overwrite: bool,
+    progress: Progress | None,
 ) -> AddSummary:
     """Add items whose vectors are at hand; see `ingest`. Their pictures are not read.
 
     Args:
         items: what to add.
         vectors: unit length, one for each item.
-        store, progress: as in `ingest`.
+        store, overwrite, progress: as in `ingest`.
     """
-    rows = Rows(items, store)
+    rows = Rows(items, store, overwrite=overwrite)
     for start in range(0, len(items), VECTORS):
         part = slice(start, start + VECTORS)
         changes = []

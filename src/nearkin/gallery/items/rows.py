@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from jaxtyping import Float, Int
 
 from nearkin.data.items import Broken, Items
-from nearkin.gallery.items.columns import ID, THUMBNAIL, VECTOR, stated_by
+from nearkin.gallery.items.columns import EDITED, ID, THUMBNAIL, VECTOR, stated_by
 from nearkin.gallery.items.store import Store, any_of
 
 Record = dict[str, Any]
@@ -28,6 +28,11 @@ class AddSummary:
         updated: known ones whose label, captions or metadata changed; not embedded again.
         unchanged: known ones that are as they were.
         skipped: those that could not be read, and why. What the gallery held of them stays.
+        moved: known ones that were found at another path by their content; they keep their ids and labels.
+        kept: known ones of which the source says something else than what was set by hand, which stays.
+        gone: pictures of the gallery below the folder that was added which are no longer there; see `Gallery.prune`.
+        pruned: how many of these were deleted.
+        calibrated: whether the encoder's calibration was taken over, since the gallery's copy had another or none.
     """
 
     added: int = 0
@@ -35,6 +40,11 @@ class AddSummary:
     updated: int = 0
     unchanged: int = 0
     skipped: tuple[Broken, ...] = ()
+    moved: int = 0
+    kept: int = 0
+    gone: tuple[str, ...] = ()
+    pruned: int = 0
+    calibrated: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,12 +72,14 @@ class Rows:
     Args:
         items: what is added.
         store: gets the columns that it lacks.
+        overwrite: take what the source says even where something else was set by hand.
 
     Raises:
         InvalidInput: an item occurs twice, or a column cannot be stored.
     """
 
-    def __init__(self, items: Items, store: Store) -> None:
+    def __init__(self, items: Items, store: Store, *, overwrite: bool = False) -> None:
+        self._overwrite = overwrite
         self._store = store
         self._stated = stated_by(items, store.snapshot().schema)
         store.add_columns(self._stated.schema)
@@ -98,6 +110,7 @@ class Rows:
         records = []
         for change, stated in zip(known, self._stated_rows(known).to_pylist(), strict=True):
             assert change.old is not None
+            stated = self._without_edited(stated, change.old)
             record = {**change.old, **stated, **change.facts}
             self.counts[_outcome(change, stated)] += 1
             if change.vector is not None:
@@ -115,7 +128,7 @@ class Rows:
         added, replaced, updated, unchanged = (
             self.counts[kind] for kind in ("added", "replaced", "updated", "unchanged")
         )
-        return AddSummary(added, replaced, updated, unchanged, tuple(skipped))
+        return AddSummary(added, replaced, updated, unchanged, tuple(skipped), kept=self.counts["kept"])
 
     @cached_property
     def _free_ids(self) -> Int[np.ndarray, " n"]:
@@ -124,6 +137,16 @@ class Rows:
         ids = np.full(len(new), -1, dtype=np.int64)
         ids[new] = self._store.reserve_ids(int(new.sum()))
         return ids
+
+    def _without_edited(self, stated: Record, old: Record) -> Record:
+        """What the source says of an item, but for what was set by hand."""
+        edited = set(old.get(EDITED) or ()) & stated.keys()
+        if not edited:
+            return stated
+        if self._overwrite:
+            return {**stated, EDITED: sorted(set(old[EDITED]) - edited) or None}
+        self.counts["kept"] += any(stated[name] != old[name] for name in edited)
+        return {name: value for name, value in stated.items() if name not in edited}
 
     def _stated_rows(self, changes: Sequence[Change]) -> pa.Table:
         return self._stated.take(pa.array([change.row for change in changes], pa.int64()))

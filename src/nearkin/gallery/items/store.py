@@ -270,7 +270,7 @@ class Store:
     def reserve_ids(self, count: int) -> range:
         """Ids that nobody else will get, now or later."""
         for _ in range(ATTEMPTS):
-            first = int(self._newest().config()[NEXT_ID])
+            first = int(self.newest().config()[NEXT_ID])
             if self._configure({NEXT_ID: str(first + count)}):
                 return range(first, first + count)
         raise ArtefactError("other processes write to the gallery all the time: try again later")
@@ -278,7 +278,7 @@ class Store:
     def configure(self, settings: Mapping[str, str]) -> None:
         """Change settings; the last of several writers wins."""
         for _ in range(ATTEMPTS):
-            self._newest()
+            self.newest()
             if self._configure(settings):
                 return
         raise ArtefactError("other processes write to the gallery all the time: try again later")
@@ -286,7 +286,7 @@ class Store:
     @lance_errors()
     def add_columns(self, schema: pa.Schema) -> None:
         """Those columns of the schema that are missing, null in every row."""
-        names = self._newest().schema.names
+        names = self.newest().schema.names
         missing = [field for field in schema if field.name not in names]
         if missing:
             self._dataset.add_columns(pa.schema(missing))
@@ -298,27 +298,34 @@ class Store:
             # Somebody else may be adding the same uris.
             self.upsert(rows)
             return
-        self._dataset = lance.write_dataset(rows, self._newest(), mode="append")
+        self._dataset = lance.write_dataset(rows, self.newest(), mode="append")
         self._compact_if_due()
 
     @lance_errors()
     def upsert(self, rows: pa.Table) -> None:
         """Replace the rows whose uris there are, and add the others. A uri keeps the id that it got first."""
-        merge = self._newest().merge_insert("uri").conflict_retries(ATTEMPTS).retry_timeout(PATIENCE)
+        merge = self.newest().merge_insert("uri").conflict_retries(ATTEMPTS).retry_timeout(PATIENCE)
         merge.when_matched_update_all(f"source.{ID} = target.{ID}").when_not_matched_insert_all().execute(rows)
+        self._compact_if_due()
+
+    @lance_errors()
+    def change_by_id(self, rows: pa.Table) -> None:
+        """Set the columns of a table in the items whose ids it has, in one commit. Other ids add nothing."""
+        merge = self.newest().merge_insert(ID).conflict_retries(ATTEMPTS).retry_timeout(PATIENCE)
+        merge.when_matched_update_all().execute(rows)
         self._compact_if_due()
 
     @lance_errors()
     def delete(self, condition: str) -> int:
         """Delete the rows that meet a condition, in one commit; says how many."""
-        count = self._newest().delete(condition, conflict_retries=ATTEMPTS, retry_timeout=PATIENCE)["num_deleted_rows"]
+        count = self.newest().delete(condition, conflict_retries=ATTEMPTS, retry_timeout=PATIENCE)["num_deleted_rows"]
         self._compact_if_due()
         return count
 
     @lance_errors()
     def update(self, values: Mapping[str, str], condition: str) -> int:
         """Set columns to SQL expressions where a condition holds, in one commit; says in how many rows."""
-        count = self._newest().update(dict(values), condition, conflict_retries=ATTEMPTS, retry_timeout=PATIENCE)[
+        count = self.newest().update(dict(values), condition, conflict_retries=ATTEMPTS, retry_timeout=PATIENCE)[
             "num_rows_updated"
         ]
         self._compact_if_due()
@@ -332,14 +339,30 @@ class Store:
             vectors: one column named NEXT_VECTOR, one row for each row of the store, in order.
             encoder: the fingerprint of the encoder that made them.
         """
-        self._newest().add_columns(vectors)
+        self.newest().add_columns(vectors)
         self.configure({ENCODER: encoder})
         self.settle()
 
     @lance_errors()
+    def restore(self, version: int) -> None:
+        """Make an earlier version the newest one; nobody else may write meanwhile."""
+        lance.dataset(self.uri, version=version, storage_options=self._storage).restore()
+        self._keep_ids_used()
+
+    def _keep_ids_used(self) -> None:
+        """After a restore: ids that were given since the restored version are not free."""
+        dataset = self.newest()
+        transaction = dataset.read_transaction(dataset.version)
+        if transaction is not None and isinstance(transaction.operation, lance.LanceOperation.Restore):
+            before = lance.dataset(self.uri, version=dataset.version - 1, storage_options=self._storage)
+            free = max(int(config[NEXT_ID]) for config in (before.config(), dataset.config()))
+            self.configure({NEXT_ID: str(free)})
+
+    @lance_errors()
     def settle(self) -> None:
-        """Finish or take back a change of encoder in which a process was killed."""
-        dataset = self._newest()
+        """Finish or take back a change of encoder, or a restore, in which a process was killed."""
+        dataset = self.newest()
+        self._keep_ids_used()
         if NEXT_VECTOR not in dataset.schema.names:
             return
         live = Snapshot(dataset).vector_column
@@ -353,11 +376,14 @@ class Store:
     @lance_errors()
     def clean_up(self, grace: timedelta = GRACE) -> None:
         """Delete versions that were superseded longer ago than the grace, and what killed writers left behind."""
-        versions, horizon = self._newest().versions(), datetime.now() - grace
+        versions, horizon = self.newest().versions(), datetime.now() - grace
         superseded = [old["version"] for old, new in pairwise(versions) if cast(datetime, new["timestamp"]) < horizon]
         if superseded:
             # Unverified files belong to no version: left by a killed writer, unless another one is at work.
-            self._dataset.cleanup_old_versions(versions=superseded, delete_unverified=not self.shared)
+            # Versions with a tag stay; see `nearkin.gallery.items.history`.
+            self._dataset.cleanup_old_versions(
+                versions=superseded, delete_unverified=not self.shared, error_if_tagged_old_versions=False
+            )
 
     def _compact_if_due(self) -> None:
         fragments = self._dataset.get_fragments()
@@ -369,7 +395,8 @@ class Store:
                 self._dataset.optimize.compact_files(target_rows_per_fragment=FRAGMENT_ROWS)
                 self.clean_up()
 
-    def _newest(self) -> lance.LanceDataset:
+    def newest(self) -> lance.LanceDataset:
+        """The dataset at its newest version."""
         self._dataset.checkout_latest()
         return self._dataset
 
