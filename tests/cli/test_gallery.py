@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -29,7 +30,7 @@ def run(*arguments: object) -> Result:
     return result
 
 
-def answer(*arguments: object) -> dict:
+def answer(*arguments: object) -> Any:
     return json.loads(run(*arguments, "--json").stdout)
 
 
@@ -41,17 +42,19 @@ def test_look_change_and_export(place: Path, tmp_path: Path) -> None:
     changes = ("--set", "price=3.5", "--set", "label=mug", "--set", "captions=[a, b]")
     assert answer("gallery", "update", place, *changes, "--id", 1, "--id", 2, "--create")["updated"] == 2
     (item,) = json.loads(run("gallery", "get", place, 2).stdout)
+    assert answer("gallery", "get", place, 2) == [item]
     assert (item["label"], item["captions"], item["metadata"]) == ("mug", ["a", "b"], {"folder": "cat", "price": 3.5})
     found = answer("search", place, "#2", "--where", "label = 'mug'", "--offset", 1)[0]["hits"]
     assert [hit["id"] for hit in found] == [1]
     assert "no hit" in run("search", place, "#2", "--threshold", 1.5).stderr
-    assert answer("gallery", "delete", place, "--where", "price > 3") == {
+    assert answer("gallery", "delete", place, "--where", "price > 3", "--yes") == {
         "gallery": str(place), "deleted": 2, "items": 2,
     }  # fmt: skip
     out = tmp_path / "out.parquet"
     assert answer("gallery", "export", place, out, "--no-vectors")["written"] == 2
     assert pq.read_table(out).column_names == ["item_id", "uri", "label", "captions", "folder", "price"]
-    assert answer("gallery", "build", place, "--kind", "exact")["recall"] is None
+    built = answer("gallery", "build", place, "--kind", "exact")
+    assert (built["exact"], built["recall"]) == (True, {"value": 1.0, "low": 1.0, "high": 1.0})
 
 
 def test_figures_of_an_index_as_people_read_them(place: Path) -> None:
@@ -100,7 +103,7 @@ def test_reindex(place: Path, tmp_path: Path) -> None:
         (("delete",), "which items"),
         (("delete", "--id", 99), "no item has the id 99"),
         (("delete", "--where", "label ="), "syntax error at position 8"),
-        (("update", "--set", "label", "--id", 1), "wanted COLUMN=VALUE"),
+        (("update", "--set", "label", "--id", 1), "expected COLUMN=VALUE"),
         (("update", "--set", "lable=x", "--id", 1), "did you mean label"),
         (("update", "--set", "captions=[x", "--id", 1), r"'captions=\[x': \[x is no value in YAML"),
         (("export", "out.csv"), "an export is a Parquet file"),

@@ -24,6 +24,7 @@ GalleryPath = Annotated[str, typer.Argument(metavar="GALLERY", help="Gallery fol
 Label = Annotated[str | None, typer.Option(help="Label column. 'path': a picture's whole folder below DATA.")]
 CaptionColumn = Annotated[list[str] | None, typer.Option(help="Caption column; may be given several times.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at a broken picture instead of skipping it.")]
+Where = Annotated[str | None, typer.Option(help="Items that pass this SQL filter, such as \"label = 'mug'\".")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[
     bool,

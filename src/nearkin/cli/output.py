@@ -5,7 +5,7 @@ never folded or cut, so that grep, cut and xargs can work with it.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,26 @@ def warn(message: str) -> None:
 def print_json(value: Any, *, one_line: bool = False) -> None:
     """Any result as JSON; as one line if many follow each other. Characters that the output lacks become escapes."""
     print(json_for(sys.stdout.encoding, json_text(value, indent=None if one_line else 2)))
+
+
+def print_facts(facts: Mapping[str, Any], *, as_json: bool = False) -> None:
+    """A line for each fact, lists line by line below their name; or JSON."""
+    if as_json:
+        print_json(facts)
+        return
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            value = "; ".join(f"{key}: {_shown(entry)}" for key, entry in value.items())
+        if isinstance(value, list | tuple):
+            print(f"{name}: {len(value):,}", *value, sep="\n  ")
+        else:
+            print(f"{name}: {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if type(value) is int else str(value)
 
 
 def print_report(report: "Report | ModelComparison", *, as_json: bool = False) -> None:

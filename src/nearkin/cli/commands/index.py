@@ -1,10 +1,13 @@
 """`nearkin index`: pictures into a gallery."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nearkin.cli.options import CaptionColumn, Data, Device, Json, Label, Model, Quiet, Strict, Threads
+
+if TYPE_CHECKING:
+    from nearkin.gallery.gallery import AddSummary
 
 SECTION, ORDER = "Search", 40
 KEPT = "the pictures indexed so far are in the gallery, and the same command goes on"
@@ -19,17 +22,36 @@ def index(
     label: Label = None,
     caption_column: CaptionColumn = None,
     strict: Strict = False,
+    overwrite_labels: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite-labels",
+            help="Take label, captions and metadata from DATA even where `nearkin gallery update` has set them.",
+        ),
+    ] = False,
+    prune: Annotated[
+        bool,
+        typer.Option(
+            "--prune",
+            help="If DATA is a folder: delete the items whose pictures are gone from it, "
+            "but not where a folder has lost all of its pictures.",
+        ),
+    ] = False,
     threads: Threads = None,
     device: Device = "auto",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Make a gallery of pictures, or add to it. What has not changed since the last time is not embedded again."""
+    """Make a gallery of pictures, or add to it. What has not changed since the last time is not embedded again.
+
+    DATA may also be a single picture. A picture that was moved or renamed is known by its content, and keeps its id and
+    its labels.
+    """
     from dataclasses import asdict
     from shlex import quote
 
     from nearkin.cli.options import load_encoder
-    from nearkin.cli.output import next_step, print_json, print_skipped
+    from nearkin.cli.output import next_step, print_json, print_skipped, status
     from nearkin.data.sources import read_items
     from nearkin.gallery.gallery import Gallery
     from nearkin.progress import progress_bar
@@ -39,13 +61,44 @@ def index(
     with progress_bar("indexing pictures", before="loading the model") as advance:
         encoder = load_encoder(model, threads=threads, device=device)
         opened = Gallery.open(gallery, encoder) if Gallery.is_at(gallery) else Gallery.create(gallery, encoder)
-        summary = opened.add(items, strict=strict, progress=advance)
+        summary = opened.add(items, strict=strict, overwrite_labels=overwrite_labels, prune=prune, progress=advance)
     if as_json:
         print_json({"gallery": gallery, "items": len(opened), **asdict(summary)})
         return
-    counts = {name: count for name, count in asdict(summary).items() if name != "skipped"}
-    counts["skipped"] = len(summary.skipped)
-    print(f"{gallery}: {len(opened):,} items; " + ", ".join(f"{count:,} {name}" for name, count in counts.items()))
+    print(f"{gallery}: {len(opened):,} items; {_counts(summary)}")
     print_skipped(summary.skipped)
+    for message in _notes(summary, quote(gallery), quote(data)):
+        status(message)
     if len(opened):
         next_step(f"nearkin search {quote(gallery)} PICTURE_OR_WORDS")
+
+
+def _counts(summary: "AddSummary") -> str:
+    """How many of each outcome; moved pictures only if there are any."""
+    counts = {name: getattr(summary, name) for name in ("added", "replaced", "updated", "unchanged")}
+    counts["skipped"] = len(summary.skipped)
+    if summary.moved:
+        counts["of these moved"] = summary.moved
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items())
+
+
+def _notes(summary: "AddSummary", gallery: str, data: str) -> list[str]:
+    """What else the user may want to know, each with what can be done about it."""
+    notes = []
+    if summary.calibrated:
+        notes.append("the model's calibration is now the gallery's too: thresholds and --honest may differ from before")
+    if summary.kept:
+        notes.append(
+            f"{summary.kept:,} items keep values set with `nearkin gallery update`, and DATA says otherwise; "
+            "--overwrite-labels takes what DATA says"
+        )
+    left = len(summary.gone) - summary.pruned
+    if summary.pruned:
+        notes.append(f"{summary.pruned:,} items were deleted, since their pictures are gone")
+    if left:
+        notes.append(
+            f"{left:,} pictures of the gallery are gone from {data}, such as {summary.gone[0]}: "
+            f"`nearkin gallery prune {gallery}` deletes their items; if a folder was moved, "
+            f"`nearkin gallery relink {gallery} --from OLD --to NEW` finds them"
+        )
+    return notes

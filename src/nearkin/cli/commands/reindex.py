@@ -24,7 +24,10 @@ def reindex(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Embed all pictures of a gallery with another model. Until that is done the old vectors serve."""
+    """Embed all pictures of a gallery with another model. Until that is done, searches use the old vectors.
+
+    If it is the same model with another calibration, only the calibration is taken over.
+    """
     from dataclasses import asdict
     from shlex import quote
 
@@ -40,6 +43,9 @@ def reindex(
         summary = opened.reindex(encoder, source=data, drop_missing=drop_missing, progress=advance)
     if as_json:
         print_json({"gallery": gallery, "encoder": opened.fingerprint, **asdict(summary)})
+        return
+    if summary.calibrated:
+        print(f"{gallery}: {summary.items:,} items, by encoder {opened.fingerprint} as before; its calibration is new")
         return
     print(f"{gallery}: {summary.items:,} items, now by encoder {opened.fingerprint}; {summary.embedded:,} embedded")
     if summary.agreement is not None:
