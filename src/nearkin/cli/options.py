@@ -30,7 +30,9 @@ Quiet = Annotated[
     bool,
     typer.Option("--quiet", "-q", callback=_set_quiet, help="Print the answer, warnings and errors; nothing else."),
 ]
-Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads to use [all].", rich_help_panel="Machine")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="CPU threads for embedding and search [all].", rich_help_panel="Machine")
+]
 Device = Annotated[
     str, typer.Option(help="auto, cpu or cuda. auto: the GPU if there is one.", rich_help_panel="Machine")
 ]

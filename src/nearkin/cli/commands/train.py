@@ -6,27 +6,32 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nearkin.cli.options import Data, Json, Quiet
 from nearkin.cli.setting_options import takes_settings
 
 if TYPE_CHECKING:
     from nearkin.training.callbacks import EpochSummary
 
 SECTION, ORDER = "Train and evaluate", 10
+KEPT = "--resume goes on from the last epoch that was finished"
 
 
 @takes_settings()
 def train(
-    data: Annotated[str, typer.Argument(help="Folder tree, table (CSV, TSV, Parquet) or hf:// dataset.")],
+    data: Data,
     out: Annotated[Path, typer.Option(help="Run folder to make, or to go on with.")] = Path("runs/train"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, by its own settings.")] = False,
     settings: Annotated[
         Path | None, typer.Option(help="YAML file of settings, such as settings.yaml of a run; options here win.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the final figures as JSON.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
     **given: Any,
 ) -> None:
     """Train an encoder; the run folder gets the model, the figures and the curves."""
-    from nearkin.cli.output import print_report, status
+    from shlex import quote
+
+    from nearkin.cli.output import next_step, print_report, status
     from nearkin.evaluation.report import Report
     from nearkin.progress import progress_bar
     from nearkin.training.settings import overridden, read_settings
@@ -38,7 +43,7 @@ def train(
         run(
             data,
             out=out,
-            progress_bar=sys.stderr.isatty(),
+            progress_bar=sys.stderr.isatty() and not quiet,
             resume=resume,
             on_epoch=lambda summary: status(epoch_line(summary)),
             progress=advance,
@@ -46,6 +51,12 @@ def train(
         )
     print_report(Report.read(out / "report.json"), as_json=as_json)
     status(f"model: {out / 'model'}   curves: {out / 'curves.png'}   held-out pictures: {out / 'validation.csv'}")
+    if not as_json:
+        run_folder = quote(str(out))
+        next_step(
+            f"nearkin evaluate {run_folder} OTHER_PICTURES judges the model; "
+            f"nearkin index {run_folder} {quote(data)} galleries/mine makes pictures searchable"
+        )
 
 
 def epoch_line(summary: "EpochSummary") -> str:
