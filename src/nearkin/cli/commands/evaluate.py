@@ -54,8 +54,9 @@ def evaluate(
     from shlex import quote
 
     from nearkin.cli.options import use_threads
-    from nearkin.cli.output import print_report, status
+    from nearkin.cli.output import next_step, print_report, status
     from nearkin.errors import InvalidInput
+    from nearkin.files import check_output
     from nearkin.progress import progress_bar
 
     use_threads(threads)
@@ -69,6 +70,8 @@ def evaluate(
         raise InvalidInput(f"the same model twice: {', '.join(models)}; expected different ones")
     if report is not None and len(models) > 1:
         raise InvalidInput(f"--report shows one model, {len(models)} were given: leave it out, or use --json")
+    if report is not None:
+        report = check_output(report, "--report", suffixes=(".html", ".htm"))
     options: dict[str, Any] = {
         "label": label,
         "captions": caption_column,
@@ -82,7 +85,7 @@ def evaluate(
         **GIVEN.get(),
     }
     found: Any
-    with progress_bar("embedding pictures") as advance:
+    with progress_bar("embedding pictures", before="loading the model") as advance:
         if len(models) > 1:
             found = run({model: model for model in models}, data, progress=advance, **options)
         else:
@@ -95,6 +98,9 @@ def evaluate(
     print_report(found, as_json=as_json)
     if report is not None:
         status(f"report: {report}")
+    if not as_json:
+        shown = "" if report is not None or len(models) > 1 else "--report out.html adds plots and mistakes; "
+        next_step(f"{shown}nearkin index {quote(models[0])} PICTURES galleries/mine makes pictures searchable")
 
 
 def _protocols(given: list[str] | None) -> list[str] | None:
