@@ -72,7 +72,7 @@ def measure(engine: str, data: str, size: int, rounds: int) -> Iterator[dict[str
     torch.set_num_threads(threads())
     vectors, queries = load_data(data, size)
     ((_, flat),) = faiss_flat(vectors)
-    truth = flat(queries, K)
+    expected = flat(queries, K)
     facts = {"engine": engine, "data": Path(data).stem, "size": len(vectors), "threads": threads()}
     before, started, used = memory(), time.perf_counter(), time.process_time()
     for effort, search in ENGINES[engine](vectors):
@@ -84,7 +84,7 @@ def measure(engine: str, data: str, size: int, rounds: int) -> Iterator[dict[str
                 "bytes": getattr(ENGINES[engine], "bytes", None),
             }
         found = search(queries, K)
-        recall = float(np.mean([len({*a} & {*b}) / K for a, b in zip(found.tolist(), truth.tolist(), strict=True)]))
+        recall = float(np.mean([len({*a} & {*b}) / K for a, b in zip(found.tolist(), expected.tolist(), strict=True)]))
         if recall < WORTH:
             continue
         result = {**facts, "effort": effort, "recall": recall}

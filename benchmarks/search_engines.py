@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from nearkin.gallery.index import kind_names
+
 K = 10
 Search = Callable[[np.ndarray, int], np.ndarray]
 Engine = Callable[[np.ndarray], Iterator[tuple[str, Search]]]
@@ -42,7 +44,7 @@ def ours(kind: str) -> Engine:
 
 
 class NoEncoder:
-    """A gallery wants an encoder; here the vectors come from elsewhere."""
+    """A gallery has an encoder; here the vectors come from elsewhere."""
 
     preprocessing = None
     has_text = False
@@ -58,7 +60,7 @@ class NoEncoder:
 
 
 def through_gallery(kind: str) -> Engine:
-    """The public door: `Gallery.search` and `Gallery.search_many`, with items whose records are not looked at."""
+    """`Gallery.search` and `Gallery.search_many`, with items whose records are not read."""
 
     def engine(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
         from nearkin import Gallery
@@ -324,7 +326,7 @@ def sqlite_vec(vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
 
 
 ENGINES: dict[str, Engine] = {
-    **{kind: ours(kind) for kind in ("exact", "lsh", "pq", "hnsw", "ivf", "ivf-pq", "auto")},
+    **{kind: ours(kind) for kind in kind_names()},
     "Gallery exact": through_gallery("exact"),
     "Gallery ivf": through_gallery("ivf"),
     "faiss-flat": faiss_flat,
@@ -342,5 +344,4 @@ ENGINES: dict[str, Engine] = {
     "sqlite-vec": sqlite_vec,
 }
 
-
-OURS = ("exact", "lsh", "pq", "hnsw", "ivf", "ivf-pq", "auto", "Gallery exact", "Gallery ivf")
+OURS = (*kind_names(), "Gallery exact", "Gallery ivf")

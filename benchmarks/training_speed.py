@@ -131,7 +131,7 @@ def encoder(case: Case) -> Encoder:
 
 def autocast() -> AbstractContextManager[None]:
     """The precision that nearkin chooses on this machine."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_avx512_bf16_supported())
+    return torch.autocast("cpu", torch.bfloat16, enabled=getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())
 
 
 # -- nearkin -------------------------------------------------------------------------------------------------------
