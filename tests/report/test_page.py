@@ -104,7 +104,7 @@ def test_a_page_without_labels():
     report = Report("texts", {"cross_modal": {"text_to_image/recall@1": Figure(1.0, 0.5, 1.0, 5)}})
     page = render_page(report, PageContent({"model": "m"}, diagnostics, captions=dict.fromkeys(range(5), "")))
     assert "Same or different" not in page
-    assert "Nothing in the way" in page
+    assert "Nothing to note" in page
 
 
 def test_constant_embeddings_have_a_page():

@@ -5,6 +5,7 @@ from PIL import Image
 from nearkin.data.items import Items, Picture
 from nearkin.encoders.raw_pixels import raw_pixels
 from nearkin.errors import InvalidInput, PictureError, SourceError, UnknownName
+from nearkin.evaluation.leakage import sketch_of
 from nearkin.evaluation.metrics.retrieval import retrieval
 from nearkin.tasks.evaluate import evaluate
 from tests.fakes import COLOURS, FakeEncoder
@@ -68,6 +69,33 @@ def test_words_shared_by_pictures_are_noted(captioned):
     assert "2 of 3 texts are also those of another picture; any picture with the words is right." in notes
 
 
+def trained_on(pixels, labels):
+    """An encoder that remembers these pictures and classes."""
+    encoder = FakeEncoder()
+    encoder.sketch = sketch_of([pixels], labels, total=len(pixels))
+    return encoder
+
+
+@pytest.mark.parametrize(("present", "said"), [(["train"], True), ([None], True), (["train", "test"], False)])
+def test_scores_are_called_optimistic_only_where_they_may_be(folder, present, said):
+    none_known = "trained on none of these classes and pictures"
+    other = np.random.default_rng(9).integers(0, 256, size=(1, 8, 8, 3), dtype=np.uint8)
+    notes = " ".join(evaluate(trained_on(other, ["elsewhere"]), items(folder, present)).notes)
+    assert (none_known in notes, "optimistic" in notes) == (said, False)
+    own = np.stack([FakeEncoder.preprocessing.apply(Image.open(file)) for file in sorted(folder.rglob("*.png"))])
+    notes = " ".join(evaluate(trained_on(own, ["class00"]), items(folder, present)).notes)
+    assert (none_known in notes, "optimistic" in notes) == (False, present == ["train"])
+
+
+def test_repeated_captions_are_counted(captioned):
+    captioned.write_text("path,caption\nred.png,red\nred.png,red\ngreen.png,green\nred.png,a red\nblue.png,blue\n")
+    report = evaluate(FakeEncoder(), captioned)
+    assert report.counts["texts"] == 4
+    assert "Captions that stand twice or more on one picture of the source count once: 1." in report.notes
+    captioned.write_text("path,caption\nred.png,red\ngreen.png,red\n")
+    assert not any("Captions" in note for note in evaluate(FakeEncoder(), captioned).notes)
+
+
 def test_without_baselines(folder):
     assert evaluate(FakeEncoder(), folder, baselines=False).baselines == {}
 
@@ -95,8 +123,8 @@ def items(folder, splits, **columns):
         (["train", "val", "test", "test"], None, 24, "Split: test."),
         (["train", "val", "val", "train"], None, 24, "Split: val."),
         (["train", "val", "val", "train"], "train", 24, "Split: train."),
-        (["train", "val", "val", "train"], "all", 48, "training pictures included"),
-        (["train"], None, 48, "training pictures included"),
+        (["train", "val", "val", "train"], "all", 48, "if it was trained on them, the scores are optimistic"),
+        (["train"], None, 48, "if it was trained on them, the scores are optimistic"),
         ([None], None, 48, "does not say what it was trained on"),
     ],
 )

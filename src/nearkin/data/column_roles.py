@@ -66,6 +66,7 @@ def build_items(
         is_gallery=rows.flags(is_gallery),
         metadata={name: rows.first(name) for name in free if name not in (*special, *captions)},
         source=table.name,
+        repeated_captions=rows.repeated_captions,
     )
     raise_faults(table.name, rows.faults)
     return items
@@ -91,6 +92,7 @@ class _MergedRows:
         self.table = table
         self.places = places
         self.faults: list[str] = []
+        self.repeated_captions = 0
 
     def first(self, name: str) -> list[Any]:
         """The first value that is not empty; numbers where a column of text holds nothing else."""
@@ -145,12 +147,14 @@ class _MergedRows:
         return None if values is None else [bool(value) for value in values]
 
     def texts(self, names: Sequence[str]) -> list[list[str]]:
-        """Every text of a picture once, in the order of rows and columns."""
+        """Every text of a picture once, in the order of rows and columns; repeated ones are counted."""
         cells = {name: [self._texts(name, place) for place in range(len(self.table.rows))] for name in names}
-        return [
-            list(dict.fromkeys(text for place in places for name in names for text in cells[name][place]))
-            for places in self.places
-        ]
+        found = []
+        for places in self.places:
+            several = [text for place in places for name in names for text in cells[name][place]]
+            found.append(list(dict.fromkeys(several)))
+            self.repeated_captions += len(several) - len(found[-1])
+        return found
 
     def _texts(self, name: str, place: int) -> list[str]:
         cell = self.table.columns[name][place]

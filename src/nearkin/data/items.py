@@ -45,6 +45,7 @@ class Items:
         metadata: every further column of the source, by name.
         source: what was read, for messages.
         skipped: entries of the source that are no pictures, and why: pipes, broken links, unreadable folders.
+        repeated_captions: captions of the whole source that its pictures already had; they were left out.
     """
 
     pictures: tuple[Picture, ...]
@@ -56,6 +57,7 @@ class Items:
     metadata: Mapping[str, tuple[Any, ...]]
     source: str
     skipped: tuple[Broken, ...] = ()
+    repeated_captions: int = 0
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -115,6 +117,7 @@ class Items:
             is_gallery=None if self.is_gallery is None else self.is_gallery[chosen],
             metadata={name: pick(column) for name, column in self.metadata.items()},
             source=self.source,
+            repeated_captions=self.repeated_captions,
         )
 
     @staticmethod
@@ -129,6 +132,7 @@ class Items:
         metadata: Mapping[str, Sequence[Any]] | None = None,
         source: str = "items",
         skipped: Sequence[Broken] = (),
+        repeated_captions: int = 0,
     ) -> "Items":
         """Items from columns, with None or nothing where a column is not given.
 
@@ -139,7 +143,7 @@ class Items:
             labels: names of classes; numbers become names (1.0 is "1"), blank ones None.
             captions: for each picture a text, several, or none.
             splits: any usual spelling of train, val and test; None for no split.
-            is_query, is_gallery, metadata, source, skipped: as in `Items`.
+            is_query, is_gallery, metadata, source, skipped, repeated_captions: as in `Items`.
 
         Raises:
             InvalidInput: a column has another length than the pictures, or a label is a list or the like.
@@ -171,6 +175,7 @@ class Items:
             metadata={plain_text(name): tuple(map(_plain, column)) for name, column in (metadata or {}).items()},
             source=plain_text(source),
             skipped=tuple(skipped),
+            repeated_captions=repeated_captions,
         )
 
 

@@ -228,6 +228,7 @@ def _compare(
             *data.notes,
             *_about_training(data, checks),
             *checks.notes(short_names(items.uris)),
+            *_about_captions(items, use_texts),
         ],
     )
     counts = {**found.reports[0].counts, "skipped": len(embedded.broken)}
@@ -256,8 +257,20 @@ def _what_is_there(items: Items) -> str:
 
 
 def _about_training(data: EvaluationData, checks: Checks) -> list[str]:
-    """Where no split keeps training pictures apart: that there are none, if the model knows its own."""
-    seen = checks.seen_classes or checks.seen_pictures or checks.near_seen
-    if data.has_split or not checks.known_training or seen:
+    """Whether pictures of the training split make the scores too high, as far as the model knows its own pictures."""
+    if checks.known_training and not (checks.seen_classes or checks.seen_pictures or checks.near_seen):
+        if data.has_split and not data.with_train:
+            return []
+        return ["The model was trained on none of these classes and pictures, and on no near copy of the pictures."]
+    if not data.with_train:
         return []
-    return ["The model was trained on none of these classes and pictures, and on no near copy of the pictures."]
+    if checks.known_training:
+        return ["Pictures of the split 'train' are among these, and the model knows some: the scores are optimistic."]
+    return ["Pictures of the split 'train' are among these: if it was trained on them, the scores are optimistic."]
+
+
+def _about_captions(items: Items, use_texts: bool) -> list[str]:
+    """That captions were repeated, where they are evaluated."""
+    if not use_texts or not items.repeated_captions:
+        return []
+    return [f"Captions that stand twice or more on one picture of the source count once: {items.repeated_captions:,}."]

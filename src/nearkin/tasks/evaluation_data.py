@@ -24,6 +24,7 @@ class EvaluationData:
         further: by protocol, pictures that it brings along.
         notes: which pictures these are.
         has_split: whether the source tells training pictures from others.
+        with_train: whether pictures of its split "train" are among those chosen.
     """
 
     items: Items
@@ -31,6 +32,7 @@ class EvaluationData:
     further: Mapping[str, Items]
     notes: tuple[str, ...]
     has_split: bool
+    with_train: bool
 
     @property
     def can_do_without_labels(self) -> bool:
@@ -59,7 +61,8 @@ class EvaluationData:
         chosen = settings.chosen()
         options = {name: protocol.read(settings.options_for(name)) for name, protocol in chosen.items()}
         pairs = getattr(options.get("verification"), "pairs", None)
-        picked, note = _split(items, split, use_all=pairs is not None)
+        name_of_split = choose_split(items, split, prefer=() if pairs is not None else ("test", "val"))
+        picked = of_split(items, name_of_split)
         truth = ground_truth(picked)
         for name, protocol in chosen.items():
             protocol.check(options[name], truth)
@@ -70,7 +73,12 @@ class EvaluationData:
             if several
         }
         return EvaluationData(
-            picked, replace(settings, options=options), further, (note,) if note else (), any(items.splits)
+            picked,
+            replace(settings, options=options),
+            further,
+            () if name_of_split == ALL else (f"Split: {name_of_split}.",),
+            has_split=any(items.splits),
+            with_train="train" in picked.splits,
         )
 
 
@@ -98,13 +106,3 @@ def ground_truth(items: Items, *, with_texts: bool = False) -> GroundTruth:
         names=items.uris,
         column=column,
     )
-
-
-def _split(items: Items, split: str | None, *, use_all: bool) -> tuple[Items, str]:
-    """The pictures of a split, and a note that says which they are."""
-    chosen = choose_split(items, split, prefer=() if use_all else ("test", "val"))
-    if chosen != ALL:
-        return of_split(items, chosen), f"Split: {chosen}."
-    if "train" in items.splits:
-        return items, "Evaluated on all splits, training pictures included: these scores are optimistic."
-    return items, ""
