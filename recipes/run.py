@@ -22,7 +22,7 @@ import nearkin
 from nearkin.cli.commands.train import epoch_line
 from nearkin.data.folds import class_folds, hold_out
 from nearkin.data.items import Items
-from nearkin.training.callbacks import read_metrics
+from nearkin.training.run_folder import read_metrics
 
 FOLDER = Path(__file__).parent
 LITE0 = "lite0"

@@ -149,6 +149,6 @@ def test_bad_arguments() -> None:
         split_items(items, by="group")
     with pytest.raises(UnknownName, match="unknown column 'grup'"):
         split_items(items, by="grup")
-    for fraction in (0.0, 1.0, float("nan")):
+    for fraction in (-0.1, 1.0, float("nan")):
         with pytest.raises(InvalidInput, match="val_fraction"):
             split_items(items, val_fraction=fraction)

@@ -128,7 +128,7 @@ def test_resnet12_adds_its_shortcut() -> None:
     ("backbone", "options", "message"),
     [
         ("conv4", {"widht": 8}, "unknown option of backbone 'conv4', 'widht': did you mean width"),
-        ("resnet12", {"width": 0}, "backbone 'resnet12': width is 0, wanted a whole number above 0"),
+        ("resnet12", {"width": 0}, "backbone 'resnet12': width is 0, expected a whole number above 0"),
         ("conv4", {"width": "8"}, "width is '8'"),
         ("resnet18", {"widht": 8}, "backbone 'resnet18' cannot be made with the options widht"),
     ],

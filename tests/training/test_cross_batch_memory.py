@@ -84,5 +84,5 @@ def test_of_a_sum_only_terms_that_take_references_see_the_memory() -> None:
 def test_refusals_of_a_run(shapes: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="loss 'softmax' cannot use a memory"):
         train(shapes / "tree", out=tmp_path / "x", loss="softmax", memory=64, **SMALL)
-    with pytest.raises(InvalidInput, match="memory wants a loss on labels"):
+    with pytest.raises(InvalidInput, match="memory needs a loss on labels"):
         train(shapes / "captions.csv", out=tmp_path / "x", captions=True, memory=64, **SMALL)

@@ -84,8 +84,8 @@ def test_refusals(shapes: Path, tmp_path: Path) -> None:
     out = tmp_path / "x"
     with pytest.raises(UnknownName, match="unknown caption loss 'siglop'"):
         train(shapes / "captions.csv", out=out, captions=True, caption_loss="siglop", **SMALL)
-    with pytest.raises(InvalidInput, match="rotate_classes wants labels without captions"):
+    with pytest.raises(InvalidInput, match="rotate_classes needs labels without captions"):
         train(shapes / "captions.csv", out=out, captions=True, loss="triplet", rotate_classes=True, **SMALL)
-    with pytest.raises(InvalidInput, match="sampler 'hard' wants a loss on labels"):
+    with pytest.raises(InvalidInput, match="sampler 'hard' needs a loss on labels"):
         train(shapes / "captions.csv", out=out, captions=True, sampler="hard", **SMALL)
     assert not out.exists()

@@ -14,7 +14,8 @@ from nearkin.data.sources import read_items
 from nearkin.encoders.encoder import Encoder
 from nearkin.errors import ArtefactError, InvalidInput, PictureError, SourceError, TrainingError, UnknownName
 from nearkin.evaluation.report import Report
-from nearkin.training.callbacks import EpochSummary, read_metrics
+from nearkin.training.callbacks import EpochSummary
+from nearkin.training.run_folder import read_metrics
 from nearkin.training.train import train
 from tests.training.small import SMALL, cut_and_resumed
 
@@ -28,8 +29,8 @@ def test_run_folder_and_learning(shapes: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     encoder = train(shapes / "tree", out=out, loss="contrastive", epochs=6, on_epoch=summaries.append, **SMALL)
     names = {path.name for path in out.iterdir()}
-    files = "settings.yaml metrics.csv curves.png train.csv validation.csv checkpoints model report.json"
-    assert names == set(files.split())
+    files = "settings.yaml source.txt metrics.csv curves.png train.csv validation.csv checkpoints model report.json"
+    assert names - {".lock"} == set(files.split())
     assert [summary.epoch for summary in summaries] == [1, 2, 3, 4, 5, 6]
     assert summaries[-1].loss < summaries[0].loss
     with Image.open(out / "curves.png") as curves:
@@ -181,7 +182,7 @@ def test_refusals(shapes: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceError):
         train(tmp_path / "nothing", out=out)
     (tmp_path / "file").touch()
-    with pytest.raises(InvalidInput, match="cannot make the run folder"):
+    with pytest.raises(InvalidInput, match=r"--out: .*file. is a file: expected a folder"):
         train(data, out=tmp_path / "file" / "x", **SMALL)
     if not torch.cuda.is_available():
         with pytest.raises(InvalidInput, match="torch finds no GPU here"):
@@ -197,7 +198,7 @@ def test_refusals(shapes: Path, tmp_path: Path) -> None:
 
 def test_a_run_is_neither_overwritten_nor_changed(shapes: Path, tmp_path: Path) -> None:
     train(shapes / "tree", out=tmp_path / "x", epochs=1, **SMALL)
-    with pytest.raises(InvalidInput, match="holds a run already"):
+    with pytest.raises(InvalidInput, match=r"already holds a run \(1 epoch trained, a model saved\): go on with it"):
         train(shapes / "tree", out=tmp_path / "x", epochs=1, **SMALL)
     with pytest.raises(InvalidInput, match="dim cannot be changed"):
         train(shapes / "tree", out=tmp_path / "x", resume=True, dim=8)
@@ -269,5 +270,5 @@ def test_batches_of_one_group(shapes: Path, tmp_path: Path) -> None:
     assert sum(map(len, seen)) == 72
     with pytest.raises(UnknownName, match="unknown column 'color': did you mean colour"):
         train(table, out=tmp_path / "y", **{**options, "batch_by": "color"})
-    with pytest.raises(InvalidInput, match="batch_by wants a loss on labels"):
+    with pytest.raises(InvalidInput, match="batch_by needs a loss on labels"):
         train(shapes / "captions.csv", out=tmp_path / "y", **{**options, "batch_by": "label"}, captions=True)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from nearkin.encoders.encoder import Encoder
-from nearkin.training.callbacks import read_metrics
+from nearkin.training.run_folder import read_metrics
 from nearkin.training.train import train
 from nearkin.training.weight_average import follow
 from tests.training.small import SMALL

@@ -44,7 +44,8 @@ def split_items(items: Items, *, val_fraction: float = 0.2, seed: int = 0, by: s
 
     Args:
         items: labelled, captioned, or both.
-        val_fraction: share of the classes (or pictures) in val, 0 < val_fraction < 1.
+        val_fraction: share of the classes (or pictures) in val, 0 <= val_fraction < 1; with 0 there is no val,
+            and what the source states as val is trained on.
         seed: the same seed gives the same split.
         by: a column whose values must not be in both training and validation, such as "group".
 
@@ -60,17 +61,18 @@ def split_items(items: Items, *, val_fraction: float = 0.2, seed: int = 0, by: s
         >>> sorted({items.labels[row] for row in split.train} & {items.labels[row] for row in split.val})
         []
     """
-    if not 0 < val_fraction < 1:
-        raise InvalidInput(f"val_fraction is {val_fraction}, expected more than 0 and less than 1")
-    to_train = [row for row, split in enumerate(items.splits) if split in (None, "train")]
+    if not 0 <= val_fraction < 1:
+        raise InvalidInput(f"val_fraction is {val_fraction}, expected 0 or more and less than 1")
+    trained = (None, "train") if val_fraction else (None, "train", "val")
+    to_train = [row for row, split in enumerate(items.splits) if split in trained]
     _check_train(items, to_train)
     # A single class has nothing to be told apart from: as if there were none.
     labels = items.labels if len(_classes(items, to_train)) >= MIN_CLASSES else (None,) * len(items)
     parts: dict[str, list[int]] = {"train": [], "val": [], "test": []}
     for row, split in enumerate(items.splits):
         if labels[row] is not None or items.captions[row]:
-            parts[split or "train"].append(row)
-    if not parts["val"]:
+            parts["train" if split in trained else str(split)].append(row)
+    if not parts["val"] and val_fraction:
         column = labels if by is None else items.column(by)
         spared = _spare(items, column, parts["train"], val_fraction, np.random.default_rng(seed), by)
         usable = {row for row in parts["train"] if column[row] is not None or items.captions[row]}
@@ -130,7 +132,8 @@ def _spare(
     classes = _rows_by_class(column, rows)
     if by is None and len(classes) < 2 * MIN_CLASSES:
         strata: list[Sequence[int]] = [*classes.values()] or [rows]
-        return {row for stratum in strata for row in _sample(stratum, fraction, 1, random)}
+        # A picture can be found only if another of its class, or another caption's, is there too.
+        return {row for stratum in strata for row in _sample(stratum, fraction, 2, random)}
     if len(classes) < 2:
         raise SourceError(
             f"{items.source}: column '{by}' holds {len(classes)} values, expected at least two to split by"

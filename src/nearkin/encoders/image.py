@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from nearkin.encoders.backbones import BACKBONES
 from nearkin.encoders.pooling import Pooling
+from nearkin.encoders.start_weights import image_tower_weights
 from nearkin.errors import ArtefactError, InvalidInput, UnknownName
 
 # Side of a picture up to which networks of timm take pictures as they come.
@@ -25,7 +26,7 @@ class ImageTowerConfig:
 
     Args:
         backbone: "conv4", "resnet12", or any network of timm by its name ("resnet18", "convnext_tiny", ...).
-        dim: numbers of an embedding.
+        dim: embedding dimension.
         channels: channels of a picture, 1 or 3.
         height, width: pixels of a picture.
         pooling: "avg", "max", "gem" or "flatten".
@@ -48,12 +49,16 @@ class ImageTower(nn.Module):
     Args:
         config: what to build.
         weights: where the backbone's weights come from: None (random), "pretrained" (timm's, from the Hugging Face
-            Hub or its local cache), or a file of weights (.safetensors, .pth).
+            Hub or its local cache), a run or model folder of nearkin, or a file of weights (.safetensors, .pth).
+
+    Attributes:
+        has_trained_projection: whether the projection came with the weights, as a model of nearkin of the same
+            dimension has it.
 
     Raises:
         UnknownName: no such backbone or pooling.
         InvalidInput: the backbone cannot take pictures of this size.
-        ArtefactError: the weights cannot be had, or do not fit.
+        ArtefactError: the weights cannot be read or fetched, or do not fit.
 
     Example:
         >>> tower = ImageTower(ImageTowerConfig("conv4", dim=32, channels=1))
@@ -64,10 +69,12 @@ class ImageTower(nn.Module):
     def __init__(self, config: ImageTowerConfig, weights: str | None = None) -> None:
         super().__init__()
         self.config = config
-        self.backbone = _backbone(config, weights)
+        trained = None if weights in (None, "pretrained") else image_tower_weights(str(weights))
+        self.backbone = _backbone(config, weights, trained)
         self.channels_last = getattr(self.backbone, "output_fmt", "NCHW") == "NHWC"
         self.pooling = Pooling(config.pooling)
         self.projection = nn.Linear(self._count_features(), config.dim)
+        self.has_trained_projection = trained is not None and _loaded(self.projection, "projection.", trained)
 
     def forward(self, pictures: Float[Tensor, "n channels height width"]) -> Float[Tensor, "n dim"]:
         return self.projection(self.features(pictures))
@@ -100,16 +107,32 @@ class ImageTower(nn.Module):
             self.backbone.train(training)
 
 
-def _backbone(config: ImageTowerConfig, weights: str | None) -> nn.Module:
+def _backbone(config: ImageTowerConfig, weights: str | None, trained: dict[str, Tensor] | None) -> nn.Module:
     if config.backbone in BACKBONES:
         if weights == "pretrained":
             raise InvalidInput(f"backbone '{config.backbone}' has no pretrained weights: it is trained from scratch")
         network = _own_network(config)
     else:
         network = _timm_network(config, pretrained=weights == "pretrained")
-    if weights not in (None, "pretrained"):
-        _load_weights(network, Path(weights), config.backbone)
+    if trained is not None:
+        if not _loaded(network, "backbone.", trained):
+            raise ArtefactError(
+                f"weights '{weights}' are of another network than '{config.backbone}' with these options: name the "
+                "network that they were trained with (--backbone, --backbone-option)"
+            )
+    elif weights not in (None, "pretrained"):
+        _load_weights(network, Path(weights).expanduser(), config.backbone)
     return network
+
+
+def _loaded(part: nn.Module, prefix: str, trained: dict[str, Tensor]) -> bool:
+    """Load what stands under a prefix, if names and shapes are all those of the part."""
+    own = {name.removeprefix(prefix): tensor for name, tensor in trained.items() if name.startswith(prefix)}
+    here = part.state_dict()
+    if own.keys() != here.keys() or any(own[name].shape != here[name].shape for name in here):
+        return False
+    part.load_state_dict(own)
+    return True
 
 
 def default_pooling(backbone: str) -> str:
@@ -129,7 +152,7 @@ def _own_network(config: ImageTowerConfig) -> nn.Module:
         if name not in known:
             raise UnknownName(f"option of backbone '{config.backbone}',", name, known)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise InvalidInput(f"backbone '{config.backbone}': {name} is {value!r}, wanted a whole number above 0")
+            raise InvalidInput(f"backbone '{config.backbone}': {name} is {value!r}, expected a whole number above 0")
     return make(config.channels, **config.options)
 
 
@@ -158,7 +181,8 @@ def _timm_network(config: ImageTowerConfig, *, pretrained: bool) -> nn.Module:
             raise InvalidInput(f"backbone '{name}' cannot be made: {error}") from error
         reason = str(error).splitlines()[0]
         raise ArtefactError(
-            f"pretrained weights of '{name}' cannot be had ({reason}): pass a file of weights, or train from scratch"
+            f"pretrained weights of '{name}' cannot be fetched ({reason}): pass a file of weights, "
+            "or train from scratch"
         ) from error
 
 
@@ -166,7 +190,10 @@ def _load_weights(network: nn.Module, path: Path, backbone: str) -> None:
     from timm.models import load_checkpoint
 
     if not path.is_file():
-        raise ArtefactError(f"weights '{path}': no such file; wanted 'pretrained' or a file of weights")
+        raise ArtefactError(
+            f"weights '{path}': no such file; expected 'pretrained', a run or model folder of nearkin, "
+            "or a file of weights"
+        )
     try:
         # strict=False forgives the classifier that we leave out, and nothing else: see below.
         outcome = load_checkpoint(network, str(path), strict=False)

@@ -142,7 +142,7 @@ def check_data(
     names, counts = np.unique([label for label in labels if label is not None], return_counts=True)
     thumbnails = unit(thumbnails)
     copies = _copies(thumbnails)
-    seen, near = _seen(hashes, thumbnails, sketch)
+    seen, near = seen_in_training(hashes, thumbnails, sketch)
     known = sketch.knows_classes(names.tolist()) if sketch is not None else np.zeros(len(names), dtype=bool)
     return Checks(
         pictures=len(labels),
@@ -223,10 +223,16 @@ def _named(pair: Copy, names: Sequence[str]) -> dict[str, Any]:
     return {"pictures": [names[pair.row], names[pair.other]], "correlation": pair.correlation}
 
 
-def _seen(
+def seen_in_training(
     hashes: UInt64[np.ndarray, " n"], thumbnails: Float[np.ndarray, "n raw"], sketch: TrainingSketch | None
 ) -> tuple[Bool[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
-    """Which pictures were trained on, and which others nearly."""
+    """Which pictures were trained on, and which others are nearly one of those.
+
+    Args:
+        hashes: `hash_pixels` of the pictures.
+        thumbnails: `raw_pixels` of the pictures, of unit length.
+        sketch: of the training pictures, if they are known.
+    """
     seen = near = np.zeros(len(hashes), dtype=bool)
     if sketch is None or not len(sketch.pictures):
         return seen, near

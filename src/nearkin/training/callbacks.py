@@ -1,9 +1,9 @@
 """What happens beside the training steps: checkpoints, the record of epochs, the end of the time, Ctrl-C."""
 
-import csv
-import os
+import io
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,16 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from nearkin.files import written_whole
+from nearkin.progress import duration
 from nearkin.training.lightning_module import EmbeddingModule, score
+from nearkin.training.run_folder import BEST, LAST, METRICS, read_metrics, write_rows
+
+# Seconds of training until there is an estimate of all of it.
+FIRST_ESTIMATE = 2.0
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,7 @@ class EpochSummary:
         loss: mean over the epoch's batches.
         figures: validation figures by name, without their intervals; none if the epoch was not validated.
         best: whether this is the best epoch so far.
+        remaining: seconds of training that are still to come, estimated.
     """
 
     epoch: int
@@ -33,6 +42,7 @@ class EpochSummary:
     loss: float
     figures: dict[str, float]
     best: bool
+    remaining: float = 0.0
 
 
 class Stop(L.Callback):
@@ -43,6 +53,9 @@ class Stop(L.Callback):
         self._previous: Any = None
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, EmbeddingModule)
+        if pl_module.settings.minutes is not None and pl_module.done >= 1:
+            trainer.should_stop = True
         if threading.current_thread() is threading.main_thread():
             self._previous = signal.signal(signal.SIGINT, self._on_interrupt)
 
@@ -56,7 +69,8 @@ class Stop(L.Callback):
         if self.interrupted or out_of_time:
             trainer.should_stop = True
 
-    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+    def restore(self) -> None:
+        """Give Ctrl-C back to whoever had it before."""
         if self._previous is not None:
             signal.signal(signal.SIGINT, self._previous)
 
@@ -74,6 +88,55 @@ class ValidateEvery(L.Callback):
         trainer.check_val_every_n_epoch = 1 if due else done + 1
 
 
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint whole or not at all, beside its final path and nowhere else."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        save_whole(checkpoint, Path(path))
+
+
+def save_whole(state: Any, path: Path) -> None:
+    """`torch.save`, but a kill or a full disk in the middle leaves the old file whole.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    # In memory first: torch itself hides why it cannot write.
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as file:
+        file.write(buffer.getbuffer())
+
+
+class Estimate(L.Callback):
+    """Says once how long the whole training will take, after its first seconds."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.say = say
+        self.said = False
+        self._started = 0.0
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._started = time.monotonic()
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
+        assert isinstance(pl_module, EmbeddingModule)
+        if self.said or pl_module.settings.minutes is not None or time.monotonic() - self._started < FIRST_ESTIMATE:
+            return
+        self.said = True
+        self.say(f"about {duration(pl_module.remaining)} for {pl_module.settings.budget}, plus their validation")
+
+
+class EpochBar(RichProgressBar):
+    """The bar of the running epoch; epochs are counted from 1, as everywhere."""
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        last = self.trainer.max_epochs
+        of = f"/{last}" if last is not None and last > 0 else ""
+        return f"epoch {current_epoch + 1}{of}".ljust(len(self.validation_description))
+
+
 class Checkpoints(L.Callback):
     """`best.pt`, the encoder's weights of the best validation, and `last.ckpt`, from which training resumes.
 
@@ -83,8 +146,8 @@ class Checkpoints(L.Callback):
     epoch before is what makes a resume exact.
     """
 
-    def __init__(self, folder: Path, stop: Stop, patience: int | None = None) -> None:
-        self.folder = folder
+    def __init__(self, out: Path, stop: Stop, patience: int | None = None) -> None:
+        self.out = out
         self.stop = stop
         self.patience = patience
         self.best = -1.0
@@ -98,28 +161,37 @@ class Checkpoints(L.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best, self.waited = state_dict["best"], state_dict.get("waited", 0)
 
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._stop_if_waited(trainer)
+
+    def _stop_if_waited(self, trainer: L.Trainer) -> None:
+        if self.patience is not None and self.waited >= self.patience:
+            trainer.should_stop = True
+
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, EmbeddingModule)
         whole = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
         now = score(pl_module.figures) if pl_module.figures else -1.0
-        self.is_best = now > self.best and (whole or not self.stop.interrupted or self.best < 0)
+        better = now > self.best or not pl_module.validates
+        self.is_best = better and (whole or not self.stop.interrupted or not (self.out / BEST).exists())
         self.waited = 0 if self.is_best else self.waited + bool(pl_module.figures)
-        if self.patience is not None and self.waited >= self.patience:
-            trainer.should_stop = True
+        self._stop_if_waited(trainer)
         if self.is_best:
             self.best = now
-            _write_whole(self.folder / "best.pt", lambda path: torch.save(pl_module.judged.state_dict(), path))
+            save_whole(pl_module.evaluated.state_dict(), self.out / BEST)
         if whole:
-            _write_whole(self.folder / "last.ckpt", trainer.save_checkpoint)
+            trainer.save_checkpoint(self.out / LAST)
 
 
 class Record(L.Callback):
     """A row of `metrics.csv` for each epoch, and a call with its summary."""
 
-    def __init__(self, path: Path, checkpoints: Checkpoints, on_epoch: Callable[[EpochSummary], None] | None) -> None:
-        self.path = path
+    def __init__(self, out: Path, checkpoints: Checkpoints, on_epoch: Callable[[EpochSummary], None] | None) -> None:
+        self.path = out / METRICS
         self.checkpoints = checkpoints
         self.on_epoch = on_epoch
+        # Epochs of this call.
+        self.epochs = 0
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, EmbeddingModule)
@@ -129,36 +201,15 @@ class Record(L.Callback):
             loss=float(trainer.callback_metrics["loss_epoch"]),
             figures=pl_module.figures,
             best=self.checkpoints.is_best,
+            remaining=0.0 if trainer.should_stop else pl_module.remaining,
         )
+        self.epochs += 1
         # After a resume, rows of the epochs that are trained again give way.
         kept = [row for row in read_metrics(self.path) if int(row["epoch"]) < summary.epoch]
         row = {"epoch": str(summary.epoch), "seconds": f"{summary.seconds:.1f}", "loss": f"{summary.loss:.6g}"}
         rows = [*kept, row | {name: f"{value:.6g}" for name, value in summary.figures.items()}]
         # An epoch that is not validated leaves its figures empty; the first one is.
         columns = list(rows[0])
-
-        def write(path: Path) -> None:
-            with path.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, fieldnames=columns)
-                writer.writeheader()
-                writer.writerows(rows)
-
-        _write_whole(self.path, write)
+        write_rows(self.path, columns, [[one.get(name, "") for name in columns] for one in rows])
         if self.on_epoch is not None:
             self.on_epoch(summary)
-
-
-def read_metrics(path: Path) -> list[dict[str, str]]:
-    """The rows of `metrics.csv`; none if there is no such file yet."""
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside, then rename: a kill in the middle leaves the old file whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.part")
-    write(beside)
-    os.replace(beside, path)  # noqa: PTH105 (atomic, also over an existing file)

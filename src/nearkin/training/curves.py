@@ -6,7 +6,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nearkin.training.callbacks import read_metrics
+from nearkin.training.run_folder import read_metrics
 
 
 def draw_curves(metrics: Path, out: Path) -> None:

@@ -1,21 +1,117 @@
-"""What a finished model takes along beside its weights: what its scores mean, and hashes of what it was trained on."""
+"""From the best epoch to a saved model: its figures, calibration, card and hashes of what it was trained on."""
 
+import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
+from nearkin.arrays import unit
 from nearkin.calibration.decisions import Calibration
 from nearkin.calibration.fit import fit_calibration
+from nearkin.encoders.artefact import CALIBRATION
 from nearkin.encoders.encoder import Encoder
-from nearkin.encoders.training_hashes import TrainingSketch
+from nearkin.encoders.model_card import model_card
+from nearkin.encoders.raw_pixels import raw_pixels
+from nearkin.encoders.training_hashes import TrainingSketch, hash_pixels
 from nearkin.errors import InvalidInput
-from nearkin.evaluation.leakage import sampled_rows, sketch_of
+from nearkin.evaluation.leakage import sampled_rows, seen_in_training, sketch_of
+from nearkin.evaluation.report import Report
+from nearkin.evaluation.runner import quick_settings
+from nearkin.files import write_whole
 from nearkin.report.plots import reliability_plot
-from nearkin.training.batches import TrainingData
+from nearkin.training.advice import advice
+from nearkin.training.batches import InOrder, TrainingData
+from nearkin.training.curves import draw_curves
+from nearkin.training.lightning_module import EmbeddingModule, evaluate_pictures
+from nearkin.training.prepare import Prepared
+from nearkin.training.run_folder import BEST, METRICS, MODEL, REPORT, check_checkpoint, read_metrics
+from nearkin.training.settings import TrainSettings
 
 # Pictures whose pixels are read at once.
 _BATCH = 256
+
+
+def finish(module: EmbeddingModule, prepared: Prepared, out: Path, notes: Sequence[str]) -> Encoder:
+    """The encoder of the best epoch, with report, calibration and card, saved in `out/model`.
+
+    Args:
+        module: after the training.
+        prepared: its pictures.
+        out: the run folder.
+        notes: for the report, on how the training went.
+    """
+    encoder, settings = module.encoder, module.settings
+    draw_curves(out / METRICS, out / "curves.png")
+    check_checkpoint(out / BEST)
+    encoder.load_state_dict(torch.load(out / BEST, weights_only=True))
+    encoder.cpu().eval()
+    encoder.sketch = training_hashes(prepared.train, seed=settings.seed)
+    report = _evaluated(encoder, prepared, out, settings, notes)
+    report.write(out / REPORT)
+    encoder.card = model_card(encoder, trained_on=_about(prepared, settings), evaluation=report.to_markdown())
+    encoder.save_pretrained(out / MODEL)
+    return encoder
+
+
+def _evaluated(
+    encoder: Encoder, prepared: Prepared, out: Path, settings: TrainSettings, notes: Sequence[str]
+) -> Report:
+    """The report on the validation pictures; the encoder gets its calibration by them."""
+    more = list(notes)
+    if prepared.left_out:
+        more.append(f"{prepared.left_out:,} pictures without what is trained, a label or a caption, were left out.")
+    epochs = len(read_metrics(out / METRICS))
+    if not len(prepared.val):
+        encoder.calibration, dropped = _kept(out, encoder)
+        nothing = "No picture was held out: the model of the last epoch was saved, and nothing says how good it is."
+        more = [nothing, *more, *dropped]
+        report = Report(f"{encoder.fingerprint}, trained on all pictures of {prepared.train.items.source}", {})
+    else:
+        batches = [batch.pixels.numpy() for batch in InOrder(prepared.val, batch_size=_BATCH)]
+        vectors = np.concatenate([encoder.embed_pixels(pixels) for pixels in batches])
+        raw = np.concatenate([raw_pixels(pixels) for pixels in batches])
+        more = [
+            f"Held-out pictures; the best of {epochs:,} epochs was chosen by them.",
+            *more,
+            *_copies(encoder, batches, raw, prepared.val),
+        ]
+        encoder.calibration, dropped = _kept(out, encoder)
+        if encoder.calibration is None:
+            encoder.calibration, note = calibrate_held_out(encoder, prepared.val, vectors, seed=settings.seed)
+            more += [*dropped, *([note] if note else [])]
+        write_reliability(encoder.calibration, out / "reliability.svg")
+        report = evaluate_pictures(
+            encoder,
+            prepared.val,
+            vectors,
+            title=f"{encoder.fingerprint} on held-out pictures of {prepared.val.items.source}",
+            settings=quick_settings(seed=settings.seed),
+            raw=raw,
+            notes=more,
+        )
+        more = [*report.notes, *advice(read_metrics(out / METRICS), report, settings)]
+    counts = {**report.counts, "epochs": epochs, "skipped": len(prepared.skipped)}
+    return replace(report, notes=tuple(more), skipped=prepared.skipped, counts=counts)
+
+
+def _kept(out: Path, encoder: Encoder) -> tuple[Calibration | None, list[str]]:
+    """The calibration that the saved model has, if its weights are still these; else a word on one that goes."""
+    path = out / MODEL / CALIBRATION
+    if not path.is_file():
+        return None, []
+    before = Calibration.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    if before.fingerprint == encoder.fingerprint:
+        return before, []
+    if before.source.startswith(_HELD_OUT):
+        return None, []
+    return None, [f"The weights have changed: the calibration on {before.source} is void, calibrate again."]
+
+
+_HELD_OUT = "held-out classes of "
 
 
 def calibrate_held_out(
@@ -33,7 +129,7 @@ def calibrate_held_out(
             vectors,
             data.label_ids,
             fingerprint=encoder.fingerprint,
-            source=f"held-out classes of {Path(data.items.source).name}",
+            source=f"{_HELD_OUT}{Path(data.items.source).name}",
             notes=[note],
             seed=seed,
         )
@@ -46,12 +142,40 @@ def calibrate_held_out(
 def write_reliability(calibration: Calibration | None, path: Path) -> None:
     """Draw the reliability plot, if there is a calibration."""
     if calibration is not None:
-        path.write_text(reliability_plot(calibration.map).svg(alone=True), encoding="utf-8")
+        write_whole(path, reliability_plot(calibration.map).svg(alone=True))
 
 
-def sketch_trained(data: TrainingData, *, seed: int) -> TrainingSketch:
+def training_hashes(data: TrainingData, *, seed: int) -> TrainingSketch:
     """Hashes of the pictures and classes that were trained on."""
     rows = sampled_rows(len(data.items), seed=seed)
     batches = (data.cache.batch(data.cache_rows[rows[start : start + _BATCH]]) for start in range(0, len(rows), _BATCH))
     labels = data.items.labels if data.label_ids is not None else ()
     return sketch_of(batches, labels, total=len(data.items))
+
+
+def _copies(
+    encoder: Encoder, batches: Sequence[np.ndarray], raw: Float[np.ndarray, "n raw"], data: TrainingData
+) -> list[str]:
+    """A note on validation pictures that were trained on, under another name or nearly."""
+    hashes = np.concatenate([hash_pixels(pixels) for pixels in batches])
+    rows = np.flatnonzero(np.logical_or(*seen_in_training(hashes, unit(raw), encoder.sketch)))
+    if not len(rows):
+        return []
+    named = ", ".join(data.items.uris[row] for row in rows[:3]) + (", ..." if len(rows) > 3 else "")
+    return [
+        f"{len(rows):,} of {len(data.items):,} held-out pictures are also, exactly or nearly, among those trained on "
+        f"({named}): they flatter the figures."
+    ]
+
+
+def _about(prepared: Prepared, settings: TrainSettings) -> str:
+    """What it was trained on, and how, in a sentence or two for the card."""
+    train = prepared.train
+    losses = [settings.loss or "triplet"] if train.label_ids is not None else []
+    losses += [f"{settings.caption_loss} on captions"] if train.tokenizer is not None else []
+    classes = f" of {train.classes // train.turns:,} classes" if train.label_ids is not None else ""
+    classes += ", each rotated by quarter turns as classes of their own," if train.turns > 1 else ""
+    return (
+        f"{len(train.items):,} pictures{classes} from {Path(train.items.source).name}, up to {settings.budget}, "
+        f"loss {' + '.join(losses)}, seed {settings.seed}."
+    )

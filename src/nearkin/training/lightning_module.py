@@ -1,4 +1,4 @@
-"""One training step and one validation, as Lightning wants them."""
+"""One training step and one validation, in the form that Lightning runs."""
 
 import copy
 import math
@@ -33,9 +33,9 @@ class EmbeddingModule(L.LightningModule):
 
     Args:
         encoder: what is trained.
-        objective: what training makes small.
+        objective: what training minimises.
         settings: of the run.
-        train_data, val_data: the two sides of the split.
+        train_data, val_data: the training and the validation pictures; of the latter there may be none.
     """
 
     def __init__(
@@ -59,11 +59,11 @@ class EmbeddingModule(L.LightningModule):
         self.figures: dict[str, float] = {}
         self._embeddings: list[Tensor] = []
         self._steps_per_epoch = len(self._epoch(0))
-        self._seconds_before = 0.0
+        self._seconds_before, self._done_before = 0.0, 0.0
         self._started = time.monotonic()
 
     @property
-    def judged(self) -> Encoder:
+    def evaluated(self) -> Encoder:
         """The encoder that is validated and kept: the average of weights if there is one, else the one in training."""
         return self.encoder if self.average is None else self.average
 
@@ -79,6 +79,20 @@ class EmbeddingModule(L.LightningModule):
     def seconds(self) -> float:
         """Seconds in training so far, those before a resume included."""
         return self._seconds_before + time.monotonic() - self._started
+
+    @property
+    def validates(self) -> bool:
+        """Whether there are pictures to validate on."""
+        return len(self.val_data) > 0
+
+    @property
+    def remaining(self) -> float:
+        """Seconds of training that are still to come, estimated from this call's pace."""
+        done = self.done
+        if self.settings.minutes is not None:
+            return (1 - done) * 60 * self.settings.minutes
+        here = done - self._done_before
+        return (time.monotonic() - self._started) * (1 - done) / here if here > 0 else 0.0
 
     @property
     def done(self) -> float:
@@ -114,7 +128,7 @@ class EmbeddingModule(L.LightningModule):
     # -- training ------------------------------------------------------------------------------------------------
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        # Offsets and norms are not drawn towards zero; matrices and convolutions are. The weights of losses are not.
+        # Weight decay is for matrices and convolutions, not for biases, norms and the weights of losses.
         weights = [parameter for parameter in self.encoder.parameters() if parameter.requires_grad]
         decay = self.settings.weight_decay
         groups = [
@@ -126,7 +140,7 @@ class EmbeddingModule(L.LightningModule):
         return torch.optim.AdamW(groups, lr=self.settings.learning_rate)
 
     def on_train_start(self) -> None:
-        self._started = time.monotonic()
+        self._started, self._done_before = time.monotonic(), self.done
 
     def on_train_epoch_start(self) -> None:
         # Dropout draws from the global generator: the same in this epoch, resumed or not.
@@ -193,7 +207,9 @@ class EmbeddingModule(L.LightningModule):
     # -- validation ----------------------------------------------------------------------------------------------
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        images = self.judged.forward_images(self.judged.normalise(as_pictures(batch.pixels)))
+        # In float32, as the saved model embeds: the figures of an epoch are those that its model has later.
+        with torch.autocast(self.device.type, enabled=False):
+            images = self.evaluated.forward_images(self.evaluated.normalise(as_pictures(batch.pixels)))
         self._embeddings.append(images.float().cpu())
 
     def on_validation_epoch_end(self) -> None:
@@ -203,7 +219,7 @@ class EmbeddingModule(L.LightningModule):
             where = f"step {self.global_step} (epoch {self.current_epoch + 1})"
             raise TrainingError(f"the embeddings hold NaN after {where}: lower the learning rate")
         settings = quick_settings(seed=self.settings.seed, chance=False, quick=True)
-        report = judge_side(self.judged, self.val_data, images, title="", settings=settings)
+        report = evaluate_pictures(self.evaluated, self.val_data, images, title="", settings=settings)
         self.figures = {name: figure.value for figures in report.figures.values() for name, figure in figures.items()}
         shown = "recall@1" if "recall@1" in self.figures else "text_to_image/recall@5"
         self.log(shown, self.figures[shown], prog_bar=True, batch_size=1)
@@ -217,7 +233,7 @@ class EmbeddingModule(L.LightningModule):
         self._seconds_before = checkpoint["seconds"]
 
 
-def judge_side(
+def evaluate_pictures(
     encoder: Encoder,
     data: TrainingData,
     images: np.ndarray,
@@ -227,7 +243,7 @@ def judge_side(
     raw: np.ndarray | None = None,
     notes: Sequence[str] = (),
 ) -> Report:
-    """The report on one side's embedded pictures: among each other, and by their captions."""
+    """The report on embedded pictures: searched among each other, and by their captions."""
     texts = image_of_text = text_ids = None
     if data.tokenizer is not None:
         words, image_of_text = data.items.texts()

@@ -1,6 +1,7 @@
-"""From a source and settings to what training needs: both sides of the split, decoded, and an untrained encoder."""
+"""From a source and settings to what training needs: training and validation pictures, decoded, and an encoder."""
 
 import dataclasses
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +12,10 @@ from nearkin.data.captions import train_tokenizer
 from nearkin.data.images import Preprocessing, decode
 from nearkin.data.items import Broken, Items
 from nearkin.data.pixel_cache import PixelCache
-from nearkin.data.splits import split_items
+from nearkin.data.splits import Split, split_items
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.image import ImageTower, ImageTowerConfig, default_pooling, largest_size
+from nearkin.encoders.start_weights import StartingModel, starting_model
 from nearkin.encoders.text import TextTower, TextTowerConfig
 from nearkin.errors import InvalidInput, PictureError, SourceError
 from nearkin.progress import Progress
@@ -30,8 +32,8 @@ class Prepared:
     """What a training run starts from.
 
     Args:
-        train, val: the two sides of the split.
-        encoder: untrained.
+        train, val: the training and the validation pictures; of the latter there are none with `val_fraction` 0.
+        encoder: as the training begins.
         skipped: pictures that could not be decoded.
         left_out: pictures that could not serve: without the label or caption that is trained.
     """
@@ -52,7 +54,7 @@ def prepare(items: Items, settings: TrainSettings, *, progress: Progress | None 
     """
     items.refuse_skipped(settings.strict)
     skipped = items.skipped
-    labels, captions = wanted_losses(items, settings)
+    labels, captions = trained_losses(items, settings)
     _check_settings(items, settings, labels=labels, captions=captions)
     usable = [
         row
@@ -63,35 +65,30 @@ def prepare(items: Items, settings: TrainSettings, *, progress: Progress | None 
     if not usable:
         raise SourceError(f"{items.source}: no picture has both a label and a caption, as training on both needs")
     items = items.select(usable)
-    sample = _sample(items)
-    channels = settings.channels or _channels(sample, settings)
-    size = settings.size or _size(sample, settings)
-    preprocessing = Preprocessing(height=size, width=size, channels=channels, fit=settings.fit)
+    start = starting_model(settings.weights)
+    _check_start(start, settings)
+    preprocessing = _preprocessing(items, settings, start)
     cache = PixelCache.build(items.pictures, preprocessing, strict=settings.strict, progress=progress)
     items, rows = items.select(cache.ok), np.asarray(cache.ok)
     split = split_items(items, val_fraction=settings.val_fraction, seed=settings.seed, by=settings.split_by)
-    if not len(split.train) or not len(split.val):
-        raise SourceError(
-            f"{items.source}: {len(split.train)} pictures to train on and {len(split.val)} to validate on, "
-            "wanted some of both"
-        )
+    _check_pictures(items, split, settings, labels=labels)
     tokenizer = None
     if captions:
         tokenizer = train_tokenizer(
             (text for row in split.train for text in items.captions[row]), vocabulary=settings.vocabulary
         )
 
-    def side(chosen: np.ndarray) -> TrainingData:
+    def data(chosen: np.ndarray) -> TrainingData:
         some = items.select(chosen)
         return TrainingData(some, cache, rows[chosen], some.label_ids()[0] if labels else None, tokenizer)
 
-    train = side(split.train)
+    train = data(split.train)
     if settings.batch_by is not None:
         train = dataclasses.replace(train, groups=train.items.column(settings.batch_by))
     if settings.rotate_classes:
         train = dataclasses.replace(train, turns=4)
-    encoder = _encoder(settings, preprocessing, tokenizer)
-    return Prepared(train, side(split.val), encoder, (*skipped, *cache.broken), left_out)
+    encoder = _encoder(settings, preprocessing, tokenizer, start)
+    return Prepared(train, data(split.val), encoder, (*skipped, *cache.broken), left_out)
 
 
 def _check_settings(items: Items, settings: TrainSettings, *, labels: bool, captions: bool) -> None:
@@ -105,14 +102,14 @@ def _check_settings(items: Items, settings: TrainSettings, *, labels: bool, capt
             ("loss_learning_rate", settings.loss_learning_rate is not None),
         ):
             if given:
-                raise InvalidInput(f"{name} wants a loss on labels, and only captions are trained: leave it out")
+                raise InvalidInput(f"{name} needs a loss on labels, and only captions are trained: leave it out")
     if settings.batch_by is not None:
         items.column(settings.batch_by)
     if settings.rotate_classes and captions:
-        raise InvalidInput("rotate_classes wants labels without captions: a caption tells of the picture upright")
+        raise InvalidInput("rotate_classes needs labels without captions: a caption describes the picture upright")
 
 
-def wanted_losses(items: Items, settings: TrainSettings) -> tuple[bool, bool]:
+def trained_losses(items: Items, settings: TrainSettings) -> tuple[bool, bool]:
     """Whether labels and whether captions are trained.
 
     Labels are if a loss on them is named, or if there are labels and captions are not asked for; captions are if
@@ -126,16 +123,66 @@ def wanted_losses(items: Items, settings: TrainSettings) -> tuple[bool, bool]:
     if labels and not items.has_labels:
         raise SourceError(f"{items.source}: a loss on labels needs labels: a folder per class, or a column 'label'")
     if captions and not items.has_captions:
-        raise SourceError(f"{items.source}: no captions found: wanted a table with a column 'caption' or 'text'")
+        raise SourceError(f"{items.source}: no captions found: expected a table with a column 'caption' or 'text'")
     if not labels and not captions:
         raise SourceError(
             f"{items.source}: neither labels nor captions to learn from: "
-            "wanted a folder per class, or a table with a column 'label' or 'caption'"
+            "expected a folder per class, or a table with a column 'label' or 'caption'"
         )
     return labels, captions
 
 
-def _encoder(settings: TrainSettings, preprocessing: Preprocessing, tokenizer: Tokenizer | None) -> Encoder:
+def _check_start(start: StartingModel | None, settings: TrainSettings) -> None:
+    """Refuses to start another network from a model."""
+    if start is not None and start.backbone != settings.backbone:
+        raise InvalidInput(
+            f"--weights {settings.weights} is a model with the backbone {start.backbone}, and this training is of "
+            f"{settings.backbone}: add --backbone {start.backbone}"
+        )
+
+
+def _preprocessing(items: Items, settings: TrainSettings, start: StartingModel | None) -> Preprocessing:
+    """Size and channels that are asked for, or those of the model to start from, or what suits the pictures."""
+    if start is not None:
+        before = start.preprocessing
+        return dataclasses.replace(
+            before,
+            height=settings.size or before.height,
+            width=settings.size or before.width,
+            channels=settings.channels or before.channels,
+            fit=settings.fit,
+        )
+    sample = _sample(items)
+    size = settings.size or _size(sample, settings)
+    channels = settings.channels or _channels(sample, settings)
+    return Preprocessing(height=size, width=size, channels=channels, fit=settings.fit)
+
+
+def _check_pictures(items: Items, split: Split, settings: TrainSettings, *, labels: bool) -> None:
+    """Refuses a split with nothing to train on, or with nothing that can be found in validation."""
+    if not len(split.train):
+        raise SourceError(f"{items.source}: none of its {len(items)} pictures can be trained on")
+    if not settings.val_fraction:
+        return
+    counts = Counter(items.labels[row] for row in split.val if labels and items.labels[row] is not None)
+    repeated = sum(count > 1 for count in counts.values())
+    captioned = sum(bool(items.captions[row]) for row in split.val)
+    if not ((repeated and len(counts) > 1) or (not labels and captioned > 1)):
+        there = (
+            f"{sum(counts.values())} pictures of {len(counts)} classes, {repeated} of them with two pictures or more"
+            if labels
+            else f"{captioned} pictures with captions"
+        )
+        lacks = "two classes, one of them with two pictures" if labels else "two pictures with captions"
+        raise SourceError(
+            f"{items.source}: too few pictures to hold some out for validation, which would get {there}, expected at "
+            f"least {lacks}: add pictures, or train on all of them without validation (--val-fraction 0)"
+        )
+
+
+def _encoder(
+    settings: TrainSettings, preprocessing: Preprocessing, tokenizer: Tokenizer | None, start: StartingModel | None
+) -> Encoder:
     image = ImageTower(
         ImageTowerConfig(
             backbone=settings.backbone,
@@ -143,12 +190,12 @@ def _encoder(settings: TrainSettings, preprocessing: Preprocessing, tokenizer: T
             channels=preprocessing.channels,
             height=preprocessing.height,
             width=preprocessing.width,
-            pooling=settings.pooling or default_pooling(settings.backbone),
-            options=settings.backbone_options,
+            pooling=settings.pooling or (start.pooling if start else default_pooling(settings.backbone)),
+            options=settings.backbone_options or (start.options if start else {}),
         ),
         settings.weights,
     )
-    trained_on = getattr(image.backbone, "pretrained_cfg", {}) if settings.weights else {}
+    trained_on = getattr(image.backbone, "pretrained_cfg", {}) if settings.weights and start is None else {}
     if trained_on and preprocessing.channels == 3:
         preprocessing = dataclasses.replace(preprocessing, mean=tuple(trained_on["mean"]), std=tuple(trained_on["std"]))
     if tokenizer is None:

@@ -197,6 +197,8 @@ class TrainSettings(BaseModel):
     def _fits(self) -> "TrainSettings":
         if self.per_class > self.batch_size:
             raise ValueError(f"per_class is {self.per_class}, more than batch_size, {self.batch_size}")
+        if self.patience is not None and not self.val_fraction:
+            raise ValueError("patience counts validations, and val_fraction 0 has none: leave one of them out")
         if self.epochs is None and self.minutes is None:
             raise ValueError("neither epochs nor minutes are given: say how long to train")
         return self

@@ -6,21 +6,34 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nearkin.cli.options import Data, Json, Quiet
+from nearkin.cli.options import Json, Quiet
 from nearkin.cli.setting_options import takes_settings
 
 if TYPE_CHECKING:
     from nearkin.training.callbacks import EpochSummary
 
 SECTION, ORDER = "Train and evaluate", 10
+# What is said of a second Ctrl-C.
 KEPT = "--resume goes on from the last epoch that was finished"
 
 
 @takes_settings()
 def train(
-    data: Data,
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="DATA",
+            help="Folder tree, table (CSV, TSV, JSON lines, Parquet) or hf:// dataset; not needed with --resume.",
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Run folder to make, or to go on with.")] = Path("runs/train"),
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, by its own settings.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with the run in --out, by its own settings; a higher --epochs trains it for longer.",
+        ),
+    ] = False,
     settings: Annotated[
         Path | None, typer.Option(help="YAML file of settings, such as settings.yaml of a run; options here win.")
     ] = None,
@@ -28,17 +41,31 @@ def train(
     as_json: Json = False,
     **given: Any,
 ) -> None:
-    """Train an encoder; the run folder gets the model, the figures and the curves."""
+    """Train an encoder; the run folder gets the model, its figures and the curves."""
     from shlex import quote
 
     from nearkin.cli.output import next_step, print_report, status
-    from nearkin.evaluation.report import Report
-    from nearkin.progress import progress_bar
-    from nearkin.training.settings import overridden, read_settings
-    from nearkin.training.train import train as run
+    from nearkin.data.sources import check_source
+    from nearkin.errors import InvalidInput
+    from nearkin.training.run_folder import check_new_run, read_source
+    from nearkin.training.settings import TrainSettings, overridden, read_settings
 
+    # Mistakes are told before torch is loaded, which takes seconds.
     if settings is not None:
         given = overridden(read_settings(settings), given)
+    if data is None:
+        if not resume:
+            raise InvalidInput("DATA is missing: name a folder of pictures, a table or a dataset, or --resume a run")
+        data = read_source(out)
+    check_source(data)
+    if not resume:
+        TrainSettings.checked(**given)
+        check_new_run(out, data)
+    status(f"reading {data}")
+    from nearkin.evaluation.report import Report
+    from nearkin.progress import progress_bar
+    from nearkin.training.train import train as run
+
     with progress_bar("decoding pictures") as advance:
         run(
             data,
@@ -46,6 +73,7 @@ def train(
             progress_bar=sys.stderr.isatty() and not quiet,
             resume=resume,
             on_epoch=lambda summary: status(epoch_line(summary)),
+            on_message=status,
             progress=advance,
             **given,
         )
@@ -61,9 +89,12 @@ def train(
 
 def epoch_line(summary: "EpochSummary") -> str:
     """One line for one epoch."""
+    from nearkin.progress import duration
+
     shown = [
         name for name in ("recall@1", "text_to_image/recall@5", "image_to_text/recall@5") if name in summary.figures
     ]
     figures = "  ".join(f"{name} {100 * summary.figures[name]:5.1f} %" for name in shown)
-    best = "  best" if summary.best else ""
-    return f"epoch {summary.epoch:3d}  {summary.seconds:6.0f} s  loss {summary.loss:.4f}  {figures}{best}"
+    best = "  best" if summary.best and summary.figures else ""
+    left = f"  {duration(summary.remaining)} left" if summary.remaining >= 1 else ""
+    return f"epoch {summary.epoch:3d}  {summary.seconds:6.0f} s  loss {summary.loss:.4f}  {figures}{best}{left}"

@@ -63,6 +63,17 @@ def read_items(
     raise SourceError(f"{what}: expected {', '.join(kind.shape for kind in kinds[:-1])} or {kinds[-1].shape}")
 
 
+def check_source(source: Any) -> None:
+    """Check that a path is there, before anything slow is imported or read.
+
+    Raises:
+        SourceError: no such file or folder; the message suggests near names.
+    """
+    path = as_path(source)
+    if path is not None and "://" not in str(source) and not path.exists():
+        raise SourceError(f"{path}: no such file or folder{_near(path)}")
+
+
 def _near(path: Path) -> str:
     """What the user may have meant, or what there is."""
     missing = path.absolute()

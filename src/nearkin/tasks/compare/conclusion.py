@@ -13,7 +13,7 @@ from nearkin.intervals.bootstrap import bootstrap_runs
 from nearkin.tasks.compare.result import HEADLINE, Comparison, SeedResult, Standing
 from nearkin.tasks.compare.scores import METRICS, Scores
 from nearkin.tasks.compare.trials import Trial
-from nearkin.training.callbacks import read_metrics
+from nearkin.training.run_folder import read_metrics
 
 
 def conclude(items: Items, trials: list[Trial], baselines: list[Trial], split_by: str | None) -> Comparison:
