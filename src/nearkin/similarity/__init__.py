@@ -1,4 +1,4 @@
-"""Scores and the exact nearest-neighbour search that evaluation and galleries share.
+"""Scores and exact nearest neighbours: `top_k` compares all vectors, for evaluation; galleries use `CertifiedSearch`.
 
 One convention everywhere: a higher score means more alike. Vectors are unit length, so that the dot product is
 the cosine and orders neighbours just as Euclidean distance does: |x - y|^2 = 2 - 2 x.y.

@@ -1,12 +1,12 @@
-"""Exact search that reads one byte a number, and proves that it missed nothing.
+"""Exact search that reads one byte a dimension, and proves that it missed nothing.
 
-Vectors are rounded to 8-bit whole numbers, x ~ x^ = step * numbers, and so is the query. What rounding left out bounds
-the error of every score: |<x, q> - <x^, q^>| <= |x - x^| |q| + |x^| |q - q^|. Whole-number products are many times as
-fast as those of floats. A vector whose score with the bound added stays below the k-th best score with the bound taken
-off is none of the k best; the few others are scored exactly.
+Vectors are rounded to 8-bit integers, x ~ x^ = step * numbers, and so is the query. What rounding left out bounds the
+error of every score: |<x, q> - <x^, q^>| <= |x - x^| |q| + |x^| |q - q^|. Products of integers are many times
+as fast as those of floats. A vector whose score plus its bound stays below the k-th best score minus its bound is none
+of the k best; the few others are scored exactly.
 
-Vectors stand in groups of 32 that share one step and one bound, so that only the best score of a group is looked at
-first. They are centred, which changes no order and makes both the step and the bound smaller.
+Vectors form groups of 32 that share one step and one bound, so that at first only the best score of a group is looked
+at. They are centred, which changes no order and makes both the step and the bound smaller.
 """
 
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ from nearkin.similarity.exact import Metric, rerank
 from nearkin.similarity.int8_product import best_of_groups, int8_products
 
 GROUP = 32
-# Whole-number scores of a block: 16 MiB, so that they are still in the cache when the best are looked for.
+# Integer scores of a block: 16 MiB, so that they are still in the cache when the best are looked for.
 _BLOCK_SCORES = 1 << 22
 _QUERIES = 256
 # Groups whose greatest errors are known without looking at each.
 _CHUNK = 128
 # Up to so many queries, scoring some rows one by one takes less time than a scan.
 _FEW_QUERIES = 3
-# What excludes a row; below any true score, and far from the end of int32 up to 30,000 numbers a vector.
+# What excludes a row; below any true score, and far from the end of int32 up to 30,000 dimensions.
 _NEVER = -(1 << 30)
 # Relative error of bounds computed in double precision from float32 vectors, of scores rounded to float32, and of those
 # near 1 that are divided by the true lengths, with room.
@@ -36,11 +36,11 @@ _LEAST, _MOST = float(np.finfo(np.float32).smallest_subnormal), float(np.finfo(n
 
 @dataclass(frozen=True, eq=False)
 class Codes:
-    """Vectors as 8-bit numbers in groups, and bounds of what rounding left out.
+    """Vectors as 8-bit integers in groups, and bounds of what rounding left out.
 
     Args:
         center: what was subtracted from every vector.
-        numbers: `[padded, dim]`, padded = n rounded up to whole groups.
+        numbers: the integers `[padded, dim]`, padded = n rounded up to full groups.
         step: of each group; centred vector ~ step * numbers.
         residual: of each group, the greatest length of a centred vector minus its rounded one.
         length: of each group, the greatest length of a centred vector.
@@ -125,11 +125,11 @@ class CertifiedSearch:
 
         Args:
             queries: float32.
-            k: answers wanted, k >= 1.
-            allowed: which rows may be answers; all by default.
+            k: how many neighbours, k >= 1.
+            allowed: which rows may be found; all by default.
 
         Returns:
-            Scores and rows `[q, k]`; where fewer answers exist, -inf and -1.
+            Scores and rows `[q, k]`; where there are fewer, -inf and -1.
         """
         # So few are scored in less time than a scan takes, which costs each of many queries less than a single one.
         few = len(self.vectors) // (64 if len(queries) <= _FEW_QUERIES else 512)
@@ -187,7 +187,7 @@ class CertifiedSearch:
     def _blocks(
         self, queries: "_Rounded", allowed: np.ndarray | None
     ) -> Iterator[tuple[slice, Int32[np.ndarray, "q groups 32"]]]:
-        """Whole-number scores `[q, groups, GROUP]` of some groups at a time, in a buffer that the next overwrites."""
+        """Integer scores `[q, groups, GROUP]` of some groups at a time, in a buffer that the next overwrites."""
         total, n = len(self.codes.step), len(self.vectors)
         height = max(1, min(total, _BLOCK_SCORES // (GROUP * len(queries))))
         buffer = np.empty(len(queries) * height * GROUP, dtype=np.int32)
@@ -207,7 +207,7 @@ class CertifiedSearch:
 
 @dataclass(frozen=True, eq=False)
 class _Rounded:
-    """Queries as 8-bit numbers; `measures` holds what the error of a score grows with."""
+    """Queries as 8-bit integers; `measures` holds what the error of a score grows with."""
 
     numbers: Int8[np.ndarray, "q dim"]
     step: Float[np.ndarray, " q"]

@@ -27,7 +27,7 @@ class Index(ABC):
 
     Args:
         vectors: float32; a row is known by its number. They may lie in a memory-mapped file.
-        metric: "cosine" scores unit vectors by the dot product, "euclidean" any vectors by minus the squared distance.
+        metric: "cosine" is the dot product of unit vectors, "euclidean" minus the squared distance of any vectors.
     """
 
     kind: ClassVar[str]
@@ -40,7 +40,7 @@ class Index(ABC):
     def __init__(self, vectors: Vectors, metric: Metric = "cosine") -> None:
         self.vectors = vectors
         self.metric = metric
-        # The share of the true nearest that a search finds, for queries that it has not seen; None: all, proved.
+        # The share of the true nearest neighbours that a search finds, for new queries; None: all, which is proved.
         self.recall: Figure | None = None
         self.build_seconds = 0.0
 
@@ -50,7 +50,7 @@ class Index(ABC):
     @staticmethod
     @abstractmethod
     def floor_bytes(dim: int) -> float:
-        """The least memory that an index of this kind takes for a vector of so many dimensions, beside the vector."""
+        """Bytes that an index of this kind takes at least for a vector of this dimension, besides the vector itself."""
 
     @property
     @abstractmethod
@@ -60,7 +60,7 @@ class Index(ABC):
     @property
     @abstractmethod
     def bytes_per_vector(self) -> float:
-        """Memory that the index takes beside the vectors themselves, which may stay on disk."""
+        """Memory of the index, without the vectors themselves, which may stay on disk."""
 
     @property
     @abstractmethod

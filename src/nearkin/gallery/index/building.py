@@ -16,8 +16,7 @@ from nearkin.similarity import Metric
 AUTO = "auto"
 # Up to so many, "auto" searches exactly without a trial.
 AUTO_IS_EXACT_UP_TO = 50_000
-# Vectors that it tries the kinds on, queries that it times, and how many times as fast as an exact search another
-# kind must be.
+# Vectors of the trial, queries that are timed, and how many times as fast as an exact search another kind must be.
 _TRIAL, _SINGLES, _WORTH_IT = 20_000, 200, 1.5
 
 
@@ -111,7 +110,7 @@ def _fastest(vectors: Vectors, recall: float, metric: Metric, queries: np.ndarra
 
 
 def _search_seconds(index: Index, queries: np.ndarray) -> float:
-    """Of single queries, as people ask them; of the processor, so that other work on the machine does not decide."""
+    """Processor time of single queries, so that other work on the machine does not decide."""
     singles = queries[:_SINGLES, None]
 
     def once() -> float:

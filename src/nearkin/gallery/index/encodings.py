@@ -1,7 +1,7 @@
 """What a faiss index holds of a vector: 8-bit integers, or groups of dimensions to be coded each by itself.
 
-An encoding is a frozen dataclass of arrays, so that `vars` is what is saved. One that a single kind uses stands in the
-file of that kind.
+An encoding is a frozen dataclass of arrays, so that `vars` is what is saved. An encoding that only one kind uses is
+in the file of that kind.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Encoding(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Int8Encoding:
-    """x -> round((x - center) * scale), within -128..127; distances between these order as those between vectors."""
+    """x -> round((x - center) * scale), within -128..127; their distances order as the vectors' do."""
 
     center: Float[np.ndarray, " dim"]
     scale: Float[np.ndarray, ""]
@@ -43,7 +43,7 @@ class Int8Encoding:
 
 @dataclass(frozen=True, eq=False)
 class GroupedEncoding:
-    """Vectors less their mean, padded with zeros so that the dimensions part into groups of one size."""
+    """Vectors minus their mean, padded with zeros so that the dimensions divide into groups of one size."""
 
     center: Float[np.ndarray, " dim"]
     size: Int[np.ndarray, ""]

@@ -23,8 +23,8 @@ SCORE = 80.0
 ROW_BYTES = 8.0
 # Up to so many allowed rows, scoring them all is as fast as searching.
 _FEW = 1 << 13
-# With a filter, a search may take so much of the time of an exact one; not so where nearly all are allowed, as after
-# deletions, for the codes of an exact search are more memory than some kinds take.
+# With a filter, a search that takes longer than this share of an exact one is replaced by that. Not where nearly all
+# are allowed, as after deletions: the codes of an exact search take more memory than some kinds do.
 _MOST_WORK, _NEARLY_ALL = 1.0, 0.9
 
 
@@ -36,8 +36,8 @@ def faiss() -> Any:
 def search_core(core: Any, queries: np.ndarray, depth: int, parameters: Any) -> Int[np.ndarray, "q depth"]:
     """What a faiss index finds with its search parameters.
 
-    `faiss.contrib.torch_utils`, which pytorch-metric-learning loads, puts another `search` in place that takes tensors
-    and no parameters; the one that takes them is then `search_numpy`.
+    `faiss.contrib.torch_utils`, which pytorch-metric-learning loads, replaces `search` by one that takes tensors and no
+    parameters; the one that takes them is then `search_numpy`.
     """
     search = getattr(core, "search_numpy", core.search)
     return search(queries, depth, params=parameters)[1]
@@ -46,8 +46,8 @@ def search_core(core: Any, queries: np.ndarray, depth: int, parameters: Any) -> 
 class FaissIndex(Index):
     """Candidates from a faiss index, scored exactly.
 
-    How hard a search looks is one whole number, its effort: what that counts depends on the kind. Rows may stand in
-    another order in the faiss index, since those held out for tuning are added last.
+    How hard a search looks is one whole number, its effort: what that counts depends on the kind. The faiss
+    index may hold the rows in another order, since those held out for tuning are added last.
 
     Args:
         vectors, metric: see `Index`.
@@ -95,9 +95,9 @@ class FaissIndex(Index):
 
     @abstractmethod
     def work(self, effort: int) -> float:
-        """How long a search takes, in vectors that an exact search looks through meanwhile: about 5 ns each.
+        """How long a search takes, in vectors that an exact search compares in that time: about 5 ns each.
 
-        An estimate from what was timed once, so that the same is chosen on every machine and in every run.
+        Estimated from timings made once, so that every machine and every run chooses the same.
         """
 
     def growth(self, times: float) -> float:
@@ -113,7 +113,7 @@ class FaissIndex(Index):
         return k + k // 2 + 10
 
     def add(self, rows: Int[np.ndarray, " m"]) -> None:
-        """Take these rows of the vectors into the faiss index."""
+        """Add these rows of the vectors to the faiss index."""
         for start in range(0, len(rows), 1 << 16):
             self._core.add(self._encoding(self.vectors[rows[start : start + (1 << 16)]]))
         self._order = np.concatenate([self._order[:-1], rows, self._order[-1:]])
@@ -131,7 +131,7 @@ class FaissIndex(Index):
         """Look so much deeper that enough of what is found is allowed; search exactly where it is not, or is faster."""
         total = int(allowed.sum())
         share = total / len(allowed)
-        # Room for luck: k of a random share lie within the first wanted / share for all but a few queries.
+        # Room for chance: k of a random share are among the first wanted / share for all but a few queries.
         wanted = k + 2 * k**0.5 + 2
         expected = self._depth(round(wanted), effort)
         depth, effort = (round(each / max(share, 1e-9)) for each in (expected, effort * wanted / k))
@@ -139,9 +139,9 @@ class FaissIndex(Index):
             return self.exact.search(queries, k, allowed)
         rows = self._rows(queries, depth, effort)
         by_chance = share * (rows >= 0).sum(axis=1)
-        rows = np.where(allowed[rows], rows, -1)  # where there is none, it stays so, whatever is said of the last row
+        rows = np.where(allowed[rows], rows, -1)  # -1 stays -1, whether the last row is allowed or not
         scores, found = rerank(queries, self.vectors, rows, k, self.metric)
-        # Fewer than by chance: what is allowed lies away from this query, and the order out there is coarse.
+        # Fewer than by chance: what is allowed lies far from this query, where the order of candidates is coarse.
         short = (rows >= 0).sum(axis=1) < np.maximum(k, by_chance - 3 * by_chance**0.5)
         if short.any():
             scores[short], found[short] = self.exact.search(queries[short], k, allowed)

@@ -33,7 +33,7 @@ def tuned(
     exact = ExactIndex(vectors, metric)
     true_scores = exact.search(asked, ANSWERS, inside)[0]
     chooses = np.random.default_rng(seed).permutation(len(asked)) < len(asked) / 2
-    # A quarter of what is left to 1 is room for chance.
+    # A quarter of what is missing to 1 is room for chance.
     target = recall + (1 - recall) / 4
     best, rank = None, (-1.0, 0.0)
     for setting in kind.settings:
@@ -58,7 +58,7 @@ def tuned(
 
 
 def _least_effort(index: FaissIndex, queries: np.ndarray, true_scores: np.ndarray, target: float) -> float:
-    """Set the first effort whose recall is enough, or else the first that finds the most; returns the recall."""
+    """Set the lowest effort that reaches the target, or else the one with the highest recall; returns that recall."""
     reached: dict[int, float] = {}
     for effort in index.efforts:
         index.effort = effort

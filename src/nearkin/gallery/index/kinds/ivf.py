@@ -11,19 +11,19 @@ from nearkin.gallery.index.encodings import Encoding, Int8Encoding
 from nearkin.gallery.index.faiss_index import ROW_BYTES, FaissIndex, faiss, search_core
 from nearkin.similarity import Metric
 
-# k-means sees so many vectors of each cell.
+# Vectors that k-means sees, for each cell.
 _TRAINED_ON = 64
-# Who looks into so few cells looks into as few among more vectors.
+# A search of at most so many cells searches as many among more vectors.
 _FEW_CELLS = 10
-# faiss keeps the number of each vector beside its code.
+# faiss keeps the id of each vector beside its code.
 NUMBER_BYTES = 8
 
 
 class IvfIndex(FaissIndex):
     """8-bit codes in cells around learned centres; the cells nearest to the query are searched.
 
-    Effort: how many cells are searched (nprobe). Setting: cells for each root of n. Clusters want few cells, of which a
-    search looks into one or two; where there are none, many small cells are better.
+    Effort: how many cells are searched (nprobe). Setting: cells, in multiples of the root of n. For clusters few cells
+    are best, of which a search looks into one or two; without clusters, many small ones.
 
     Source: Jégou et al. 2011, Product quantization for nearest neighbor search.
     """
@@ -66,7 +66,7 @@ class IvfIndex(FaissIndex):
 
 
 def cell_count(n: int, setting: int) -> int:
-    """So many cells for each root of n."""
+    """The number of cells: `setting` times the root of n."""
     return max(1, round(setting * n**0.5))
 
 

@@ -29,7 +29,7 @@ class IvfPqIndex(IvfIndex):
         core = faiss().IndexIVFPQFastScan(
             faiss().IndexFlatL2(_GROUP * groups), _GROUP * groups, cells, groups, 4, faiss().METRIC_L2
         )
-        # One table for all cells; tables for what is left of each cell's centre are too coarse.
+        # One table for all cells: tables of residuals, one a cell, are too coarse at 4 bits.
         core.by_residual = False
         core.pq.cp.seed, core.pq.cp.min_points_per_centroid = seed, 1
         learn_cells(core, vectors, encoding, seed)

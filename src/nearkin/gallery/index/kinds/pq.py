@@ -1,4 +1,4 @@
-"""Product quantization: a vector in groups of dimensions, each group known by the nearest of 16 learned ones."""
+"""Product quantization: a vector is split into groups of dimensions, and each is coded by the nearest of 16 centres."""
 
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from nearkin.gallery.index.faiss_index import ROW_BYTES, SCORE, faiss
 from nearkin.gallery.index.flat_codes import FlatCodesIndex
 from nearkin.similarity import Metric
 
-# What the codes are learned from.
+# Vectors that the codes are learned from.
 _SAMPLE = 1 << 16
 
 
