@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from nearkin.cli.app import app
 from nearkin.errors import InvalidInput
 from nearkin.gallery.gallery import Gallery
+from tests.cli.test_index_search import make_encoder
 from tests.fakes import FakeEncoder, draw_noise
 
 
@@ -187,3 +188,36 @@ def test_prune_asks_when_a_folder_has_lost_all(place: Path, tmp_path: Path) -> N
     with pytest.raises(InvalidInput, match="no picture of the gallery is in"):
         run("gallery", "prune", place, "--below", tmp_path / "elsewhere")
     assert facts("gallery", "prune", place, "--below", dog, "--yes")["deleted"] == 2
+
+
+def test_index_keeps_what_was_set_and_tells_of_it(tmp_path: Path) -> None:
+    model = make_encoder(0).save_pretrained(tmp_path / "model")
+    place, photos = tmp_path / "gallery", tmp_path / "photos"
+    pictures = draw_noise(photos / "cat", range(4))
+    run("index", model, photos, place)
+    run("gallery", "update", place, "--set", "label=tabby", "--id", 1)
+    shown = run("index", model, photos, place)
+    assert "4 unchanged" in shown.stdout
+    assert "values set with `nearkin gallery update` were kept in 1 item where DATA says otherwise" in shown.stderr
+    assert Gallery.open(place).get([1])[0].label == "tabby"
+    assert "1 updated" in run("index", model, photos, place, "--overwrite-labels").stdout
+    assert Gallery.open(place).get([1])[0].label == "cat"
+    # A moved picture is the same item, one that is gone is named with the way out.
+    pictures[2].rename(photos / "cat" / "moved.png")
+    pictures[3].unlink()
+    shown = run("index", model, photos, place)
+    assert "4 items; 0 added, 0 replaced, 0 updated, 3 unchanged, 0 skipped, 1 of these moved" in shown.stdout
+    assert f"gone from {photos}: 1 picture of the gallery, such as {pictures[3]}" in shown.stderr
+    assert f"`nearkin gallery prune {place}`" in shown.stderr
+    shown = run("index", model, photos, place, "--prune")
+    assert "3 items" in shown.stdout
+    assert "1 item deleted whose pictures are gone" in shown.stderr
+
+
+def test_one_picture_can_be_added(tmp_path: Path) -> None:
+    model = make_encoder(0).save_pretrained(tmp_path / "model")
+    first, second = draw_noise(tmp_path / "photos", range(2))
+    assert "1 items; 1 added" in run("index", model, first, tmp_path / "gallery").stdout
+    assert "2 items; 1 added" in run("index", model, second, tmp_path / "gallery").stdout
+    gallery = Gallery.open(tmp_path / "gallery")
+    assert gallery.add([str(first), str(second)]).unchanged == 2

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from filelock import FileLock
 
 from nearkin.errors import ArtefactError, InvalidInput
-from nearkin.files import cache_root
+from nearkin.files import cache_root, write_whole
 from nearkin.gallery.lance import LanceFileSession
 
 LOCK, CACHE = ".lock", "derived"
@@ -43,7 +43,7 @@ class Folder:
             return None
 
     def write(self, name: str, content: bytes) -> None:
-        (self.path / name).write_bytes(content)
+        write_whole(self.path / name, content)
 
     def folder(self, name: str) -> Path:
         """A folder of the gallery, on this machine."""
@@ -133,7 +133,7 @@ class ObjectStore:
             Path(folder, "file").write_bytes(content)
             self._files.upload_file(f"{folder}/file", name)
         if (copy := self._local / name).exists():
-            copy.write_bytes(content)
+            write_whole(copy, content)
 
     def folder(self, name: str) -> Path:
         target = self._local / name

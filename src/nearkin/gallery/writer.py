@@ -419,6 +419,8 @@ class GalleryWriter(GalleryReader):
             return ReindexSummary(len(self), 0, (), None, calibrated=True)
         try:
             put_encoder(self.location, encoder)
+            # The gallery may hold a copy already, for an earlier version.
+            take_calibration(self.location, encoder)
         except OSError as error:
             raise ArtefactError(f"gallery '{self.location}' cannot be written: {error.strerror or error}") from error
         name = f"staging/{encoder_folder(new).partition('/')[2]}.lance"
@@ -490,7 +492,10 @@ def take_calibration(location: Location, encoder: Embedder) -> bool:
         content = Path(folder, "calibration.json").read_bytes()
     if location.read(name) == content:
         return False
-    location.write(name, content)
+    try:
+        location.write(name, content)
+    except OSError as error:
+        raise ArtefactError(f"gallery '{location}' cannot be written: {error.strerror or error}") from error
     return True
 
 

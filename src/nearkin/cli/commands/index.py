@@ -89,16 +89,19 @@ def _notes(summary: "AddSummary", gallery: str, data: str) -> list[str]:
         notes.append("the model's calibration is now the gallery's too: thresholds and --honest may differ from before")
     if summary.kept:
         notes.append(
-            f"{summary.kept:,} items keep values set with `nearkin gallery update`, and DATA says otherwise; "
-            "--overwrite-labels takes what DATA says"
+            f"values set with `nearkin gallery update` were kept in {_number(summary.kept, 'item')} where DATA says "
+            "otherwise; --overwrite-labels takes what DATA says"
         )
-    left = len(summary.gone) - summary.pruned
     if summary.pruned:
-        notes.append(f"{summary.pruned:,} items were deleted, since their pictures are gone")
-    if left:
+        notes.append(f"{_number(summary.pruned, 'item')} deleted whose pictures are gone")
+    if left := len(summary.gone) - summary.pruned:
         notes.append(
-            f"{left:,} pictures of the gallery are gone from {data}, such as {summary.gone[0]}: "
+            f"gone from {data}: {_number(left, 'picture')} of the gallery, such as {summary.gone[0]}; "
             f"`nearkin gallery prune {gallery}` deletes their items; if a folder was moved, "
             f"`nearkin gallery relink {gallery} --from OLD --to NEW` finds them"
         )
     return notes
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -76,7 +76,7 @@ def stated_by(items: Items, stored: pa.Schema) -> pa.Table:
     """
     uri, count = next(iter(Counter(items.uris).most_common(1)), ("", 0))
     if count > 1:
-        raise InvalidInput(f"{items.source}: '{uri}' occurs {count} times, wanted each picture once")
+        raise InvalidInput(f"{items.source}: '{uri}' occurs {count} times: expected each picture once")
     columns = {"uri": pa.array(items.uris, pa.string())}
     if items.has_labels:
         columns["label"] = pa.array(items.labels, pa.string())
@@ -125,21 +125,21 @@ def _typed(values: Sequence[Any]) -> pa.Array:
         return pa.array(as_texts(values), pa.string())
 
 
-def _fitted(name: str, column: pa.Array, wanted: pa.DataType, source: str) -> pa.Array:
+def _fitted(name: str, column: pa.Array, expected: pa.DataType, source: str) -> pa.Array:
     """The column in the gallery's type, if no value changes by it. A column of text takes anything."""
     try:
         # Arrow would parse text, and "007" come out as 7.
-        if pa.types.is_string(column.type) and not pa.types.is_string(wanted):
+        if pa.types.is_string(column.type) and not pa.types.is_string(expected):
             raise pa.ArrowInvalid("text is not parsed")
-        return column.cast(wanted)
+        return column.cast(expected)
     except pa.ArrowException as error:
         raise InvalidInput(
-            f"{source}: column '{name}' holds {column.type}, the gallery's column holds {wanted} ({error}): "
+            f"{source}: column '{name}' holds {column.type}, the gallery's column holds {expected} ({error}): "
             "convert or rename it, or index into a new gallery"
         ) from error
 
 
-def fitted_value(name: str, value: Any, wanted: pa.DataType | None = None) -> pa.Scalar:
+def fitted_value(name: str, value: Any, expected: pa.DataType | None = None) -> pa.Scalar:
     """A value as its column holds it; in a type of its own if there is no such column.
 
     Raises:
@@ -148,7 +148,7 @@ def fitted_value(name: str, value: Any, wanted: pa.DataType | None = None) -> pa
     if name == "captions" and isinstance(value, str):
         value = [value]
     column = _typed([value])
-    if wanted is None:
+    if expected is None:
         _check_name(name, "update")
         return column[0]
-    return _fitted(name, column, wanted, "update")[0]
+    return _fitted(name, column, expected, "update")[0]

@@ -43,7 +43,7 @@ class Records:
         return {name: part[name][row - self._starts[place]].as_py() for name in self._columns}
 
     def repair(self) -> list[str]:
-        """Make anew the copies that differ from the rows; names them."""
+        """Write again the copies that differ from the rows; names them."""
         wrong = []
         for place, path in enumerate(map(self._path, range(len(self._fragments)))):
             if path.exists():

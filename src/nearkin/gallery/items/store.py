@@ -31,7 +31,7 @@ FRAGMENT_ROWS = 1 << 16
 SMALL_FRAGMENTS = 64
 # A version stays readable this long after a newer one took its place, for readers that are still at it.
 GRACE = timedelta(minutes=1)
-# Times that a write begins anew because another process was faster.
+# Times that a write is tried again because another process was faster.
 ATTEMPTS = 20
 # And how long it does so.
 PATIENCE = timedelta(minutes=5)
@@ -217,7 +217,7 @@ class Store:
     """The items on disk, at their newest version.
 
     Reading needs no care. In a local folder one process at a time may write: the gallery's lock sees to it. On an
-    object store Lance refuses what cannot be brought together with what others wrote, and the write begins anew.
+    object store Lance refuses what cannot be brought together with what others wrote, and the write is tried again.
 
     Args:
         uri: of the Lance dataset.
@@ -365,8 +365,7 @@ class Store:
         self._keep_ids_used()
         if NEXT_VECTOR not in dataset.schema.names:
             return
-        live = Snapshot(dataset).vector_column
-        if live == VECTOR:
+        if Snapshot(dataset).vector_column == VECTOR:
             dataset.drop_columns([NEXT_VECTOR])
             return
         if VECTOR in dataset.schema.names:
@@ -415,5 +414,6 @@ class Store:
             return lance.dataset(self.uri, storage_options=self._storage)
         except (ValueError, OSError) as error:
             raise ArtefactError(
-                f"'{self.uri}' is missing or damaged: restore it, or index anew ({str(error).partition(', /')[0]})"
+                f"'{self.uri}' is missing or damaged: restore it, or index the pictures again "
+                f"({str(error).partition(', /')[0]})"
             ) from error
