@@ -23,6 +23,7 @@ Data = Annotated[
 GalleryPath = Annotated[str, typer.Argument(metavar="GALLERY", help="Gallery folder, or URL such as s3://bucket/shop.")]
 Label = Annotated[str | None, typer.Option(help="Label column. 'path': a picture's whole folder below DATA.")]
 CaptionColumn = Annotated[list[str] | None, typer.Option(help="Caption column; may be given several times.")]
+PathColumn = Annotated[str | None, typer.Option(help="Column of the pictures' files [path, file_name, file, image].")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at a broken picture instead of skipping it.")]
 Where = Annotated[str | None, typer.Option(help="Items that pass this SQL filter, such as \"label = 'mug'\".")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

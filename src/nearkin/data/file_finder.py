@@ -5,6 +5,7 @@ import stat
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from nearkin.data.picture import Picture, Unreadable
@@ -14,7 +15,8 @@ class FileFinder:
     """Finds files by the names in a table's cells.
 
     A file goes by its real path, so that `a.png`, `./a.png`, `b/../a.png` and a link to it are one picture. A name is
-    looked for as it stands, then without spaces around it, then in the other Unicode form.
+    looked for as it stands, then without spaces around it, then in the other Unicode form, then in the encodings of
+    archives from Windows.
 
     Args:
         folders: where relative names begin; the first in which there is such a file counts.
@@ -90,6 +92,10 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
+# Encodings of file names in archives that were made on Windows.
+_OLD_ENCODINGS = ("cp1252", "cp437", "cp1251", "cp866")
+
+
 def _spellings(name: str) -> Iterator[str]:
     yield name
     if "\\" in name:
@@ -103,3 +109,7 @@ def _spellings(name: str) -> Iterator[str]:
         for form in ("NFC", "NFD"):
             if (other := unicodedata.normalize(form, stripped)) != stripped:
                 yield other
+        composed = unicodedata.normalize("NFC", stripped)
+        for encoding in _OLD_ENCODINGS:
+            with suppress(UnicodeEncodeError):
+                yield os.fsdecode(composed.encode(encoding))

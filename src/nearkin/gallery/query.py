@@ -15,6 +15,7 @@ import numpy as np
 
 from nearkin.data.decoding import EXTENSIONS
 from nearkin.data.items import Picture
+from nearkin.data.picture import not_a_file
 from nearkin.encoders.embedder import PictureLike
 from nearkin.errors import InvalidInput
 
@@ -85,11 +86,21 @@ def kind_of(value: Any) -> Kind:
         return "picture"
     if os.path.isdir(value):  # noqa: PTH112
         raise InvalidInput(f"'{value}' is a folder: a query is one picture, such as a file in it{_quoted(value)}")
+    if kind := _special_file(value):
+        raise InvalidInput(f"'{value}' is {kind}: a query is a picture in a file{_quoted(value)}")
     if isinstance(value, Path) or _looks_like_a_path(value):
         raise InvalidInput(f"no such file: '{value}'{_near_names(value)}{_quoted(value)}")
     if _has_file_named(value):
         raise InvalidInput(f"no such file: '{value}'{_near_names(value)}{_quoted(value)}")
     return "words"
+
+
+def _special_file(value: str | Path) -> str:
+    """What an entry of this name is that is no file, such as a pipe or a broken link; "" if there is none."""
+    try:
+        return not_a_file(os.stat(value).st_mode)  # noqa: PTH116
+    except (OSError, ValueError):
+        return "a link that leads nowhere" if os.path.lexists(value) and os.path.islink(value) else ""  # noqa: PTH114
 
 
 def _is_pillow(value: Any) -> bool:

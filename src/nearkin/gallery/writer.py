@@ -53,6 +53,7 @@ class GalleryWriter(GalleryReader):
         *,
         label: str | None = None,
         captions: str | Sequence[str] | None = None,
+        path_column: str | None = None,
         strict: bool = False,
         overwrite_labels: bool = False,
         prune: bool = False,
@@ -68,8 +69,8 @@ class GalleryWriter(GalleryReader):
         is lost or doubled.
 
         Args:
-            source: a folder, a table, a picture, a list of pictures, `hf://name`, ..., as `read_items` takes them.
-            label, captions: as in `read_items`.
+            source: a folder, a table, a frame, a picture, a list of pictures, `hf://name`, ..., as `read_items` takes.
+            label, captions, path_column: as in `read_items`.
             strict: stop at a picture that cannot be read, instead of skipping it. What was added before it stays.
             overwrite_labels: take what the source says also where `update` has set something else.
             prune: if the source is a folder, delete the items of pictures in it that are gone; not where a folder has
@@ -86,7 +87,7 @@ class GalleryWriter(GalleryReader):
 
         Example: see `nearkin.Gallery`.
         """
-        items = read_items(source, label=label, captions=captions)
+        items = read_items(source, label=label, captions=captions, path_column=path_column)
         with self._writing(ADD) as change:
             calibrated = self._passed and take_calibration(self.location, self.encoder)
             summary = ingest(

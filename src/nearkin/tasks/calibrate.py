@@ -24,6 +24,7 @@ def calibrate(
     source: str | Path | Items,
     *,
     label: str | None = None,
+    path_column: str | None = None,
     split: str | None = None,
     prior: float = 0.5,
     method: str = "auto",
@@ -41,6 +42,7 @@ def calibrate(
         encoder: what to calibrate.
         source: folder tree, table, `hf://` dataset, or items.
         label: column of the class names.
+        path_column: column of the pictures' files, as in `read_items`.
         split: "train", "val", "test" or "all"; by default val if the source has one, else all that is not train.
         prior: prior probability that two pictures are the same, used where none is given, 0 < prior < 1.
         method: the regression that gives the probabilities: "auto", "logistic" or "isotonic".
@@ -62,7 +64,7 @@ def calibrate(
         >>> nearkin.calibrate(encoder, "faces/").threshold(far=1e-2).score    # doctest: +SKIP
     """
     check_weighting(weighting)
-    items = _choose(read_items(source, label=label), split)
+    items = _choose(read_items(source, label=label, path_column=path_column), split)
     if not items.has_labels:
         raise InvalidInput(f"{items.source} has no labels, which a calibration needs: name the column of the classes")
     embedded = embed_items(encoder, items, strict=strict, progress=progress)

@@ -36,6 +36,7 @@ class EvaluateSettings:
     Args:
         label: column of the class names; "path" for the whole folder of a tree.
         captions: columns of texts.
+        path_column: column of the pictures' files, as in `read_items`.
         split: "train", "val", "test" or "all"; by default test if the source has one, else val, else all.
         protocols: names, such as "few_shot"; by default all that the data allow.
         frozen: weights of the backbone before training, "pretrained" or a file: one more baseline.
@@ -48,6 +49,7 @@ class EvaluateSettings:
 
     label: str | None = None
     captions: Sequence[str] | None = None
+    path_column: str | None = None
     split: str | None = None
     protocols: Sequence[str] | None = None
     frozen: str | None = None
@@ -151,7 +153,7 @@ def evaluate(
             raise InvalidInput("a page shows one model: evaluate them one by one, or leave the page out")
         page = check_output(page, "--report", suffixes=(".html", ".htm"))
     by = EvaluationSettings(chosen.protocols, options=chosen.options, chance=chosen.baselines, seed=chosen.seed)
-    items = read_items(source, label=chosen.label, captions=chosen.captions)
+    items = read_items(source, label=chosen.label, captions=chosen.captions, path_column=chosen.path_column)
     data = EvaluationData.choose(items, chosen.split, by)
     if isinstance(model, Mapping):
         encoders = {name: load_encoder(one, chosen.device) for name, one in model.items()}

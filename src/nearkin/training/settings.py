@@ -57,6 +57,9 @@ class TrainSettings(BaseModel):
     caption_columns: tuple[str, ...] | None = _setting(
         None, "Data", "Column with captions; repeat it for several columns.", none="found by name"
     )
+    path_column: str | None = _setting(
+        None, "Data", "Column of the pictures' files.", none="path, file_name, file or image"
+    )
     split_by: str | None = _setting(
         None, "Data", "Column whose values are never divided between training and validation, such as 'group'."
     )

@@ -104,7 +104,9 @@ def train(
     if resume and (out / LAST).exists():
         check_checkpoint(out / LAST)
     with locked(out), torch.random.fork_rng(), quiet_lightning():
-        items = read_items(source, label=checked.label, captions=checked.caption_columns)
+        items = read_items(
+            source, label=checked.label, captions=checked.caption_columns, path_column=checked.path_column
+        )
         torch.manual_seed(checked.seed)
         prepared = prepare(items, checked, progress=progress)
         if checked.weights is not None and not prepared.encoder.image.has_trained_projection:

@@ -21,7 +21,10 @@ from nearkin.data.pairs import Pairs
 from nearkin.data.pixel_cache import PixelCache
 from nearkin.data.sources import read_items
 from nearkin.encoders.training_hashes import hash_names
-from nearkin.errors import PictureError, SourceError
+from nearkin.errors import InvalidInput, PictureError, SourceError
+from nearkin.gallery.gallery import Gallery
+from nearkin.gallery.query import kind_of
+from tests.fakes import FakeEncoder
 
 SMALL = Preprocessing(height=2, width=2, channels=1)
 NFC, NFD = "caf\u00e9", "cafe\u0301"
@@ -344,3 +347,56 @@ def test_pixels_of_pictures_with_other_names_are_not_mixed_up(tmp_path: Path) ->
     draw(tmp_path / "a/b.png", 2)
     cache = PixelCache.build(read_items(tmp_path).pictures, SMALL, tmp_path / ".cache")
     assert sorted(cache.batch(np.arange(2)).reshape(2, -1)[:, 0].tolist()) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"), [("cp1252", "café"), ("cp437", "café"), ("cp866", "кот"), ("cp1251", "кот")]
+)
+def test_a_table_names_files_that_windows_packed(tmp_path: Path, encoding: str, name: str) -> None:
+    draw(os.fsencode(tmp_path) + b"/" + name.encode(encoding) + b".png", 9)
+    (tmp_path / "t.csv").write_text(f"path,label\n{name}.png,x\n")
+    assert greys(read_items(tmp_path / "t.csv")) == [9]
+
+
+def test_a_gallery_keeps_one_item_for_all_spellings_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    draw(tmp_path / f"p/{NFD}.png", 1)
+    (tmp_path / "link.png").symlink_to(f"p/{NFD}.png")
+    (tmp_path / "t.csv").write_text(f"path,label\np/{NFC}.png,{NFC}\n")
+    (tmp_path / "u.csv").write_text(f"path,label\np/../p//{NFD}.png,{NFD}\n")
+    gallery = Gallery.create(tmp_path / "gallery", FakeEncoder())
+    sources: list[object] = [
+        *(tmp_path / "p", "p", "./p/", tmp_path / "t.csv", tmp_path / "u.csv"),
+        *(tmp_path / "link.png", f"p/{NFD}.png", [f"{tmp_path}//p/{NFD}.png"]),
+    ]
+    assert [gallery.add(source).added for source in sources] == [1, *[0] * (len(sources) - 1)]
+    assert gallery.delete(where=f"label = '{NFD}'") == 1
+
+
+def test_a_gallery_of_names_and_columns_that_are_not_utf8(tmp_path: Path) -> None:
+    (tmp_path / "p/a").mkdir(parents=True)
+    draw(os.fsencode(tmp_path / "p") + b"/" + BYTES + b"/1.png", 1)
+    draw(os.fsencode(tmp_path / "p/a") + b"/" + BYTES + b".png", 2)
+    gallery = Gallery.create(tmp_path / "gallery", FakeEncoder())
+    assert gallery.add(tmp_path / "p").added == 2
+    assert gallery.add(tmp_path / "p").unchanged == 2
+    assert sorted(str(label) for label in gallery.to_pandas()["label"]) == ["\\xef\\xf0\\xe8", "a"]
+    (tmp_path / "p/t.jsonl").write_text(
+        '{"path": "a/\\udcef\\udcf0\\udce8.png", "label": "a", "no\\udc00te": "\\ud800"}'
+    )
+    assert gallery.add(tmp_path / "p/t.jsonl").updated == 1
+
+
+@pytest.mark.timeout(20)
+def test_a_query_that_is_no_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, reason in {
+        **odd_entries(tmp_path),
+        "loop.png": "a link",
+        "ping.png": "a link",
+        "pong.png": "a link",
+    }.items():
+        expected = "a link" if name == "gone.png" else reason
+        for query in (name, str(tmp_path / name), tmp_path / name):
+            with pytest.raises(InvalidInput, match=rf"{name}.* is (a )?{expected}"):
+                kind_of(query)

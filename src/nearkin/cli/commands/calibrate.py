@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nearkin.cli.options import Device, Json, Label, Model, Quiet, Strict, Threads
+from nearkin.cli.options import Device, Json, Label, Model, PathColumn, Quiet, Strict, Threads
 
 if TYPE_CHECKING:
     from nearkin.calibration.decisions import Calibration
@@ -21,6 +21,7 @@ def calibrate(
         typer.Argument(metavar="DATA", help="Labelled pictures of classes that the model was not trained on."),
     ],
     label: Label = None,
+    path_column: PathColumn = None,
     split: Annotated[
         str | None, typer.Option(help="train, val, test or all [val if there is one, else all that is not train].")
     ] = None,
@@ -71,6 +72,7 @@ def calibrate(
             encoder,
             data,
             label=label,
+            path_column=path_column,
             split=split,
             prior=prior,
             method=method,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nearkin.cli.options import CaptionColumn, Device, Json, Label, Quiet, Strict, Threads
+from nearkin.cli.options import CaptionColumn, Device, Json, Label, PathColumn, Quiet, Strict, Threads
 from nearkin.cli.protocol_options import GIVEN, ProtocolCommand
 from nearkin.registry import module_names
 
@@ -29,6 +29,7 @@ def evaluate(
     ] = None,
     label: Label = None,
     caption_column: CaptionColumn = None,
+    path_column: PathColumn = None,
     split: Annotated[
         str | None,
         typer.Option(help="train, val, test or all [test if the data have one, else val, else all]."),
@@ -75,6 +76,7 @@ def evaluate(
     options: dict[str, Any] = {
         "label": label,
         "captions": caption_column,
+        "path_column": path_column,
         "split": split,
         "protocols": _protocols(protocol),
         "frozen": frozen,

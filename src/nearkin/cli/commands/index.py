@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nearkin.cli.options import CaptionColumn, Data, Device, Json, Label, Model, Quiet, Strict, Threads
+from nearkin.cli.options import CaptionColumn, Data, Device, Json, Label, Model, PathColumn, Quiet, Strict, Threads
 
 if TYPE_CHECKING:
     from nearkin.gallery.gallery import AddSummary
@@ -21,6 +21,7 @@ def index(
     ],
     label: Label = None,
     caption_column: CaptionColumn = None,
+    path_column: PathColumn = None,
     strict: Strict = False,
     overwrite_labels: Annotated[
         bool,
@@ -57,7 +58,7 @@ def index(
     from nearkin.progress import progress_bar
 
     # The source first: a slip in its name leaves no empty gallery behind.
-    items = read_items(data, label=label, captions=caption_column)
+    items = read_items(data, label=label, captions=caption_column, path_column=path_column)
     with progress_bar("indexing pictures", before="loading the model") as advance:
         encoder = load_encoder(model, threads=threads, device=device)
         opened = Gallery.open(gallery, encoder) if Gallery.is_at(gallery) else Gallery.create(gallery, encoder)

@@ -39,7 +39,11 @@ def _read(source: Any, columns: ColumnNames) -> Items:
 
 
 def _table_of_pandas(frame: Any) -> Table:
-    names = [plain_text(str(name)) for name in frame.columns]
+    named = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    if named:  # An index with a name says something, such as the path; row numbers say nothing.
+        unnamed = [level for level, name in enumerate(frame.index.names) if name not in named]
+        frame = (frame.reset_index(level=unnamed, drop=True) if unnamed else frame).reset_index()
+    names = [plain_text(str(name).strip()) or f"column {place}" for place, name in enumerate(frame.columns, 1)]
     check_names("frame", names)
     columns: dict[str, list[Any]] = {}
     embedded = {}

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 from nearkin.arrow import pa
+from nearkin.data.names import plain_text
 from nearkin.errors import InvalidInput, UnknownName
 from nearkin.gallery.filters import values
 from nearkin.gallery.filters.functions import ALIASES, FUNCTIONS, Function, kinds_fit, known_functions
@@ -77,6 +78,7 @@ def checked_filter(where: str, columns: Mapping[str, pa.DataType]) -> Condition:
         >>> checked_filter('"price" > 3', {"price": pa.int64()}).sql
         '(`price` > 3)'
     """
+    where = plain_text(where)  # As texts and names of columns are kept.
     translation = _Translation(where, columns)
     part = translation.part(parse(where))
     if part.kind != "bool":

@@ -69,6 +69,7 @@ def compare(
     folds: int = DEFAULT_FOLDS,
     out: str | Path = "runs/compare",
     label: str | None = None,
+    path_column: str | None = None,
     split_by: str | None = None,
     on_trial: Callable[[TrialSummary], None] | None = None,
     on_epoch: Callable[[EpochSummary], None] | None = None,
@@ -92,6 +93,7 @@ def compare(
         folds: of the classes, at least 3.
         out: the folder, made if it is missing.
         label: column of the class names.
+        path_column: column of the pictures' files, as in `read_items`.
         split_by: a column whose values stay in one fold too, such as "group".
         on_trial: called after each trial.
         on_epoch: called with the summary of each epoch.
@@ -120,8 +122,10 @@ def compare(
     backbones = backbones or [settings.pop("backbone", None) or TrainSettings.checked().backbone]
     asked: dict[str, Any] = {"losses": losses, "backbones": backbones, "seeds": seeds, "folds": folds}
     asked |= {"label": label, "split_by": split_by, **settings}
+    if path_column is not None:
+        asked["path_column"] = path_column
     contenders = list_contenders(losses, backbones, settings)
-    items = _labelled(read_items(source, label=label))
+    items = _labelled(read_items(source, label=label, path_column=path_column))
     of_seed = seeds_of(items, seeds, folds, split_by)
     contenders = _with_size(contenders, of_seed[0], progress)
     trials = [Trial(one, of_seed[seed], seed, _folder(out, one, seed)) for seed in range(seeds) for one in contenders]
