@@ -1,4 +1,4 @@
-"""Several models judged on the same data: their figures, and the paired differences to the first."""
+"""Several models evaluated on the same data: their figures, and the paired differences to the first."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

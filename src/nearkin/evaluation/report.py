@@ -10,7 +10,7 @@ from typing import Any
 from nearkin.data.items import Broken
 from nearkin.errors import ArtefactError
 from nearkin.intervals.bootstrap import Figure
-from nearkin.intervals.figure_json import figure_from_dict, figure_to_dict
+from nearkin.intervals.figure_json import DIGITS, figure_from_dict, figure_to_dict
 
 # protocol -> metric -> figure
 Figures = Mapping[str, Mapping[str, Figure]]
@@ -29,7 +29,7 @@ class Report:
         baselines: name -> figures of the same shape, as far as the baseline has them.
         counts: what was counted: pictures, classes, queries, ...
         skipped: pictures that could not be read.
-        notes: what the reader must know to judge the figures.
+        notes: what the reader must know to read the figures.
         leakage: which pictures and classes were trained on, which are copies of each other: `Checks.to_dict`.
         diagnostics: what stands behind the figures, as `Diagnostics.to_dict` gives it, if it was computed.
 
@@ -174,6 +174,8 @@ def shown_figure(metric: str, figure: Figure | None, *, signed: bool = False) ->
 
 def _number(metric: str, value: float, signed: bool = False) -> str:
     sign = "+" if signed else ""
+    # Rounded first as in JSON, so that a figure read from there is shown the same.
+    value = round(value, DIGITS)
     return f"{round(value, 1):{sign}g}" if metric.endswith(_COUNTS_RANKS) else f"{100 * value:{sign}.1f}"
 
 

@@ -45,14 +45,14 @@ def run_protocols(
     baselines = baselines or {}
     everyone = [*models.values(), *baselines.values()]
     outcomes, left_out = _run(everyone, truth, settings)
-    judged = {name: outcome for name, outcome in outcomes.items() if outcome.measured[0]}
+    evaluated = {name: outcome for name, outcome in outcomes.items() if outcome.measured[0]}
     asked = settings.protocols is not None and settings.required
     if asked:
-        left_out += [f"{name} (no query has a right answer)" for name in outcomes if name not in judged]
+        left_out += [f"{name} (no query has a right answer)" for name in outcomes if name not in evaluated]
     names = " and ".join(models)
-    if not judged and asked and left_out:
+    if not evaluated and asked and left_out:
         raise InvalidInput(f"{names}: nothing that was asked for can be evaluated: {'; '.join(left_out)}")
-    if not judged:
+    if not evaluated:
         nothing = f"{names}: nothing to evaluate, no texts and no two pictures of one class."
         raise InvalidInput(" ".join([nothing, *notes]))
     about = [*notes, *(note for outcome in outcomes.values() for note in outcome.notes)]
@@ -61,13 +61,13 @@ def run_protocols(
     figures = [
         {
             name: {metric: one.figure(seed=settings.seed) for metric, one in outcome.measured[place].items()}
-            for name, outcome in judged.items()
+            for name, outcome in evaluated.items()
         }
         for place in range(len(everyone))
     ]
     beside = {name: _not_empty(figures[len(models) + place]) for place, name in enumerate(baselines)}
     if settings.chance:
-        beside["chance"] = {name: dict(outcome.chance()) for name, outcome in judged.items()}
+        beside["chance"] = {name: dict(outcome.chance()) for name, outcome in evaluated.items()}
     counts = {"pictures": len(everyone[0].images)}
     counts |= {name: n for outcome in outcomes.values() for name, n in outcome.counts.items()}
     reports = (
@@ -82,7 +82,7 @@ def run_protocols(
     )
     differences = {
         name: _not_empty(
-            {protocol: _differences(outcome, place, settings.seed) for protocol, outcome in judged.items()}
+            {protocol: _differences(outcome, place, settings.seed) for protocol, outcome in evaluated.items()}
         )
         for place, name in enumerate(models)
         if place

@@ -40,8 +40,8 @@ def write_page(
     Args:
         path: of the file.
         report: the figures.
-        embedded: the pictures that were judged.
-        encoder: what was judged.
+        embedded: the pictures that were evaluated.
+        encoder: what was evaluated.
         facts: more of what was evaluated: seed, command, ...
         baselines: whether to draw raw pixels beside the encoder.
         exclude_same: groups of the pictures, as in `retrieval`.

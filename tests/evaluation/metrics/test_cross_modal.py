@@ -156,7 +156,7 @@ def test_progress_counts_both_ways():
         ({"image_of_text": np.array([0, 2])}, "rows 0 to 2, there are 2 pictures"),
         ({"texts": np.eye(3)[:2]}, "the dimension is 3, expected 2"),
         ({"images": np.array([[np.nan, 0], [0, 1]])}, "images: 1 of 2 rows hold NaN"),
-        ({"ks": ()}, "wanted whole numbers"),
+        ({"ks": ()}, "expected whole numbers"),
     ],
 )
 def test_bad_input_is_named(change, message):

@@ -168,7 +168,7 @@ def _check(owners: np.ndarray, images: int, ks: Sequence[int]) -> None:
     if owners.min() < 0 or owners.max() >= images:
         raise InvalidInput(f"image_of_text names rows {owners.min()} to {owners.max()}, there are {images} pictures")
     if not ks or min(ks) < 1:
-        raise InvalidInput(f"ks is {list(ks)}, wanted whole numbers of at least 1")
+        raise InvalidInput(f"ks is {list(ks)}, expected whole numbers of at least 1")
 
 
 def _measured(way: str, ranks: np.ndarray, groups: np.ndarray, ks: Sequence[int]) -> dict[str, Measured]:

@@ -46,7 +46,7 @@ class FewShot:
     def __post_init__(self) -> None:
         if self.ways < 2 or min(self.shots, self.queries, self.episodes) < 1:
             raise InvalidInput(
-                f"ways {self.ways}, shots {self.shots}, queries {self.queries}, episodes {self.episodes}: wanted 2 "
+                f"ways {self.ways}, shots {self.shots}, queries {self.queries}, episodes {self.episodes}: expected 2 "
                 "ways or more, and 1 or more of the others"
             )
 
@@ -143,7 +143,7 @@ def score_episodes(
     if unit_of_interval not in UNITS:
         raise UnknownName("unit", unit_of_interval, UNITS)
     if not len(episodes):
-        raise InvalidInput("no episodes: wanted at least one")
+        raise InvalidInput("no episodes: expected at least one")
     vectors = unit(as_vectors(embeddings, "embeddings"))
     right = [_score(vectors, episode) for episode in episodes]
     if unit_of_interval == "groups":
@@ -175,7 +175,7 @@ def draw_episodes(
     ids = as_ids(labels, "labels", length=np.size(labels))
     groups = None if within is None else np.asarray(within)
     if groups is not None and groups.shape != ids.shape:
-        raise InvalidInput(f"within has shape {groups.shape}, wanted {len(ids)} groups")
+        raise InvalidInput(f"within has shape {groups.shape}, expected {len(ids)} groups")
     ways, shots, pictures = settings.ways, settings.shots, settings.shots + settings.queries
     pools = _pools(ids, groups, ways, pictures)
     generator = np.random.default_rng(seed)
@@ -202,7 +202,7 @@ def _pools(
         if groups is not None:
             group = groups[rows[0]].item()
             if (groups[rows] != group).any():
-                raise InvalidInput(f"class {ids[rows[0]]} lies in several groups, wanted each in one")
+                raise InvalidInput(f"class {ids[rows[0]]} lies in several groups, expected each in one")
         if len(rows) >= pictures:
             pools.setdefault(group, []).append(rows)
     found = [pool for pool in pools.values() if len(pool) >= ways]

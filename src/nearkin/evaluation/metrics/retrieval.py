@@ -27,7 +27,7 @@ class QueryScores:
     """What each query scored: the values behind the figures.
 
     Args:
-        queries: rows of the queries that were judged.
+        queries: rows of the queries that were evaluated.
         labels: their class ids.
         values: metric -> one number in [0, 1] per query.
     """
@@ -85,7 +85,7 @@ def retrieval(
             query's own class and own group are no answers to it, neither right nor wrong: Market-1501's "junk".
         ks: cut-offs of recall@k.
         seed: of the bootstrap, which draws classes with all their queries. Sixty classes or fewer are left out one by
-            one instead, unless that takes long (see `interference`).
+            one instead, unless that takes long (see `leave_one_class_out`).
         progress: called with queries done and queries in all.
 
     Returns:
@@ -187,7 +187,7 @@ def score_queries(
     vectors = unit(as_vectors(embeddings, "embeddings"))
     labels = as_ids(labels, "labels", length=len(vectors))
     if not ks or min(ks) < 1:
-        raise InvalidInput(f"ks is {list(ks)}, wanted whole numbers of at least 1")
+        raise InvalidInput(f"ks is {list(ks)}, expected whole numbers of at least 1")
     who = roles(labels, is_query=is_query, is_gallery=is_gallery, exclude_same=exclude_same)
     if not len(who.queries):
         where = " outside of its own group" if exclude_same is not None else ""
@@ -287,7 +287,7 @@ def _flags(flags: npt.ArrayLike | None, name: str, length: int) -> Bool[np.ndarr
         return np.ones(length, dtype=bool)
     array = np.asarray(flags)
     if array.shape != (length,) or array.dtype != bool:
-        raise InvalidInput(f"{name}: {array.dtype} of shape {array.shape}, wanted {length} of True or False")
+        raise InvalidInput(f"{name}: {array.dtype} of shape {array.shape}, expected {length} of True or False")
     return array
 
 
