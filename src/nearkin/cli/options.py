@@ -60,10 +60,12 @@ def load_encoder(model: str | Path, *, threads: int | None = None, device: str =
         InvalidInput: no such device here.
     """
     from nearkin.encoders.device import check_device, to_device
+    from nearkin.encoders.model_folder import locate
 
     use_threads(threads)
     check_device(device)
+    folder = locate(model)  # before torch is loaded
     from nearkin.encoders.encoder import Encoder
 
-    encoder: Encoder = to_device(Encoder.from_pretrained(model), device)
+    encoder: Encoder = to_device(Encoder.from_pretrained(folder), device)
     return encoder

@@ -16,12 +16,12 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from nearkin.calibration.decisions import Calibration
+from nearkin.encoders.model_folder import CALIBRATION, CARD, CONFIG, locate
 from nearkin.encoders.training_hashes import TrainingSketch
 from nearkin.errors import ArtefactError
 
 FORMAT = 1
-WEIGHTS, CONFIG, TOKENIZER, CARD = "model.safetensors", "config.json", "tokenizer.json", "README.md"
-CALIBRATION, SKETCH = "calibration.json", "training.safetensors"
+WEIGHTS, TOKENIZER, SKETCH = "model.safetensors", "tokenizer.json", "training.safetensors"
 
 
 @dataclass(frozen=True)
@@ -88,32 +88,6 @@ class Artefact:
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise ArtefactError(f"'{folder}' is damaged: {error}") from error
         return Artefact(config, weights, tokenizer, card, calibration, sketch)
-
-
-def locate(path: str | Path) -> Path:
-    """The folder of the artefact; from the Hub if no such path exists and it reads "owner/name".
-
-    Raises:
-        ArtefactError: nothing there.
-    """
-    folder = Path(path)
-    for candidate in (folder, folder / "model"):
-        if (candidate / CONFIG).is_file():
-            return candidate
-    if folder.is_dir():
-        raise ArtefactError(f"'{folder}' holds no model: wanted a folder with {CONFIG}, or a run folder with model/")
-    if folder.exists() or str(path).count("/") != 1 or folder.is_absolute() or str(path).startswith("."):
-        raise ArtefactError(f"no model at '{folder}': wanted the folder of a model or of a training run")
-    # Half a second to import, and most models lie in a folder.
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(str(path)))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise ArtefactError(
-            f"no model at '{folder}', and none of that name on the Hugging Face Hub: {str(error).splitlines()[0]}"
-        ) from error
 
 
 def _calibration(path: Path) -> Calibration | None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -20,8 +21,9 @@ from nearkin.calibration.decisions import Calibration, Verdict
 from nearkin.data.captions import encode_texts
 from nearkin.data.images import Preprocessing, decode, stream_pixels
 from nearkin.data.items import Picture
-from nearkin.encoders.artefact import CONFIG, Artefact
+from nearkin.encoders.artefact import Artefact
 from nearkin.encoders.image import ImageTower, ImageTowerConfig
+from nearkin.encoders.model_folder import CONFIG
 from nearkin.encoders.text import TextTower, TextTowerConfig
 from nearkin.encoders.training_hashes import TrainingSketch
 from nearkin.errors import ArtefactError, InvalidInput, PictureError
@@ -30,6 +32,10 @@ from nearkin.similarity import exact_scores
 
 # What can be given as one picture: a path, an opened picture, or pixels.
 PictureLike = str | Path | Picture | Image.Image | np.ndarray | Tensor
+
+# The fingerprint of each encoder, with the tensors that it was made of, each with its count of changes. The tensors are
+# kept, so that no other one can come to lie at their addresses.
+_FINGERPRINTS: "WeakKeyDictionary[Encoder, tuple[list[tuple[Tensor, int]], str]]" = WeakKeyDictionary()
 
 
 def as_pictures(pixels: UInt8[Tensor, "n height width channels"]) -> Float[Tensor, "n channels height width"]:
@@ -80,7 +86,7 @@ class Encoder(nn.Module):
 
     @property
     def dim(self) -> int:
-        """Numbers of an embedding."""
+        """Embedding dimension."""
         return self.image.config.dim
 
     @property
@@ -97,8 +103,28 @@ class Encoder(nn.Module):
     def fingerprint(self) -> str:
         """Name of exactly these weights and this preprocessing: the backbone, and 12 hex digits of a SHA-256.
 
-        Vectors of two encoders can be compared only if their fingerprints are equal.
+        Vectors of two encoders can be compared only if their fingerprints are equal. The weights are hashed once, and
+        again after they have changed.
         """
+        if not self.training and self in _FINGERPRINTS:
+            hashed, fingerprint = _FINGERPRINTS[self]
+            if all(_is_unchanged(*one) for one in zip(hashed, self._tensors(), strict=True)):
+                return fingerprint
+        fingerprint = self._hash()
+        if not self.training and not any(tensor.is_inference() for tensor in self._tensors()):
+            _FINGERPRINTS[self] = [(tensor, tensor._version) for tensor in self._tensors()], fingerprint
+        return fingerprint
+
+    def train(self, mode: bool = True) -> "Encoder":
+        """Training or evaluation mode, as of any module of torch."""
+        if mode:
+            _FINGERPRINTS.pop(self, None)
+        return super().train(mode)
+
+    def _tensors(self) -> list[Tensor]:
+        return [tensor.detach() for _, tensor in sorted(self.state_dict().items())]
+
+    def _hash(self) -> str:
         digest = hashlib.sha256(repr(sorted(self.preprocessing.to_dict().items())).encode())
         if self.tokenizer is not None:
             digest.update(self.tokenizer.to_str().encode())
@@ -108,7 +134,7 @@ class Encoder(nn.Module):
         return f"{self.image.config.backbone}-{digest.hexdigest()[:12]}"
 
     def normalise(self, pictures: Float[Tensor, "n channels height width"]) -> Float[Tensor, "n channels height width"]:
-        """Pictures with values 0..1 to the numbers that the image tower was trained on."""
+        """Pictures with values 0..1, standardised by the mean and standard deviation of `preprocessing`."""
         return (pictures - self.mean) / self.std
 
     def forward_images(self, pictures: Float[Tensor, "n channels height width"]) -> Float[Tensor, "n dim"]:
@@ -191,7 +217,7 @@ class Encoder(nn.Module):
         several = [texts] if isinstance(texts, str) else list(texts)
         for position, text in enumerate(several):
             if not isinstance(text, str) or not text.strip():
-                raise InvalidInput(f"text {position} is {text!r}, wanted words")
+                raise InvalidInput(f"text {position} is {text!r}: expected words")
         vectors = np.empty((len(several), self.dim), dtype=np.float32)
         with _progress(progress, "embedding texts") as advance:
             for start in range(0, len(several), batch_size):
@@ -227,8 +253,8 @@ class Encoder(nn.Module):
 
         Args:
             a, b: pictures, as `embed_images` takes them.
-            far: wanted false accept rate, 0 < far < 1; 0.001 by default, or the lowest that the calibration supports.
-            prior: share of pairs that are the same before looking; the calibration's own by default.
+            far: false accept rate, 0 < far < 1; 0.001 by default, or the lowest that the calibration supports.
+            prior: prior probability that two pictures show the same; the calibration's own by default.
 
         Returns:
             "same", "different" or "not sure", with score, distances, probability, and the false accept rate at
@@ -297,7 +323,7 @@ class Encoder(nn.Module):
 
     @contextmanager
     def _inference(self) -> Iterator[None]:
-        """Evaluation mode without gradient; the mode is put back afterwards."""
+        """Evaluation mode without gradients; the previous mode is restored afterwards."""
         training = self.training
         self.eval()
         try:
@@ -321,6 +347,11 @@ class Encoder(nn.Module):
             yield np.arange(start, start + len(some)), pixels
 
 
+def _is_unchanged(hashed: tuple[Tensor, int], tensor: Tensor) -> bool:
+    old, version = hashed
+    return not tensor.is_inference() and old.data_ptr() == tensor.data_ptr() and tensor._version == version
+
+
 def _is_one(pictures: Any) -> bool:
     """Whether this is one picture: a path, a Pillow picture, or pixels of two or three dimensions."""
     return not isinstance(pictures, np.ndarray | Tensor) or pictures.ndim <= 3
@@ -335,7 +366,7 @@ def _as_file(picture: PictureLike) -> Picture | None:
 def _open(picture: PictureLike) -> Image.Image:
     if isinstance(picture, Tensor):
         if picture.ndim not in (2, 3):
-            raise PictureError(f"tensor of shape {tuple(picture.shape)}: wanted [channels, height, width]")
+            raise PictureError(f"tensor of shape {tuple(picture.shape)}: expected [channels, height, width]")
         if picture.is_floating_point():
             if not bool(((picture >= 0) & (picture <= 1)).all()):
                 raise PictureError("tensor of floats outside 0..1: scale it, or pass uint8")

@@ -47,7 +47,7 @@ def calibrate(
     """Find the thresholds of false accept rates, and the probability of "same"; the model keeps them."""
     from nearkin.cli.options import load_encoder
     from nearkin.cli.output import print_json
-    from nearkin.encoders.artefact import CALIBRATION, CARD, locate
+    from nearkin.encoders.model_folder import CALIBRATION, CARD, locate
     from nearkin.errors import InvalidInput
     from nearkin.files import check_output, check_output_folder, write_whole
     from nearkin.progress import progress_bar

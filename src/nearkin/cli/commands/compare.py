@@ -58,12 +58,15 @@ def compare(
     If it is stopped at any moment, the same command goes on.
     """
     from nearkin.cli.output import print_comparison, print_json, status
+    from nearkin.data.sources import check_source
     from nearkin.progress import progress_bar
     from nearkin.tasks.compare.contenders import split_at_commas
-    from nearkin.tasks.compare.run import compare as run
     from nearkin.training.settings import overridden, read_settings
 
     asked = {} if settings is None else read_settings(settings)
+    check_source(data)  # before torch is loaded
+    from nearkin.tasks.compare.run import compare as run
+
     given |= {name: value for name, value in (("seeds", seeds), ("folds", folds)) if value is not None}
     for kind, named in (("losses", losses), ("backbones", backbones)):
         if named is not None:

@@ -56,13 +56,11 @@ def evaluate(
 
     from nearkin.cli.options import use_threads
     from nearkin.cli.output import next_step, print_report, status
+    from nearkin.data.sources import check_source
+    from nearkin.encoders.model_folder import locate
     from nearkin.errors import InvalidInput
     from nearkin.files import check_output
     from nearkin.progress import progress_bar
-
-    use_threads(threads)
-    from nearkin.tasks.evaluate import PageError
-    from nearkin.tasks.evaluate import evaluate as run
 
     *models, data = models_and_data
     if not models:
@@ -73,6 +71,13 @@ def evaluate(
         raise InvalidInput(f"--report shows one model, {len(models)} were given: leave it out, or use --json")
     if report is not None:
         report = check_output(report, "--report", suffixes=(".html", ".htm"))
+    for model in models:
+        locate(model)
+    check_source(data)
+    use_threads(threads)
+    from nearkin.tasks.evaluate import PageError
+    from nearkin.tasks.evaluate import evaluate as run
+
     options: dict[str, Any] = {
         "label": label,
         "captions": caption_column,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from nearkin.arrays import unit
 from nearkin.calibration.pair_scores import Classes
 from nearkin.data.pairs import Pair, Pairs
 from nearkin.data.tables import raise_faults
@@ -225,8 +226,8 @@ def score_rows(images: Float[np.ndarray, "n dim"], rows: Int[np.ndarray, "p 2"])
         >>> score_rows(np.eye(2), np.array([[0, 0], [0, 1]])).tolist()
         [1.0, 0.0]
     """
-    lengths = np.linalg.norm(images, axis=1)
-    a, b = (images[rows[:, side]] / np.maximum(lengths[rows[:, side], None], 1e-30) for side in (0, 1))
+    vectors = unit(images)
+    a, b = vectors[rows[:, 0]], vectors[rows[:, 1]]
     scores = np.einsum("pd,pd->p", a, b, dtype=np.float64)
     return np.rint(scores / ROUNDING) * float(ROUNDING)
 

@@ -1,0 +1,34 @@
+"""Where a model lies: found without torch, so that a wrong path is said at once."""
+
+from pathlib import Path
+
+from nearkin.errors import ArtefactError
+
+# Files of a model; the first one makes a folder a model.
+CONFIG, CARD, CALIBRATION = "config.json", "README.md", "calibration.json"
+
+
+def locate(path: str | Path) -> Path:
+    """The folder of the artefact; from the Hub if no such path exists and it reads "owner/name".
+
+    Raises:
+        ArtefactError: nothing there.
+    """
+    folder = Path(path)
+    for candidate in (folder, folder / "model"):
+        if (candidate / CONFIG).is_file():
+            return candidate
+    if folder.is_dir():
+        raise ArtefactError(f"'{folder}' holds no model: expected a folder with {CONFIG}, or a run folder with model/")
+    if folder.exists() or str(path).count("/") != 1 or folder.is_absolute() or str(path).startswith("."):
+        raise ArtefactError(f"no model at '{folder}': expected the folder of a model or of a training run")
+    # Half a second to import, and most models lie in a folder.
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(str(path)))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise ArtefactError(
+            f"no model at '{folder}', and none of that name on the Hugging Face Hub: {str(error).splitlines()[0]}"
+        ) from error
