@@ -3,15 +3,14 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nearkin.cli.options import Device, GalleryPath, Json, Quiet, Threads
 
 if TYPE_CHECKING:
-    from nearkin.gallery.gallery import Gallery
-    from nearkin.gallery.hits import Hit
+    from nearkin.gallery.hits import ChanceLimit, Hit, Hits
 
 SECTION, ORDER = "Search", 50
 
@@ -43,6 +42,9 @@ def search(
         float | None,
         typer.Option(help="False accept rate of that threshold; implies --honest [0.001, or the lowest supported]."),
     ] = None,
+    others: Annotated[
+        bool, typer.Option("--others", help="Leave out the query itself, where it is in the gallery: #7, a picture.")
+    ] = False,
     sheet: Annotated[Path | None, typer.Option(help="Draw queries and hits into a picture, such as out.png.")] = None,
     paths: Annotated[bool, typer.Option("--paths", help="Print the paths of the hits only, one on each line.")] = False,
     threads: Threads = None,
@@ -71,14 +73,20 @@ def search(
     asked = [query for given in queries for query in expanded(given)]
     if device != "auto":
         to_device(opened.encoder, device)
-    if honest or far is not None:
-        status(chance_line(opened, far, filtered=where is not None))
     found = opened.search_many(
-        asked, k, where=where, threshold=threshold, offset=offset, honest=far if far is not None else honest
+        asked,
+        k,
+        where=where,
+        threshold=threshold,
+        offset=offset,
+        honest=far if far is not None else honest,
+        exclude_self=others,
     )
+    if found[0].limit is not None:
+        status(chance_line(found[0].limit, by_default=far is None))
     answers = list(zip(asked, found, strict=True))
     if as_json:
-        print_json([{"query": query, "hits": list(hits)} for query, hits in answers])
+        print_json([answer_fields(query, hits) for query, hits in answers])
     elif paths:
         for _, hits in answers:
             for hit in hits:
@@ -125,15 +133,20 @@ def expanded(query: str) -> list[str]:
     return [query]
 
 
-def chance_line(gallery: "Gallery", far: float | None, *, filtered: bool) -> str:
-    """Which threshold `--honest` uses, and how many hits chance alone explains."""
-    threshold = gallery.encoder.checked_calibration().threshold(far)  # type: ignore[attr-defined]
-    source = "" if far is not None else ", the model's default"
-    items = f"{len(gallery):,} items"
-    count = f"{'at most ' if filtered else ''}about {threshold.far * len(gallery):.2g}"
+def answer_fields(query: str, hits: "Hits") -> dict[str, Any]:
+    """A query and its hits as JSON; with `--honest` the threshold too, and the hits to expect by chance."""
+    fields: dict[str, Any] = {"query": query, "hits": list(hits)}
+    if hits.limit is not None:
+        fields["limit"] = {**vars(hits.limit), "expected_chance_hits": hits.limit.expected_chance_hits}
+    return fields
+
+
+def chance_line(limit: "ChanceLimit", *, by_default: bool) -> str:
+    """Which threshold `--honest` uses, and how many hits to expect by chance."""
+    default = ", the model's default" if by_default else ""
     return (
-        f"threshold {threshold.score:.3f}: false accept rate {threshold.far:g}{source}; of {items} "
-        f"{count} pass by chance alone, for each query"
+        f"threshold {limit.threshold:.3f}: false accept rate {limit.far:g}{default}; of {limit.compared:,} items "
+        f"about {limit.expected_chance_hits:.2g} pass by chance alone, for each query"
     )
 
 
