@@ -63,12 +63,8 @@ def compare(
     from nearkin.training.settings import overridden, read_settings
 
     asked = {} if settings is None else read_settings(settings)
-<<<<<<< HEAD
-    check_source(data)  # before torch is loaded
-=======
     check_source(data)  # before torch is loaded
     from nearkin.tasks.compare.contenders import split_at_commas
->>>>>>> 9c3157d (search --others; the threshold and the hits to expect by chance in JSON; tests pin what each command loads and writes)
     from nearkin.tasks.compare.run import compare as run
 
     given |= {name: value for name, value in (("seeds", seeds), ("folds", folds)) if value is not None}
