@@ -1,4 +1,5 @@
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -219,6 +220,11 @@ def test_a_syntax_error_is_named_with_its_position(
         ("item_id / 2 = 1", "1.0 * item_id / 2, or item_id DIV 2"),
         ("CAST(price AS INT) = 2", "databases do in different ways; use round()"),
         ("CAST(label AS INT) = 2", "fails on an item: Cannot cast string 'mug'"),
+        # Lance computes what has no column before it reads a row, and fails otherwise.
+        ("CAST('a_b' AS DOUBLE) + 1e2 > 2", "Cannot cast string 'a_b'"),
+        ("CAST('x' AS INT) = 1", "Cannot cast string 'x'"),
+        ("CAST('1.5.2024' AS DATE) = day", "1.5.2024"),
+        ("label = 'mug' AND 1 / 0.0 > 2", "divides by zero"),
         ("price / item_id > 1", "divides by zero; NULLIF(item_id, 0) passes over it (1 item)"),
         ("price - price = 0", "price - price is not a number (1 item)"),
         ("`Цена, руб` + 1 > 0", "is beyond 64 bits (1 item)"),
@@ -282,3 +288,21 @@ def test_a_filter_of_a_thousand_terms(gallery: Gallery) -> None:
     assert found(gallery, f"item_id IN ({', '.join(map(str, range(3, 20_000)))})") == [3, 4, 5]
     with pytest.raises(InvalidInput, match="nested too deeply"):
         found(gallery, "(" * 5000 + "true" + ")" * 5000)
+
+
+@pytest.mark.parametrize("where", ["CAST(label AS INT) = 2", "CAST('x' AS INT) = 1", "CAST('x' AS DOUBLE) + 1 > 2"])
+def test_a_filter_that_fails_is_refused_by_all_that_take_one(gallery: Gallery, tmp_path: Path, where: str) -> None:
+    before = gallery.version
+    for use in (
+        lambda: gallery.delete(where=where),
+        lambda: gallery.delete(where=where, dry_run=True),
+        lambda: gallery.update({"label": "x"}, where=where),
+        lambda: gallery.select(where=where),
+        lambda: gallery.export(tmp_path / "out.parquet", where=where),
+        lambda: gallery.to_pandas(where=where),
+        lambda: gallery.search(0, where=where),
+    ):
+        with pytest.raises(InvalidInput, match="fails on an item: Cannot cast string"):
+            use()
+    assert gallery.version == before
+    assert not (tmp_path / "out.parquet").exists()

@@ -476,7 +476,10 @@ class GalleryWriter(GalleryReader):
         if (ids is None) == (where is None):
             raise InvalidInput("say which items: pass ids or where, not both")
         if where is not None:
-            return self._store.snapshot().condition(where)
+            snapshot = self._store.snapshot()
+            # Read before anything is written: a filter may fail on an item.
+            snapshot.ids_where(where)
+            return snapshot.condition(where)
         selected = as_id_array(() if ids is None else ids)
         self._newest().rows_of(selected)
         return any_of(ID, selected.tolist())

@@ -198,9 +198,10 @@ def _filter_errors(where: str | None) -> Iterator[None]:
     with lance_errors():
         try:
             yield
-        # ValueError is how Lance refuses a filter, ArrowInvalid how one fails on a row.
-        except ValueError as error:
-            if where is None or "LanceError(IO)" in str(error):
+        # ValueError is how Lance refuses a filter, ArrowInvalid how one fails on a row, OSError how its constants do.
+        except (ValueError, OSError) as error:
+            of_filter = isinstance(error, ValueError) or "Invalid user input" in str(error)
+            if where is None or not of_filter or "LanceError(IO)" in str(error):
                 raise
             raise fails_on_an_item(where, error) from error
 
