@@ -31,7 +31,7 @@ from nearkin.data.sources import read_items
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.raw_pixels import raw_pixels
 from nearkin.evaluation.metrics.verification import verification
-from nearkin.intervals.dyadic import Overlapping
+from nearkin.intervals.dyadic import MeanOverPairs
 
 FOLD = 600  # pairs in a fold of LFW
 SPLITS = 20
@@ -121,7 +121,7 @@ def accuracy(encoder: Encoder, data: Path, row_of: dict[str, int], vectors: np.n
     scores = np.einsum("nd,nd->n", vectors[rows[:, 0]], vectors[rows[:, 1]]).astype(np.float64)
     right = ((scores >= score) == same).astype(float)
     value = float(right.mean())
-    figure = Overlapping(value, (right - value) / len(right), ids[rows], independent=FOLD / 2, n=FOLD).figure()
+    figure = MeanOverPairs(value, (right - value) / len(right), ids[rows], independent=FOLD / 2, n=FOLD).figure()
     assert figure.low is not None
     assert figure.high is not None
     print(f"fold 5: accuracy {100 * value:.1f} % [{100 * figure.low:.1f}, {100 * figure.high:.1f}] at {score:.3f}")

@@ -5,7 +5,7 @@ import pytest
 from nearkin.data.items import Broken
 from nearkin.errors import ArtefactError
 from nearkin.evaluation.report import Report
-from nearkin.intervals.bootstrap import Figure
+from nearkin.intervals.figure import Figure
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from nearkin.evaluation.metrics.retrieval import retrieval, retrieval_by_chance
 from nearkin.evaluation.protocol import Embeddings, GroundTruth
 from nearkin.evaluation.runner import quick_settings, run_protocols
 from nearkin.evaluation.settings import EvaluationSettings
-from nearkin.intervals.bootstrap import Figure
+from nearkin.intervals.figure import Figure
 
 
 def judge(title, images, *, texts=None, raw=None, notes=(), seed=0, chance=True, **truth):

@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from nearkin.errors import InvalidInput
-from nearkin.intervals.bootstrap import Figure, bootstrap_mean, bootstrap_median, bootstrap_runs
+from nearkin.intervals.bootstrap import bootstrap_mean, bootstrap_median, bootstrap_runs
+from nearkin.intervals.figure import Figure
 
 
 def test_value_is_the_mean_over_all_values():

@@ -2,58 +2,177 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nearkin.intervals.dyadic import Overlapping, share_figure, variance
+from nearkin.intervals.dyadic import (
+    ClassSums,
+    MeanOverPairs,
+    Spread,
+    combined,
+    rate_figure,
+    rate_limits,
+    spread_of_pairs,
+    spread_over_classes,
+)  # fmt: skip
+from nearkin.intervals.figure import Figure
 
 
-def slow_variance(parts, units):
-    """Aronow, Samii & Assenova: the covariances of all measurements that share a unit."""
-    total = 0.0
-    for one, mine in zip(parts, units, strict=True):
-        for other, theirs in zip(parts, units, strict=True):
-            total += one * other * len(set(mine) & set(theirs))
-    # Measurements with the same units are one; each is counted once for every unit it has, but belongs there once.
+def slow_sums(parts, classes):
+    """What each class, and each set of classes, adds; and the leverage of each class, by a loop."""
+    names = sorted({int(one) for row in classes for one in row})
     kinds = {}
-    for one, mine in zip(parts, units, strict=True):
-        kinds[frozenset(mine)] = kinds.get(frozenset(mine), 0.0) + one
-    return total - sum((len(kind) - 1) * value**2 for kind, value in kinds.items())
+    for part, row in zip(parts, classes, strict=True):
+        kinds.setdefault(frozenset(row.tolist()), []).append(part)
+    within = {kind: values for kind, values in kinds.items() if len(kind) == 1}
+    between = {kind: values for kind, values in kinds.items() if len(kind) > 1}
+    return names, within, between
+
+
+def slow_spread(parts, classes):
+    names, within, between = slow_sums(parts, classes)
+    count = len(names)
+    jackknife, robust = np.zeros(count), np.zeros(count)
+    more = count / (count - 2) * (count - 1) / (count - 3)
+    shares, effective = [], []
+    for kind in (within, between):
+        total = sum(map(len, kind.values()))
+        errors = np.array([sum(sum(v) for k, v in kind.items() if name in k) for name in names])
+        leverage = np.array([sum(len(v) for k, v in kind.items() if name in k) / total for name in names])
+        pairs_of_classes = kind is between
+        jackknife += errors / (1 - leverage) * np.sqrt((count - 2) / (count - 3) if pairs_of_classes else 1)
+        robust += errors / np.sqrt(1 - leverage) * np.sqrt((count - 1) / (count - 3) if pairs_of_classes else 1)
+        shares.append(np.sum(errors**2))
+        effective.append(leverage.sum() ** 2 / np.sum(leverage**2))
+    pairs = sum((len(kind) - 1) * sum(values) ** 2 for kind, values in between.items())
+    own = sum(sum(values) ** 2 for values in within.values())
+    first = (count - 1) / count * np.sum((jackknife - jackknife.mean()) ** 2) - more * pairs
+    second = np.sum(robust**2) - more * pairs
+    variance = max((first + second) / 2, pairs + own)
+    of_classes = variance - pairs
+    worth = np.dot(shares, effective) / np.sum(shares)
+    noise = of_classes * (of_classes + 2 * pairs) / (worth - 1) + pairs**2 / len(between)
+    return variance, max(variance**2 / noise, 1.0), of_classes / variance
 
 
 @pytest.mark.parametrize("wide", [2, 3])
-def test_variance_is_the_slow_twins(wide):
+@pytest.mark.parametrize("effect", [0.0, 1.0])
+def test_spread_is_the_slow_twins(wide, effect):
     generator = np.random.default_rng(wide)
-    units = generator.integers(6, size=(40, wide))
-    parts = generator.normal(size=40) + generator.normal(size=6)[units].sum(axis=1)
-    assert variance(parts, units)[0] == pytest.approx(slow_variance(parts, units))
+    classes = generator.integers(7, size=(60, wide))
+    classes[:20] = classes[:20, :1]
+    parts = generator.normal(size=60) + effect * generator.normal(size=7)[classes].sum(axis=1)
+    assert spread_of_pairs(parts, classes) == pytest.approx(slow_spread(parts, classes))
+
+
+def social_relations(classes, between, within, generator, runs):
+    """Pairs with an effect of each of their classes and one of their own: the truth is known."""
+    i, j = np.triu_indices(classes, 1)
+    effects = between * generator.normal(size=(runs, classes))
+    return i, j, effects[:, i] + effects[:, j] + within * generator.normal(size=(runs, len(i)))
+
+
+@pytest.mark.parametrize("between", [0.0, 0.3, 1.0])
+def test_variance_is_right_on_average(between):
+    """With few classes, where a plain cluster-robust variance is a fifth too small."""
+    i, j, values = social_relations(12, between, 1.0, np.random.default_rng(0), 1500)
+    means = values.mean(axis=1)
+    found = np.array(
+        [spread_of_pairs((row - row.mean()) / len(row), np.stack([i, j], axis=1)).variance for row in values[:400]]
+    )
+    truth = 4 * between**2 / 12 + 1 / 66
+    assert means.var() == pytest.approx(truth, rel=0.1)
+    # Never taken to differ by less than nothing, so a third too large where classes do not differ.
+    assert 0.9 < found.mean() / truth < (1.1 if between == 1 else 1.4)
+
+
+def test_freedom_is_that_of_the_classes_where_only_they_differ():
+    i, j, values = social_relations(20, 1.0, 0.0, np.random.default_rng(0), 1)
+    spread = spread_of_pairs((values[0] - values[0].mean()) / len(i), np.stack([i, j], axis=1))
+    assert 15 < spread.freedom < 25
+    assert spread.of_classes > 0.85
 
 
 def test_pairs_of_their_own_vary_as_independent_ones():
     parts = np.random.default_rng(0).normal(size=300)
     parts -= parts.mean()
-    found, freedom = variance(parts, np.arange(600).reshape(-1, 2))
-    assert found == pytest.approx((parts**2).sum())
-    assert freedom > 100
+    spread = spread_of_pairs(parts, np.arange(600).reshape(-1, 2))
+    assert spread.variance == pytest.approx((parts**2).sum(), rel=0.01)
+    assert spread.freedom > 100
+    assert spread.of_classes < 0.02
 
 
-def test_a_unit_that_stands_twice_counts_once():
+def test_a_class_that_stands_twice_counts_once():
     parts = np.array([0.2, -0.1, -0.1])
-    once = variance(parts, np.array([[0], [1], [2]]))
-    assert variance(parts, np.array([[0, 0], [1, 1], [2, 2]])) == once
+    once = spread_of_pairs(parts, np.array([[0], [1], [2]]))
+    assert spread_of_pairs(parts, np.array([[0, 0], [1, 1], [2, 2]])) == once
 
 
-def test_share_figure_is_clopper_pearson():
-    exact = stats.binomtest(30, 100).proportion_ci(0.95, method="exact")
-    figure = share_figure(0.3, 0.3 * 0.7 / 100, 1e9, independent=100, n=100)
-    assert (figure.low, figure.high) == (pytest.approx(exact.low, abs=1e-4), pytest.approx(exact.high, abs=1e-4))
-    certain = share_figure(1.0, 0.0, 50.0, independent=30, n=100)
-    assert (certain.low, certain.high) == (pytest.approx(stats.binomtest(30, 30).proportion_ci().low), 1.0)
-    assert share_figure(0.0, 0.0, 50.0, independent=30, n=100).low == 0.0
+def test_no_spread_at_all():
+    spread = spread_over_classes([ClassSums(np.zeros(5), np.full(5, 0.2))], 0.0)
+    assert (spread.variance, spread.freedom, spread.of_classes) == (0, 4, 0)
 
 
-def test_one_unit_has_no_interval():
-    assert share_figure(0.5, 0.0, 0.0, independent=1, n=4).low is None
+def test_several_estimates_at_once():
+    generator = np.random.default_rng(0)
+    errors, leverage = generator.normal(size=(6, 3)), generator.dirichlet(np.ones(6))
+    pairs, cells = np.array([0.1, 2.0, 0.0]), np.array([3.0, 4.0, 5.0])
+    together = spread_over_classes([ClassSums(errors, leverage)], pairs, own=pairs / 2, cells=cells)
+    for one in range(3):
+        alone = spread_over_classes(
+            [ClassSums(errors[:, one], leverage)], float(pairs[one]), own=float(pairs[one] / 2), cells=float(cells[one])
+        )
+        assert [float(part[one]) for part in together] == pytest.approx([float(part) for part in alone])
+
+
+def test_limits_are_binomial_without_classes_and_even_on_log_odds_with_them_alone():
+    variance = 0.1 * 0.9 / 50
+    low, high = rate_limits(0.1, Spread(variance, 1e12, 0.0), independent=9)
+    posterior = stats.beta(5.5, 45.5)
+    assert (low, high) == pytest.approx((posterior.ppf(0.025), posterior.ppf(0.975)))
+    low, high = rate_limits(0.1, Spread(variance, 1e12, 1.0), independent=9)
+    assert low * high / ((1 - low) * (1 - high)) == pytest.approx((0.1 / 0.9) ** 2)
+    assert np.log(high / (1 - high) * 9) == pytest.approx(1.959964 * np.sqrt(variance) / 0.09)
+    between = rate_limits(0.1, Spread(variance, 1e12, 0.5), independent=9)
+    assert between[0] == pytest.approx(np.sqrt(low * posterior.ppf(0.025)))
+
+
+def test_where_nothing_varies_exact_limits_hold():
+    none, all_ = (rate_limits(rate, Spread(0.0, 5.0, 0.0), independent=20) for rate in (0.0, 1.0))
+    exact = stats.binomtest(0, 20).proportion_ci().high
+    assert none == pytest.approx((0.0, exact))
+    assert all_ == pytest.approx((1 - exact, 1.0))
+    assert rate_limits(0.0, Spread(0.0, 5.0, 0.0), independent=20, interval="another group")[1] == pytest.approx(
+        stats.binomtest(0, 10).proportion_ci().high
+    )
+
+
+def test_another_group_varies_twice_as_much():
+    one = rate_limits(0.3, Spread(2e-4, 30.0, 0.4), independent=9, interval="another group")
+    other = rate_limits(0.3, Spread(4e-4, 30.0, 0.4), independent=9)
+    np.testing.assert_allclose(one, other)
+
+
+def test_a_single_class_has_no_interval():
+    assert rate_figure(0.5, Spread(0.1, 1.0, 0.0), independent=1, n=4) == Figure(0.5, None, None, 4)
+    assert rate_figure(0.5, Spread(0.1, 1.0, 0.0), independent=2, n=4).low is not None
 
 
 def test_difference_of_a_thing_to_itself_is_none():
-    one = Overlapping(0.5, np.array([0.25, -0.25]), np.array([[0, 1], [2, 3]]), independent=2, n=2)
+    one = MeanOverPairs(0.5, np.array([0.25, -0.25]), np.array([[0, 1], [2, 3]]), independent=2, n=2)
     figure = one.minus(one)
     assert (figure.value, figure.low, figure.high) == (0.0, 0.0, 0.0)
+
+
+def test_a_difference_is_of_the_parts():
+    generator = np.random.default_rng(0)
+    classes = generator.integers(9, size=(40, 2))
+    a, b = (generator.normal(size=40) for _ in range(2))
+    one, other = (MeanOverPairs(value, parts, classes, independent=9, n=40) for value, parts in ((0.7, a), (0.4, b)))
+    spread = spread_of_pairs(a - b, classes)
+    half = stats.t.ppf(0.975, spread.freedom) * np.sqrt(spread.variance)
+    figure = one.minus(other)
+    assert (figure.value, figure.high, figure.n) == (pytest.approx(0.3), pytest.approx(0.3 + half), 40)
+
+
+def test_combined():
+    by_unit = np.array([1.0, -2.0, 1.0])
+    assert combined(by_unit, twice=1.0, alone=0.5) == (5.0, 2.0)
+    assert combined(by_unit, twice=1.0, alone=5.5) == (5.5, 2.0)

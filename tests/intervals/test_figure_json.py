@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from nearkin.intervals.bootstrap import Figure
+from nearkin.intervals.figure import Figure
 from nearkin.intervals.figure_json import figure_from_dict, figure_to_dict
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from nearkin.evaluation import fit_calibration
 from nearkin.evaluation.report import Report
-from nearkin.intervals.bootstrap import Figure
+from nearkin.intervals.figure import Figure
 from nearkin.report.diagnostics import diagnose
 from nearkin.report.page import PageContent, render_page, shown_rows
 from nearkin.report.plots import Axis, Plot, reliability_plot

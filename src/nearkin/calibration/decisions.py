@@ -17,6 +17,7 @@ from nearkin.calibration.curve import Curve
 from nearkin.calibration.probability import ProbabilityMap
 from nearkin.calibration.weighting import EVENTS, Weighting, check_weighting, comparisons_needed, least_far
 from nearkin.errors import ArtefactError, EncoderMismatch, InvalidInput
+from nearkin.intervals.figure import Interval, check_interval
 
 # 1: nearkin 0.1.0, rates weighted classes equally. 2: the weighting is stated.
 FORMAT = 2
@@ -96,6 +97,8 @@ class Calibration:
         map: from score to probability.
         prior: prior probability that two pictures are the same, assumed where none is given, 0 < prior < 1.
         weighting: what error rates count: "comparisons", or "classes" where classes are weighted equally.
+        interval: what intervals hold in 95 % of cases: the "rate" over all classes like these, or the rate that
+            "another group" of as many classes shows.
         notes: what the reader must know to judge it.
 
     Example:
@@ -115,6 +118,7 @@ class Calibration:
     map: ProbabilityMap
     prior: float = 0.5
     weighting: Weighting = "comparisons"
+    interval: Interval = "rate"
     notes: tuple[str, ...] = ()
 
     @property
@@ -242,7 +246,7 @@ class Calibration:
     def from_dict(values: Mapping[str, Any]) -> "Calibration":
         """The inverse of `to_dict`, also after a way through JSON.
 
-        A file of nearkin 0.1.0, whose rates weight classes equally, is said to do so.
+        A file of nearkin 0.1.0 opens, and says in its notes that its rates weight classes equally.
 
         Raises:
             ArtefactError: something is missing, or a newer nearkin wrote it.
@@ -263,6 +267,7 @@ class Calibration:
                 map=ProbabilityMap(**parts[1]),
                 prior=values["prior"],
                 weighting="classes" if values["format"] == 1 else check_weighting(values["weighting"]),
+                interval="another group" if values["format"] == 1 else check_interval(values["interval"]),
                 notes=notes if values["format"] > 1 else (*notes, _OF_0_1_0),
             )
         except (KeyError, TypeError, AttributeError, InvalidInput) as error:

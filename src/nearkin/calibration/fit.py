@@ -1,7 +1,7 @@
 """Fitting a calibration: error rates by threshold with intervals over classes, and a map from score to probability.
 
 False and true accept rates count comparisons, as the table of `evaluate` does and from the same counts. Comparisons
-share classes, so they are not independent; intervals come from leaving out one class at a time.
+share classes, so they are not independent; intervals come from how classes and pairs of classes differ.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from nearkin.calibration.pair_scores import STEPS, Classes
 from nearkin.calibration.probability import fit_probability
 from nearkin.calibration.weighting import check_weighting
 from nearkin.errors import InvalidInput
+from nearkin.intervals.figure import check_interval
 from nearkin.progress import Progress
 
 # The least that a calibration is worth making from: classes for the intervals, and ones to cross-fit on.
@@ -31,6 +32,7 @@ def fit_calibration(
     prior: float = 0.5,
     method: str = "auto",
     weighting: str = "comparisons",
+    interval: str = "rate",
     notes: Sequence[str] = (),
     seed: int = 0,
     progress: Progress | None = None,
@@ -48,22 +50,23 @@ def fit_calibration(
         method: "logistic" or "isotonic" regression for the probability; "auto" takes the one that predicts classes it
             was not fitted on better.
         weighting: what error rates count: "comparisons", or "classes" to weight classes equally.
+        interval: what intervals hold in 95 % of cases: the "rate" over all classes like these, or the rate that
+            "another group" of as many classes shows.
         notes: kept with the calibration.
         seed: random seed of the pairs that the probability is fitted on.
         progress: called with rows done and rows in all, over both passes.
 
     Raises:
         InvalidInput: NaN, too few classes, too few classes with two pictures, or all scores are equal.
-        UnknownName: no such method or weighting.
+        UnknownName: no such method, weighting or interval.
 
     Example: see `Calibration`.
 
-    Source: ISO/IEC 19795-1 (error rates count comparisons); Arvesen 1969, jackknifing U-statistics (the variance);
-    Korn & Graubard 1998 (exact binomial intervals at the effective number of comparisons); Woodruff 1952 (from an
-    interval of a rate to one of its quantile).
+    Source: ISO/IEC 19795-1 (error rates count comparisons); `nearkin.intervals.dyadic` (intervals of rates); Woodruff
+    1952 (from an interval of a rate to one of its quantile).
     """
     check_prior(prior)
-    counted = check_weighting(weighting)
+    counted, kind = check_weighting(weighting), check_interval(interval)
     classes = Classes.of(labels)
     vectors = classes.sorted(embeddings)
     _check_support(vectors, classes)
@@ -77,10 +80,11 @@ def fit_calibration(
             "same_comparisons": int(classes.same.sum()),
             "different_comparisons": classes.different,
         },
-        curve=curve_of(vectors, classes, weighting=counted, progress=progress),
+        curve=curve_of(vectors, classes, weighting=counted, interval=kind, progress=progress),
         map=fit_probability(vectors, classes.ids, method=method, weighting=counted, seed=seed),
         prior=prior,
         weighting=counted,
+        interval=kind,
         notes=tuple(notes),
     )
 

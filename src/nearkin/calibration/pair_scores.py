@@ -105,6 +105,12 @@ class CellWeights(NamedTuple):
     between: Float[np.ndarray, " c"]
     within: Float[np.ndarray, " c"]
 
+    def leverage(self, classes: Classes) -> tuple[Float[np.ndarray, " c"], Float[np.ndarray, " c"]]:
+        """Shares of all weight: of the different comparisons of each class, and of those within it."""
+        sizes, within = self.between * classes.sizes, self.within * classes.same
+        between = sizes * (sizes.sum() - sizes)
+        return 2 * between / between.sum(), within / max(within.sum(), 1e-300)
+
     @property
     def are_equal(self) -> bool:
         """Whether every comparison counts once."""
@@ -171,7 +177,7 @@ def blocks(vectors: Sequence[np.ndarray], classes: Classes) -> Iterator[Block]:
             same.append(np.concatenate(found))
         same_classes = np.repeat(classes.ids[start:stop], own_ends - np.arange(start, stop) - 1)
         rows = np.diff(np.append(row_starts, stop - start))
-        is_last = stop == classes.ends[last]
+        is_last = bool(stop == classes.ends[last])
         yield Block(start, stop, first, row_starts, columns, rows, is_last, different, same, same_classes)
         start = stop
 

@@ -5,6 +5,7 @@ import re
 from nearkin.calibration.decisions import Calibration
 from nearkin.calibration.weighting import described
 from nearkin.encoders.encoder import Encoder
+from nearkin.intervals.figure import described_interval
 
 
 def model_card(encoder: Encoder, *, trained_on: str, evaluation: str) -> str:
@@ -63,7 +64,7 @@ def thresholds_section(calibration: Calibration) -> str:
             "",
             f"Two pictures show the same if the cosine of their embeddings reaches the threshold; calibrated on "
             f"{calibration.source}, {calibration.counts['classes']:,} classes. {described(calibration.weighting)} "
-            "Intervals: what as many other classes show in 95 % of cases.",
+            f"{described_interval(calibration.interval)}",
             "",
             "| false accept rate | threshold | false accepts there | true accepts there |",
             "|---|---|---|---|",

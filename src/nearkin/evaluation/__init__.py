@@ -10,7 +10,8 @@ from nearkin.evaluation.metrics.retrieval import retrieval, retrieval_by_chance,
 from nearkin.evaluation.metrics.verification import verification
 from nearkin.evaluation.model_comparison import ModelComparison
 from nearkin.evaluation.report import Report
-from nearkin.intervals.bootstrap import Figure, bootstrap_mean, bootstrap_median, bootstrap_runs
+from nearkin.intervals.bootstrap import bootstrap_mean, bootstrap_median, bootstrap_runs
+from nearkin.intervals.figure import Figure
 
 __all__ = [
     "Checks",

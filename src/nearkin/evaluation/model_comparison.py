@@ -19,7 +19,7 @@ class ModelComparison:
             the interval holds 0, the data do not tell the two apart.
 
     Example:
-        >>> from nearkin.intervals.bootstrap import Figure
+        >>> from nearkin.intervals.figure import Figure
         >>> values = {"a": 0.5, "b": 0.75}
         >>> one, two = (Report(n, {"retrieval": {"map": Figure(v, None, None, 9)}}) for n, v in values.items())
         >>> both = ModelComparison(("a", "b"), (one, two), {"b": {"retrieval": {"map": Figure(0.25, 0.1, 0.4, 9)}}})

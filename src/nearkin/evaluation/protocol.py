@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from nearkin.errors import InvalidInput
-from nearkin.intervals.bootstrap import Figure
-from nearkin.intervals.paired_samples import Measured
+from nearkin.intervals.figure import Figure
+from nearkin.intervals.paired_samples import Estimate
 
 # Below, an interval says little: chance decides which classes one happened to have.
 FEW_CLASSES = 10
@@ -84,7 +84,7 @@ class Outcome:
         notes: what the reader must know.
     """
 
-    measured: Sequence[Mapping[str, Measured]]
+    measured: Sequence[Mapping[str, Estimate]]
     chance: Callable[[], Mapping[str, Figure]]
     counts: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

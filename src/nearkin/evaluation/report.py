@@ -9,7 +9,7 @@ from typing import Any
 
 from nearkin.data.items import Broken
 from nearkin.errors import ArtefactError
-from nearkin.intervals.bootstrap import Figure
+from nearkin.intervals.figure import Figure
 from nearkin.intervals.figure_json import DIGITS, figure_from_dict, figure_to_dict
 
 # protocol -> metric -> figure

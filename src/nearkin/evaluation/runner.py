@@ -8,7 +8,7 @@ from nearkin.evaluation.protocol import Embeddings, GroundTruth, Outcome
 from nearkin.evaluation.protocols.retrieval import RetrievalOptions
 from nearkin.evaluation.report import Report
 from nearkin.evaluation.settings import EvaluationSettings
-from nearkin.intervals.bootstrap import Figure
+from nearkin.intervals.figure import Figure
 
 
 def run_protocols(

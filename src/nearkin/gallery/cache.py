@@ -25,7 +25,7 @@ from nearkin.gallery.index import ExactIndex, Index, build, load
 from nearkin.gallery.index.base import HEADER
 from nearkin.gallery.index.index_with_changes import IndexWithChanges, match_items
 from nearkin.gallery.index.info import IndexInfo
-from nearkin.intervals.bootstrap import Figure
+from nearkin.intervals.figure import Figure
 
 FORMAT = 2
 STAMP, VECTORS = "stamp.json", "vectors.npy"

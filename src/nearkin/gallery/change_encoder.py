@@ -15,7 +15,8 @@ from nearkin.errors import InvalidInput
 from nearkin.gallery.items.columns import ID, NEXT_VECTOR, VECTOR, vector_field
 from nearkin.gallery.items.store import Snapshot, lance_errors
 from nearkin.gallery.lance import lance
-from nearkin.intervals.bootstrap import Figure, bootstrap_mean
+from nearkin.intervals.bootstrap import bootstrap_mean
+from nearkin.intervals.figure import Figure
 from nearkin.progress import Progress
 from nearkin.similarity import top_k
 

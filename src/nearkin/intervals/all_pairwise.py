@@ -8,7 +8,6 @@ their classes explain. A few repeats tell little of a single pair, so this varia
 
 from dataclasses import dataclass
 from itertools import combinations
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +16,7 @@ from scipy.special import stdtrit
 
 from nearkin.arrays import as_ids
 from nearkin.errors import InvalidInput
-
-_LEVEL = 0.95
-_NORMAL = NormalDist()
+from nearkin.intervals.figure import LEVEL, NORMAL
 
 
 @dataclass(frozen=True)
@@ -143,7 +140,7 @@ def _differences(
 
 def _tail(studentised: Float[np.ndarray, "resamples pairs"]) -> float:
     """Below which probability one normal difference must stay, for the largest of all to stay with 95 %."""
-    return _NORMAL.cdf(float(np.quantile(studentised.max(axis=1), _LEVEL)))
+    return NORMAL.cdf(float(np.quantile(studentised.max(axis=1), LEVEL)))
 
 
 def _variance_of_training(

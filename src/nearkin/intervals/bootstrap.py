@@ -6,8 +6,7 @@ are drawn, whole, not queries; drawing queries would make the intervals too narr
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from statistics import NormalDist
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,26 +15,10 @@ from jaxtyping import Float, Int
 
 from nearkin.arrays import as_ids
 from nearkin.errors import InvalidInput
+from nearkin.intervals.binomial import student
+from nearkin.intervals.figure import NORMAL, TAIL, Figure, Z
 
-_TAIL = 0.025  # 95 %, the same on either side
-_NORMAL = NormalDist()
 _BLOCK = 1 << 22  # weights held at a time: 32 MiB
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A number and its 95 % interval.
-
-    Args:
-        value: the estimate itself, from all the data.
-        low, high: ends of the interval; None where there is none: an exact number, or a single group.
-        n: how many measurements (queries, pairs, episodes) stand behind it.
-    """
-
-    value: float
-    low: float | None
-    high: float | None
-    n: int
 
 
 def bootstrap_mean(
@@ -124,7 +107,7 @@ def bootstrap_runs(
     effective = float(n**2 / (counts.sum(axis=0) ** 2).sum())
     if within is not None and constant in within:
         least, most = within
-        reach = (most - least) * _TAIL ** (1 / effective)
+        reach = (most - least) * TAIL ** (1 / effective)
         low, high = (least + reach, most) if constant == most else (least, most - reach)
         return Figure(value, low, high, n)
 
@@ -261,11 +244,8 @@ def _by_run_and_group(
 
 def _spread_of_runs(means: Float[np.ndarray, " runs"], drawn: Float[np.ndarray, "resamples runs"]) -> float:
     """The half-width that the spread of runs adds to that of the groups, see `bootstrap_runs`."""
-    from scipy.special import stdtrit  # scipy is not needed for training
-
     by_groups = float((drawn - means).var(axis=1, ddof=1).mean())
-    student, normal = float(stdtrit(len(means) - 1, 1 - _TAIL)), _NORMAL.inv_cdf(1 - _TAIL)
-    more = student**2 * float(means.var(ddof=1)) - normal**2 * by_groups
+    more = float(student(len(means) - 1)) ** 2 * float(means.var(ddof=1)) - Z**2 * by_groups
     return float(np.sqrt(max(more, 0.0) / len(means)))
 
 
@@ -291,19 +271,17 @@ def _resamples(groups: int, width: int, resamples: int, seed: int) -> Iterator[F
 
 def _widened_tail(groups: int | float) -> float:
     """The tail that a percentile interval needs over so few groups, < 2.5 %: Hesterberg's eq. for the t quantile."""
-    z, freedom = _NORMAL.inv_cdf(1 - _TAIL), groups - 1
-    # Student's t quantile by its expansion in 1/freedom (Abramowitz & Stegun 26.7.5), good to 1 % from 3 on.
-    student = z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
-    return _NORMAL.cdf(-student * float(np.sqrt(groups / freedom)))
+    freedom = groups - 1
+    return NORMAL.cdf(-float(student(freedom)) * float(np.sqrt(groups / freedom)))
 
 
 def _bca_levels(drawn: np.ndarray, value: float, without: np.ndarray, tail: float) -> list[float]:
     """The two quantile levels of the bias-corrected, accelerated interval; `without` leaves one group out each."""
     below = float(np.mean(drawn < value) + np.mean(drawn == value) / 2)
-    bias = _NORMAL.inv_cdf(min(max(below, 1 / len(drawn)), 1 - 1 / len(drawn)))
+    bias = NORMAL.inv_cdf(min(max(below, 1 / len(drawn)), 1 - 1 / len(drawn)))
     influence = without.mean() - without
     spread = float(np.sum(influence**2))
     skew = float(np.sum(influence**3)) / (6 * spread**1.5) if spread > 0 else 0.0
-    edge = _NORMAL.inv_cdf(max(tail, 1e-12))
+    edge = NORMAL.inv_cdf(max(tail, 1e-12))
     shifted = [bias + z / max(1 - skew * z, 1e-3) for z in (bias + edge, bias - edge)]
-    return [_NORMAL.cdf(z) for z in shifted]
+    return [NORMAL.cdf(z) for z in shifted]

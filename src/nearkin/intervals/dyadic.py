@@ -1,73 +1,215 @@
-"""Means over measurements that share units: a pair has two people, an episode several classes.
+"""Rates over comparisons that share classes: a comparison has two classes, and each of them is in many others.
 
-Two pairs that share a person vary together, so neither pairs nor people can be drawn alone. The variance here is the
-cluster-robust one for such data: squares of each unit's sum, less what several units of a measurement count twice.
-A bootstrap that weighs a pair by the product of its people's weights is up to three times too wide where pairs hardly
-depend on each other, as in a list where few people occur twice.
+Two comparisons that share a class vary together, so neither comparisons nor classes can be drawn alone. The variance
+here is the cluster-robust one for such data: squares of each class's sum, less what pairs of classes count twice. A
+bootstrap that weighs a pair by the product of its classes' weights is up to three times too wide where pairs hardly
+depend on each other, as in a list where few classes occur twice.
+
+Two intervals are offered by name. "rate" holds the rate over all classes like these in 95 % of cases. "another group"
+holds the rate that another group of as many classes shows: sqrt(2) times as wide, since that group is drawn as well.
+`benchmarks/coverage.py` measures how often they hold, and how much wider they are than they need be.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from jaxtyping import Float, Int
 
-from nearkin.intervals.bootstrap import Figure
+from nearkin.intervals.binomial import (
+    Limits,
+    Numbers,
+    clopper_pearson,
+    difference_figure,
+    effective_trials,
+    jeffreys,
+    logit_normal,
+)  # fmt: skip
+from nearkin.intervals.figure import Figure, Interval
 
-_TAIL = 0.025
+
+class Spread(NamedTuple):
+    """How much an estimate over comparisons varies.
+
+    Args:
+        variance: of the estimate `[...]`.
+        freedom: degrees of freedom of that variance `[...]`.
+        of_classes: the share of it that comes from differences between classes, 0 to 1 `[...]`.
+    """
+
+    variance: Numbers
+    freedom: Numbers
+    of_classes: Numbers
+
+
+class ClassSums(NamedTuple):
+    """What the comparisons of each class add to the error of an estimate.
+
+    Args:
+        errors: for each class the sum of `w (x - mean) / sum(w)` over its comparisons `[classes, ...]`.
+        leverage: the share of all weight that each class's comparisons have `[classes]`; sums to the number of classes
+            that a comparison has.
+    """
+
+    errors: npt.NDArray[np.float64]
+    leverage: Float[np.ndarray, " classes"]
+
+
+def spread_over_classes(
+    sums: Sequence[ClassSums], pairs: Numbers, *, own: Numbers = 0.0, cells: Numbers = np.inf
+) -> Spread:
+    """The spread of a mean over comparisons, from what each class and each pair of classes adds to its error.
+
+    A class's sum is measured from an estimate that it takes part in, so it is too small by its leverage. Two
+    corrections are known, one a little too small (CR2, divided by the root of 1 - leverage) and one too large (the
+    jackknife, divided by 1 - leverage) where classes are unequal; their mean is taken.
+
+    Args:
+        sums: those of comparisons within classes and of comparisons of different classes, as far as they matter.
+        pairs: sum over pairs of different classes of the squared sum of their errors `[...]`.
+        own: sum over classes of the squared sum of the errors of the comparisons within them `[...]`.
+        cells: how many pairs of classes show any spread `[...]`.
+
+    Source: Fafchamps & Gubert 2007, The formation of risk sharing networks; Aronow, Samii & Assenova 2015,
+    Cluster-robust variance estimation for dyadic data; Bell & McCaffrey 2002 (CR2); Arvesen 1969, jackknifing
+    U-statistics; Satterthwaite 1946 (degrees of freedom).
+    """
+    classes = len(sums[0].leverage)
+    between = np.asarray(pairs, dtype=np.float64)
+    jackknife, robust = np.zeros_like(sums[0].errors), np.zeros_like(sums[0].errors)
+    effective, weight = np.zeros(between.shape), np.zeros(between.shape)
+    for errors, leverage in sums:
+        left = np.maximum(1 - leverage, 1e-9).reshape(-1, *[1] * (errors.ndim - 1))
+        # Exact for equal classes: what a class adds holds a little of what all others do.
+        several = leverage.sum() > 1.5
+        jackknife += errors / left * (np.sqrt((classes - 2) / (classes - 3)) if several and classes > 3 else 1.0)
+        robust += errors / np.sqrt(left) * (np.sqrt((classes - 1) / (classes - 3)) if several and classes > 3 else 1.0)
+        squares = (errors**2).sum(axis=0)
+        effective += squares * (leverage.sum() ** 2 / (leverage**2).sum())
+        weight += squares
+    with np.errstate(divide="ignore", invalid="ignore"):
+        effective = np.where(weight > 0, effective / weight, classes)
+    jackknife -= jackknife.mean(axis=0)
+    # Every pair of classes is in the sums of both.
+    twice = between * (classes * (classes - 1) / ((classes - 2) * (classes - 3)) if classes > 3 else 1.0)
+    estimate = ((classes - 1) / classes * (jackknife**2).sum(axis=0) + (robust**2).sum(axis=0)) / 2 - twice
+    # Classes cannot differ by less than not at all.
+    variance = np.maximum(estimate, between + own)
+    of_classes = variance - between
+    noise = of_classes * (of_classes + 2 * between) / np.maximum(effective - 1, 1e-9) + between**2 / cells
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedom = np.where(noise > 0, variance**2 / noise, effective - 1)
+        share = np.where(variance > 0, of_classes / variance, 0.0)
+    return Spread(variance, np.maximum(freedom, 1.0), share)
+
+
+def rate_limits(rate: Numbers, spread: Spread, *, independent: int | float, interval: Interval = "rate") -> Limits:
+    """The ends of the 95 % interval of a rate.
+
+    Comparisons scatter by the root of a rate, as coins do; a class that is mistaken for others twice as often is so at
+    every threshold, so what classes add grows with the rate itself. So limits are between those of a binomial (by
+    Jeffreys) and those of a normal on the log odds, by what share of the variance comes from classes.
+
+    Args:
+        rate: 0 to 1 `[...]`.
+        spread: of its estimate.
+        independent: about how many independent comparisons there are, where all are accepted, or none.
+        interval: "rate" or "another group".
+    """
+    value = np.asarray(rate, dtype=np.float64)
+    variance = spread.variance * (2 if interval == "another group" else 1)
+    inner = (value > 0) & (value < 1) & (variance > 0)
+    middle, some = np.where(inner, value, 0.5), np.where(inner, variance, 0.25)
+    trials = np.maximum(effective_trials(middle, some, spread.freedom), 1e-3)
+    binomial, normal = jeffreys(middle, trials), logit_normal(middle, some, spread.freedom)
+    share = np.where(inner, spread.of_classes, 0.0)
+    low, high = (one ** (1 - share) * other**share for one, other in zip(binomial, normal, strict=True))
+    edges = clopper_pearson(value, independent / (2 if interval == "another group" else 1))
+    return np.where(inner, low, edges[0]), np.where(inner, high, edges[1])
+
+
+def rate_figure(
+    rate: float, spread: Spread, *, independent: int | float, n: int, interval: Interval = "rate"
+) -> Figure:
+    """A rate with its interval; without one if it comes from a single class, which shows nothing of others.
+
+    Args:
+        rate, spread, independent, interval: as `rate_limits`.
+        n: comparisons.
+    """
+    if independent < 2:
+        return Figure(rate, None, None, n)
+    low, high = rate_limits(rate, spread, independent=independent, interval=interval)
+    return Figure(rate, float(low), float(high), n)
 
 
 @dataclass(frozen=True, eq=False)
-class Overlapping:
-    """A number with what each measurement adds to its error, and the units that each measurement has.
+class MeanOverPairs:
+    """A mean over listed comparisons: what each adds to its error, and the classes that each has.
 
     Args:
-        value: the number.
-        parts: for each measurement what it adds, summing to about 0: `(x - mean) / n` for a mean.
-        units: the units of each measurement `[m, k]`; a unit may stand there twice and counts once.
-        independent: about how many independent measurements stand behind a value at either end, 0 or 1, where the
-            parts show no spread.
-        n: how many measurements stand behind the value.
+        value: the mean.
+        parts: for each comparison what it adds, summing to about 0: `(x - mean) / n` for a mean.
+        classes: the classes of each comparison `[m, k]`; a class may stand there twice and counts once.
+        independent: about how many independent comparisons stand behind a value of 0 or 1, where the parts show no
+            spread.
+        n: how many comparisons stand behind the value.
 
     Example:
         >>> right = np.array([1.0, 1.0, 0.0, 1.0])
         >>> pairs = np.array([[0, 1], [2, 3], [4, 5], [6, 7]])
-        >>> figure = Overlapping(0.75, (right - 0.75) / 4, pairs, independent=4, n=4).figure()
+        >>> figure = MeanOverPairs(0.75, (right - 0.75) / 4, pairs, independent=4, n=4).figure()
         >>> figure.low < 0.75 < figure.high
         True
-
-    Source: Aronow, Samii & Assenova 2015, Cluster-robust variance estimation for dyadic data; Korn & Graubard 1998 for
-    exact binomial limits at the effective number of measurements.
     """
 
     value: float
     parts: Float[np.ndarray, " m"]
-    units: Int[np.ndarray, "m k"]
-    independent: float | int
+    classes: Int[np.ndarray, "m k"]
+    independent: int | float
     n: int
 
-    def figure(self, *, seed: int = 0) -> Figure:
+    def figure(self, *, seed: int = 0, interval: Interval = "rate") -> Figure:
         """The value with its interval; computed, so that the seed changes nothing."""
-        return share_figure(self.value, *variance(self.parts, self.units), independent=self.independent, n=self.n)
+        spread = spread_of_pairs(self.parts, self.classes)
+        return rate_figure(self.value, spread, independent=self.independent, n=self.n, interval=interval)
 
-    def minus(self, other: "Overlapping", *, seed: int = 0) -> Figure:
-        """The difference on the same measurements."""
-        return difference_figure(self.value - other.value, *variance(self.parts - other.parts, self.units), n=self.n)
+    def minus(self, other: "MeanOverPairs", *, seed: int = 0) -> Figure:
+        """The difference to another model on the same comparisons."""
+        spread = spread_of_pairs(self.parts - other.parts, self.classes)
+        return difference_figure(self.value - other.value, float(spread.variance), float(spread.freedom), n=self.n)
 
 
-def variance(parts: Float[np.ndarray, " m"], units: Int[np.ndarray, "m k"]) -> tuple[float, float]:
-    """The variance of the sum of the parts, and its degrees of freedom: units less one."""
-    numbers = np.sort(np.unique(units, return_inverse=True)[1].reshape(units.shape), axis=1)
+def spread_of_pairs(parts: Float[np.ndarray, " m"], classes: Int[np.ndarray, "m k"]) -> Spread:
+    """The spread of the sum of the parts of listed comparisons, whatever classes each has."""
+    numbers = np.sort(np.unique(classes, return_inverse=True)[1].reshape(classes.shape), axis=1)
+    total = int(numbers.max()) + 1
     numbers[:, 1:][numbers[:, 1:] == numbers[:, :-1]] = -1  # stands there already
-    # Measurements of the same units are one.
+    # Comparisons of the same classes are one.
     kinds, members = np.unique(np.sort(numbers, axis=1), axis=0, return_inverse=True)
-    sums = np.bincount(members.ravel(), weights=parts)
-    counts = kinds >= 0
-    by_unit = np.bincount(kinds[counts], weights=np.broadcast_to(sums[:, None], kinds.shape)[counts])
-    return combined(by_unit, twice=float(((counts.sum(axis=1) - 1) * sums**2).sum()), alone=float((sums**2).sum()))
+    errors, sizes = np.bincount(members.ravel(), weights=parts), np.bincount(members.ravel())
+    held = kinds >= 0
+    others = held.sum(axis=1) - 1
+
+    def of_class(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        some = held & chosen[:, None]
+        return np.bincount(kinds[some], weights=np.broadcast_to(values[:, None], kinds.shape)[some], minlength=total)
+
+    sums = [
+        ClassSums(of_class(errors, chosen), of_class(sizes / sizes[chosen].sum(), chosen))
+        for chosen in (others == 0, others > 0)
+        if chosen.any()
+    ]
+    within = float((errors[others == 0] ** 2).sum())
+    return spread_over_classes(
+        sums, float((others * errors**2).sum()), own=within, cells=max(int((others > 0).sum()), 1)
+    )
 
 
 def combined(by_unit: Float[np.ndarray, " units"], *, twice: float, alone: float) -> tuple[float, float]:
-    """Variance and degrees of freedom from the sums of the units.
+    """Variance and degrees of freedom of a mean from the sums of its units.
 
     Args:
         by_unit: the sum of the parts of each unit.
@@ -75,31 +217,3 @@ def combined(by_unit: Float[np.ndarray, " units"], *, twice: float, alone: float
         alone: the variance if measurements of different units were independent; the least that is believed.
     """
     return max(float((by_unit**2).sum()) - twice, alone), float(len(by_unit) - 1)
-
-
-def share_figure(value: float, variance: float, freedom: float, *, independent: float | int, n: int) -> Figure:
-    """A value between 0 and 1 with exact binomial limits for as many measurements as would vary as much."""
-    from scipy.special import betaincinv, stdtrit
-
-    if freedom < 1 or independent < 2:
-        return Figure(value, None, None, n)
-    if variance > 0 and 0 < value < 1:
-        # Student's t is wider than the normal, as if there were fewer.
-        widened = 1.959964 / float(stdtrit(freedom, 1 - _TAIL))
-        size = max(value * (1 - value) / variance * widened**2, 1e-3)
-    else:
-        size = independent
-    hits = value * size
-    low = float(betaincinv(hits, size - hits + 1, _TAIL)) if value > 0 else 0.0
-    high = float(betaincinv(hits + 1, size - hits, 1 - _TAIL)) if value < 1 else 1.0
-    return Figure(value, low, high, n)
-
-
-def difference_figure(value: float, variance: float, freedom: float, *, n: int) -> Figure:
-    """A difference with Student's t interval."""
-    from scipy.special import stdtrit
-
-    if freedom < 1:
-        return Figure(value, None, None, n)
-    half = float(stdtrit(freedom, 1 - _TAIL) * np.sqrt(variance))
-    return Figure(value, value - half, value + half, n)

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from nearkin.intervals.bootstrap import Figure
-from nearkin.intervals.dyadic import combined, difference_figure, share_figure
+from nearkin.intervals.binomial import difference_figure, share_figure
+from nearkin.intervals.dyadic import combined
+from nearkin.intervals.figure import Figure
 
 
 @dataclass(frozen=True, eq=False)
-class OverClasses:
+class EpisodeAccuracy:
     """The mean of the shares of right answers of each class in each episode.
 
     Args:
@@ -22,7 +23,7 @@ class OverClasses:
         classes, episodes: the class and the episode of each; both numbered from 0.
 
     Example:
-        >>> OverClasses(np.array([1.0, 0.5]), np.array([0, 1]), np.array([0, 0])).figure().value
+        >>> EpisodeAccuracy(np.array([1.0, 0.5]), np.array([0, 1]), np.array([0, 0])).figure().value
         0.75
     """
 
@@ -39,7 +40,7 @@ class OverClasses:
         different = int(self.classes.max()) + 1
         return share_figure(self.value, *self._variance(), independent=different, n=int(self.episodes.max()) + 1)
 
-    def minus(self, other: "OverClasses", *, seed: int = 0) -> Figure:
+    def minus(self, other: "EpisodeAccuracy", *, seed: int = 0) -> Figure:
         """The difference to another model in the same episodes."""
         apart = replace(self, shares=self.shares - other.shares)
         return difference_figure(apart.value, *apart._variance(), n=int(self.episodes.max()) + 1)

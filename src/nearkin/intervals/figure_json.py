@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from nearkin.intervals.bootstrap import Figure
+from nearkin.intervals.figure import Figure
 
 DIGITS = 6
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from nearkin.intervals.bootstrap import Figure
-from nearkin.intervals.dyadic import combined, difference_figure, share_figure
+from nearkin.intervals.binomial import difference_figure, share_figure
+from nearkin.intervals.dyadic import combined
+from nearkin.intervals.figure import Figure
 
 
 @dataclass(frozen=True, eq=False)
-class Interfering:
+class LeaveOneClassOut:
     """A mean over queries, and what each class adds to its error.
 
     Args:
@@ -36,9 +37,9 @@ class Interfering:
         """The value with its interval; computed, so that the seed changes nothing."""
         return share_figure(self.value, *self._variance(), independent=self.independent, n=self.n)
 
-    def minus(self, other: "Interfering", *, seed: int = 0) -> Figure:
+    def minus(self, other: "LeaveOneClassOut", *, seed: int = 0) -> Figure:
         """The difference to another model on the same queries."""
-        one = Interfering(
+        one = LeaveOneClassOut(
             self.value - other.value, self.own - other.own, self.others - other.others, self.independent, self.n
         )
         return difference_figure(one.value, *one._variance(), n=one.n)
@@ -53,9 +54,9 @@ class Interfering:
         )
 
 
-def measure_interference(
+def leave_each_class_out(
     values: Float[np.ndarray, " q"], classes: Int[np.ndarray, " q"], without: Float[np.ndarray, "c q"]
-) -> Interfering:
+) -> LeaveOneClassOut:
     """A mean over queries from their values with all classes there, and with each left out.
 
     Args:
@@ -65,7 +66,7 @@ def measure_interference(
 
     Example:
         >>> values, classes = np.array([1.0, 0.0, 1.0]), np.array([0, 1, 2])
-        >>> found = measure_interference(values, classes, np.array([[1.0, 1.0, 1.0], values, values]))
+        >>> found = leave_each_class_out(values, classes, np.array([[1.0, 1.0, 1.0], values, values]))
         >>> round(float(found.others[1, 0]), 3)
         -0.333
     """
@@ -73,4 +74,4 @@ def measure_interference(
     own = np.bincount(classes, weights=values - mean, minlength=total) / n
     others = np.stack([np.bincount(classes, weights=values - left, minlength=total) / n for left in without], axis=1)
     sizes = np.bincount(classes, minlength=total)
-    return Interfering(mean, own, others, float(n**2 / (sizes**2).sum()), n)
+    return LeaveOneClassOut(mean, own, others, float(n**2 / (sizes**2).sum()), n)

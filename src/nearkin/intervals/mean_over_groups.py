@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from nearkin.intervals.bootstrap import Figure
-from nearkin.intervals.dyadic import difference_figure, share_figure
+from nearkin.intervals.binomial import difference_figure, share_figure
+from nearkin.intervals.figure import Figure
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,11 +10,12 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int
 
-from nearkin.intervals.bootstrap import Figure, bootstrap_left_out, bootstrap_mean, bootstrap_median
+from nearkin.intervals.bootstrap import bootstrap_left_out, bootstrap_mean, bootstrap_median
+from nearkin.intervals.figure import Figure
 
 
 @runtime_checkable
-class Measured(Protocol):
+class Estimate(Protocol):
     """What one metric of one model was computed from."""
 
     def figure(self, *, seed: int = 0) -> Figure:
@@ -70,7 +71,7 @@ class Median:
 
 
 @dataclass(frozen=True, eq=False)
-class LeftOut:
+class Jackknife:
     """A number that is no mean, and what it becomes with one group left out.
 
     Args:
@@ -80,7 +81,7 @@ class LeftOut:
         least: the least that the number can be; the most is 1.
 
     Example:
-        >>> LeftOut(0.5, np.array([0.4, 0.6, 0.5]), 30).figure().value
+        >>> Jackknife(0.5, np.array([0.4, 0.6, 0.5]), 30).figure().value
         0.5
     """
 
@@ -92,5 +93,5 @@ class LeftOut:
     def figure(self, *, seed: int = 0) -> Figure:
         return bootstrap_left_out(self.value, self.without, n=self.n, within=(self.least, 1.0), seed=seed)
 
-    def minus(self, other: "LeftOut", *, seed: int = 0) -> Figure:
+    def minus(self, other: "Jackknife", *, seed: int = 0) -> Figure:
         return bootstrap_left_out(self.value - other.value, self.without - other.without, n=self.n, seed=seed)

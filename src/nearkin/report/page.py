@@ -83,7 +83,7 @@ def render_page(report: Report, content: PageContent) -> str:
         content: everything else.
 
     Example:
-        >>> from nearkin.intervals.bootstrap import Figure
+        >>> from nearkin.intervals.figure import Figure
         >>> report = Report("demo", {"retrieval": {"recall@1": Figure(0.5, 0.4, 0.6, 100)}})
         >>> page = render_page(report, PageContent({"model": "demo"}))
         >>> "50.0 %" in page, "<script" in page, "http" in page
@@ -177,7 +177,7 @@ def _plots(content: PageContent) -> list[tuple[str, str, str]]:
                 "True against false accepts (ROC)",
                 _roc(diagnostics.curve, diagnostics.raw_curve).svg(),
                 "Share of comparisons of the same class accepted, for each share of comparisons of different classes "
-                "accepted; the band is what as many other classes show in 95 % of cases.",
+                "accepted; the band holds the rate over all classes like these in 95 % of cases.",
             )
         )
     if diagnostics.histogram:

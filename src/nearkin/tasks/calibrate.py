@@ -12,6 +12,7 @@ from nearkin.data.splits import ALL, choose_split, of_split
 from nearkin.encoders.embedder import Calibrated
 from nearkin.errors import InvalidInput, SourceError
 from nearkin.evaluation.leakage import check_data
+from nearkin.intervals.figure import check_interval
 from nearkin.progress import Progress
 from nearkin.tasks.embedded import embed_items, short_names
 
@@ -29,6 +30,7 @@ def calibrate(
     prior: float = 0.5,
     method: str = "auto",
     weighting: str = "comparisons",
+    interval: str = "rate",
     force: bool = False,
     seed: int = 0,
     strict: bool = False,
@@ -47,6 +49,8 @@ def calibrate(
         prior: prior probability that two pictures are the same, used where none is given, 0 < prior < 1.
         method: the regression that gives the probabilities: "auto", "logistic" or "isotonic".
         weighting: what error rates count: "comparisons", or "classes" to weight classes equally.
+        interval: what intervals hold in 95 % of cases: the "rate" over all classes like these, or the rate that
+            "another group" of as many classes shows.
         force: calibrate even where more than 5 % of the pictures are ones that the encoder was trained on.
         seed: random seed of the pairs that the regression is fitted to.
         strict: refuse broken pictures instead of leaving them out.
@@ -55,7 +59,7 @@ def calibrate(
     Raises:
         SourceError: the source cannot be read, the split is empty, or no picture can be decoded.
         PictureError: strict, and a picture is broken.
-        UnknownName: no such split, column, method or weighting.
+        UnknownName: no such split, column, method, weighting or interval.
         InvalidInput: no labels, too few classes, all scores are equal, or pictures that the encoder was trained on.
 
     Example:
@@ -64,6 +68,7 @@ def calibrate(
         >>> nearkin.calibrate(encoder, "faces/").threshold(far=1e-2).score    # doctest: +SKIP
     """
     check_weighting(weighting)
+    check_interval(interval)
     items = _choose(read_items(source, label=label, path_column=path_column), split)
     if not items.has_labels:
         raise InvalidInput(f"{items.source} has no labels, which a calibration needs: name the column of the classes")
@@ -86,6 +91,7 @@ def calibrate(
         prior=prior,
         method=method,
         weighting=weighting,
+        interval=interval,
         notes=notes,
         seed=seed,
     )

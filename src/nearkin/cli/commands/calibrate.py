@@ -32,6 +32,10 @@ def calibrate(
     weighting: Annotated[
         str, typer.Option(help="What error rates count: comparisons, or classes to weight classes equally.")
     ] = "comparisons",
+    interval: Annotated[
+        str,
+        typer.Option(help="What 95 % intervals hold: the rate, or what 'another group' of as many classes shows."),
+    ] = "rate",
     out: Annotated[Path | None, typer.Option(help="Folder to write the calibrated model into [MODEL itself].")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the reliability plot into a file, such as out.svg.")] = None,
     force: Annotated[
@@ -77,6 +81,7 @@ def calibrate(
             prior=prior,
             method=method,
             weighting=weighting,
+            interval=interval,
             force=force,
             seed=seed,
             strict=strict,
@@ -115,6 +120,7 @@ def print_calibration(calibration: "Calibration") -> None:
     """Thresholds as a table, and how far the probabilities can be believed."""
     from nearkin.calibration.weighting import described
     from nearkin.cli.output import print_table
+    from nearkin.intervals.figure import described_interval
 
     header = ("false accept rate", "threshold [95 %]", "rate there [95 %]", "true accept rate [95 %]")
     rows = [
@@ -130,7 +136,7 @@ def print_calibration(calibration: "Calibration") -> None:
     lines = [
         counts,
         described(calibration.weighting),
-        "Intervals say what another group of as many classes shows in 95 % of cases.",
+        described_interval(calibration.interval),
         f"Probability of 'same': {calibration.map.method} regression, expected calibration error "
         f"{100 * calibration.map.ece:.1f} % on classes it was not fitted to; prior probability "
         f"{100 * calibration.prior:g} % (--prior).",

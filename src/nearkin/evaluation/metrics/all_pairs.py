@@ -4,7 +4,7 @@ Comparisons are counted by `nearkin.calibration.pair_scores`, as for calibration
 of classes adds to the error of each figure, which the intervals need.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,8 +16,9 @@ from nearkin.calibration.pair_scores import TABLE, Block, CellWeights, Classes, 
 from nearkin.calibration.weighting import check_weighting
 from nearkin.errors import InvalidInput
 from nearkin.evaluation.metrics.verification import FARS, Statistic, figure_name, statistics, supported_fars
-from nearkin.intervals.bootstrap import Figure
-from nearkin.intervals.dyadic import combined, difference_figure, share_figure
+from nearkin.intervals.binomial import difference_figure
+from nearkin.intervals.dyadic import ClassSums, Spread, rate_figure, spread_over_classes
+from nearkin.intervals.figure import Figure, Interval, check_interval
 from nearkin.progress import Progress
 
 
@@ -27,6 +28,7 @@ def verification_all_pairs(
     *,
     fars: Sequence[float] | None = None,
     weighting: str = "comparisons",
+    interval: str = "rate",
     progress: Progress | None = None,
 ) -> dict[str, Figure]:
     """Error rates of all pairs of pictures, with intervals for other classes like these.
@@ -37,6 +39,8 @@ def verification_all_pairs(
         fars: false accept rates to give tar at; by default 0.1, 0.01, ... 1e-6 as far as the comparisons carry them.
         weighting: "comparisons", or "classes" where each class counts once in tar, each pair of classes once in far;
             the names of the figures then say so.
+        interval: "rate" holds the number over all classes like these, "another group" that of another group of as many
+            classes, in 95 % of cases.
         progress: called with rows done and rows in all, over both passes.
 
     Returns:
@@ -44,7 +48,7 @@ def verification_all_pairs(
 
     Raises:
         InvalidInput: NaN, one class only, no class with two pictures, or a rate that the comparisons cannot carry.
-        UnknownName: no such weighting.
+        UnknownName: no such weighting or interval.
 
     Example:
         >>> verification_all_pairs(np.eye(2)[[0, 0, 1, 1]], np.array([0, 0, 1, 1]))["auc"].value
@@ -52,48 +56,55 @@ def verification_all_pairs(
 
     Source: as `verification`.
     """
+    chosen = check_interval(interval)
     (scored,) = score_all_pairs([embeddings], labels, fars=fars, weighting=weighting, progress=progress)
-    return {name: one.figure() for name, one in scored.items()}
+    return {name: one.figure(interval=chosen) for name, one in scored.items()}
 
 
 @dataclass(frozen=True, eq=False)
-class OverPairsOfClasses:
+class MeanOverAllPairs:
     """A number over all pairs, with what each class and each pair of classes adds to its error.
 
     Args:
         value: the number.
         model: which of the embeddings that were scored together.
-        by_class: for each of them the sum of the parts of all pairs that a class takes part in `[models, classes]`.
-        products: sums over pairs of different classes of the product of two models' parts `[models, models]`.
-        same: sums over classes of the product of two models' parts of same pairs `[models, models]`.
-        independent: see `Overlapping`.
-        n: pairs.
+        between: for each of them the sum of the errors of all different comparisons of a class `[models, classes]`.
+        within: likewise of the comparisons within each class `[models, classes]`.
+        products: sums over pairs of different classes of the product of two models' errors `[models, models]`.
+        leverage: share of the weight of different comparisons, and of those within classes, by class `[2, classes]`.
+        n: comparisons.
     """
 
     value: float
     model: int
-    by_class: Float[np.ndarray, "models classes"]
+    between: Float[np.ndarray, "models classes"]
+    within: Float[np.ndarray, "models classes"]
     products: Float[np.ndarray, "models models"]
-    same: Float[np.ndarray, "models models"]
-    independent: float | int
+    leverage: Float[np.ndarray, "2 classes"]
     n: int
 
-    def figure(self, *, seed: int = 0) -> Figure:
+    def figure(self, *, seed: int = 0, interval: Interval = "rate") -> Figure:
         """The value with its interval; computed, so that the seed changes nothing."""
-        chosen = np.zeros(len(self.by_class))
-        chosen[self.model] = 1
-        return share_figure(self.value, *self._variance(chosen), independent=self.independent, n=self.n)
+        repeated = int((self.leverage[1] > 0).sum())
+        return rate_figure(self.value, self._spread({self.model: 1}), independent=repeated, n=self.n, interval=interval)
 
-    def minus(self, other: "OverPairsOfClasses", *, seed: int = 0) -> Figure:
+    def minus(self, other: "MeanOverAllPairs", *, seed: int = 0) -> Figure:
         """The difference to another of the embeddings that were scored together."""
-        chosen = np.zeros(len(self.by_class))
-        chosen[self.model] += 1
-        chosen[other.model] -= 1
-        return difference_figure(self.value - other.value, *self._variance(chosen), n=self.n)
+        spread = self._spread({self.model: 1, other.model: -1} if self.model != other.model else {})
+        return difference_figure(self.value - other.value, float(spread.variance), float(spread.freedom), n=self.n)
 
-    def _variance(self, chosen: Float[np.ndarray, " models"]) -> tuple[float, float]:
-        twice = float(chosen @ self.products @ chosen)
-        return combined(chosen @ self.by_class, twice=twice, alone=twice + float(chosen @ self.same @ chosen))
+    def _spread(self, models: Mapping[int, int]) -> Spread:
+        chosen = np.zeros(len(self.between))
+        for model, sign in models.items():
+            chosen[model] = sign
+        within = chosen @ self.within
+        pairs = len(within) * (len(within) - 1) / 2
+        return spread_over_classes(
+            [ClassSums(within, self.leverage[1]), ClassSums(chosen @ self.between, self.leverage[0])],
+            float(chosen @ self.products @ chosen),
+            own=float(within @ within),
+            cells=pairs,
+        )
 
 
 def score_all_pairs(
@@ -103,7 +114,7 @@ def score_all_pairs(
     fars: Sequence[float] | None = None,
     weighting: str = "comparisons",
     progress: Progress | None = None,
-) -> list[dict[str, OverPairsOfClasses]]:
+) -> list[dict[str, MeanOverAllPairs]]:
     """What `verification_all_pairs` makes figures of, for several embeddings of the same pictures at once."""
     classes, counted = Classes.of(labels), check_weighting(weighting)
     if len(classes.starts) < 2 or not classes.repeated:
@@ -124,10 +135,11 @@ def score_all_pairs(
     }
     sums = _sum_parts(vectors, classes, weights, parts, passes.advance)
     n = classes.different + int(classes.same.sum())
+    far_leverage, tar_leverage = weights.leverage(classes)
     return [
         {
-            figure_name(name, counted): OverPairsOfClasses(
-                some[name].value, model, *sums[name], independent=classes.repeated, n=n
+            figure_name(name, counted): MeanOverAllPairs(
+                some[name].value, model, *sums[name], leverage=np.stack([far_leverage, tar_leverage]), n=n
             )
             for name in some
         }
@@ -191,10 +203,10 @@ def _sum_parts(
     parts: dict[str, list[_Part]],
     advance: Callable[[int], None],
 ) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """For each figure `by_class`, `products` and `same` of `OverPairsOfClasses`."""
+    """For each figure `between`, `within` and `products` of `MeanOverAllPairs`."""
     models, total = len(vectors), len(classes.starts)
-    by_class = {name: np.zeros((models, total)) for name in parts}
-    of_same = {name: np.zeros((models, total)) for name in parts}
+    between = {name: np.zeros((models, total)) for name in parts}
+    within = {name: np.zeros((models, total)) for name in parts}
     products = {name: np.zeros((models, models)) for name in parts}
     begun: dict[str, np.ndarray | float] = dict.fromkeys(parts, 0.0)
     for block in blocks(vectors, classes):
@@ -210,14 +222,14 @@ def _sum_parts(
                 ]
             )
             for model, part in enumerate(several):
-                of_same[name][model] += weights.within * part.sum_same(block.same[model], block.same_classes, total)
+                within[name][model] += weights.within * part.sum_same(block.same[model], block.same_classes, total)
             # What a class has that goes on in the next block is added there.
             cells[:, 0] += begun[name]
             begun[name] = 0.0 if block.is_last else cells[:, 0]
             if block.is_last:
-                by_class[name][:, block.first : last] += cells.sum(axis=2)
-                by_class[name][:, block.first :] += cells.sum(axis=1)
+                between[name][:, block.first : last] += cells.sum(axis=2)
+                between[name][:, block.first :] += cells.sum(axis=1)
                 flat = cells.reshape(models, -1)
                 products[name] += flat @ flat.T
         advance(block.stop)
-    return {name: (by_class[name] + of_same[name], products[name], of_same[name] @ of_same[name].T) for name in parts}
+    return {name: (between[name], within[name], products[name]) for name in parts}

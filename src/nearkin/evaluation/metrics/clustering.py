@@ -8,8 +8,8 @@ from jaxtyping import Float, Int
 
 from nearkin.arrays import as_ids
 from nearkin.errors import InvalidInput
-from nearkin.intervals.bootstrap import Figure
-from nearkin.intervals.paired_samples import LeftOut
+from nearkin.intervals.figure import Figure
+from nearkin.intervals.paired_samples import Jackknife
 
 # Less what chance gives, and so below 0 where chance does better.
 ADJUSTED = ("ami", "ari")
@@ -47,7 +47,7 @@ def clustering(clusters: npt.ArrayLike, labels: npt.ArrayLike, *, seed: int = 0)
     return {name: one.figure(seed=seed) for name, one in score_clustering(clusters, labels, seed=seed).items()}
 
 
-def score_clustering(clusters: npt.ArrayLike, labels: npt.ArrayLike, *, seed: int = 0) -> dict[str, LeftOut]:
+def score_clustering(clusters: npt.ArrayLike, labels: npt.ArrayLike, *, seed: int = 0) -> dict[str, Jackknife]:
     """What `clustering` makes figures of, for paired comparison."""
     ids = as_ids(labels, "labels", length=np.size(labels))
     if not len(ids):
@@ -58,7 +58,7 @@ def score_clustering(clusters: npt.ArrayLike, labels: npt.ArrayLike, *, seed: in
     several = range(int(groups.max()) + 1) if groups.max() else ()
     without = [_indices(table.without(groups == group)) for group in several]
     return {
-        name: LeftOut(
+        name: Jackknife(
             value, np.array([one[name] for one in without]), len(ids), least=-1.0 if name in ADJUSTED else 0.0
         )
         for name, value in whole.items()

@@ -10,8 +10,8 @@ from jaxtyping import Int
 from nearkin.arrays import as_ids, as_vectors, unit
 from nearkin.errors import InvalidInput
 from nearkin.evaluation.metrics.retrieval import found_by_chance
-from nearkin.intervals.bootstrap import Figure
-from nearkin.intervals.paired_samples import Mean, Measured, Median
+from nearkin.intervals.figure import Figure
+from nearkin.intervals.paired_samples import Estimate, Mean, Median
 from nearkin.progress import Progress
 from nearkin.similarity.ranking import first_right_ranks
 
@@ -66,7 +66,7 @@ def score_cross_modal(
     text_ids: npt.ArrayLike | None = None,
     ks: Sequence[int] = (1, 5, 10),
     progress: Progress | None = None,
-) -> dict[str, Measured]:
+) -> dict[str, Estimate]:
     """What `cross_modal` makes figures of, for paired comparison."""
     pictures = unit(as_vectors(images, "images"))
     words = unit(as_vectors(texts, "texts", dim=pictures.shape[1]))
@@ -171,7 +171,7 @@ def _check(owners: np.ndarray, images: int, ks: Sequence[int]) -> None:
         raise InvalidInput(f"ks is {list(ks)}, expected whole numbers of at least 1")
 
 
-def _measured(way: str, ranks: np.ndarray, groups: np.ndarray, ks: Sequence[int]) -> dict[str, Measured]:
+def _measured(way: str, ranks: np.ndarray, groups: np.ndarray, ks: Sequence[int]) -> dict[str, Estimate]:
     recall = {f"{way}/recall@{k}": Mean((ranks <= k).astype(np.float64), groups) for k in ks}
     return {**recall, f"{way}/median_rank": Median(ranks.astype(np.float64), groups)}
 

@@ -9,10 +9,10 @@ from jaxtyping import Bool, Float, Int
 
 from nearkin.arrays import as_ids, as_vectors, unit
 from nearkin.errors import InvalidInput, UnknownName
-from nearkin.intervals.bootstrap import Figure
-from nearkin.intervals.episode_classes import OverClasses
+from nearkin.intervals.episode_classes import EpisodeAccuracy
+from nearkin.intervals.figure import Figure
 from nearkin.intervals.mean_over_groups import MeanOverGroups
-from nearkin.intervals.paired_samples import Mean, Measured
+from nearkin.intervals.paired_samples import Estimate, Mean
 from nearkin.similarity.ranking import ROUNDING
 
 UNITS = ("classes", "groups", "episodes")
@@ -138,7 +138,7 @@ def few_shot_episodes(
 
 def score_episodes(
     embeddings: npt.ArrayLike, episodes: Sequence[Episode], *, unit_of_interval: str = "episodes"
-) -> dict[str, Measured]:
+) -> dict[str, Estimate]:
     """What `few_shot_episodes` makes figures of, for paired comparison."""
     if unit_of_interval not in UNITS:
         raise UnknownName("unit", unit_of_interval, UNITS)
@@ -159,7 +159,7 @@ def score_episodes(
     numbers = np.unique(kinds[1], return_inverse=True)[1]
     shares = (np.bincount(cells.ravel(), np.concatenate([one[place] for one in right])) for place in range(len(WAYS)))
     asked = np.bincount(cells.ravel())
-    return {way: OverClasses(share / asked, numbers, kinds[0]) for way, share in zip(WAYS, shares, strict=True)}
+    return {way: EpisodeAccuracy(share / asked, numbers, kinds[0]) for way, share in zip(WAYS, shares, strict=True)}
 
 
 def draw_episodes(

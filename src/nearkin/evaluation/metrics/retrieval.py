@@ -11,9 +11,9 @@ from jaxtyping import Bool, Float, Int
 
 from nearkin.arrays import as_ids, as_vectors, unit
 from nearkin.errors import InvalidInput
-from nearkin.intervals.bootstrap import Figure
-from nearkin.intervals.leave_one_class_out import measure_interference
-from nearkin.intervals.paired_samples import Mean, Measured
+from nearkin.intervals.figure import Figure
+from nearkin.intervals.leave_one_class_out import leave_each_class_out
+from nearkin.intervals.paired_samples import Estimate, Mean
 from nearkin.progress import Progress
 from nearkin.similarity.ranking import Ranking, rank_right_answers
 
@@ -133,7 +133,7 @@ def measure_retrieval(
     ks: Sequence[int] = (1, 5, 10),
     quick: bool = False,
     progress: Progress | None = None,
-) -> dict[str, Measured]:
+) -> dict[str, Estimate]:
     """What `retrieval` makes figures of, for paired comparison.
 
     Args:
@@ -161,7 +161,7 @@ def measure_retrieval(
             known[classes != place] = left.values[metric]
             without[metric].append(known)
     return {
-        metric: measure_interference(values, classes, np.stack(without[metric]))
+        metric: leave_each_class_out(values, classes, np.stack(without[metric]))
         for metric, values in scores.values.items()
     }
 

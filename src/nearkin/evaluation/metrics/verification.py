@@ -14,8 +14,8 @@ from nearkin.arrays import as_ids
 from nearkin.calibration.error_rates import ScoreCounts, accepted_shares, checked_scores, count_scores
 from nearkin.calibration.weighting import Weighting, check_weighting, comparisons_needed
 from nearkin.errors import InvalidInput
-from nearkin.intervals.bootstrap import Figure
-from nearkin.intervals.dyadic import Overlapping
+from nearkin.intervals.dyadic import MeanOverPairs
+from nearkin.intervals.figure import Figure, check_interval
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
@@ -108,6 +108,7 @@ def verification(
     folds: npt.ArrayLike | None = None,
     fars: Sequence[float] | None = None,
     weighting: str = "comparisons",
+    interval: str = "rate",
 ) -> dict[str, Figure]:
     """Error rates of scored pairs, with intervals for other classes like these.
 
@@ -120,6 +121,8 @@ def verification(
         fars: false accept rates to give tar at; by default 0.1, 0.01, ... 1e-6 as far as the pairs carry them.
         weighting: "comparisons", or "classes" where each class counts once in tar, each pair of classes once in far;
             the names of the figures then say so.
+        interval: "rate" holds the number over all classes like these, "another group" that of another group of as many
+            classes, in 95 % of cases.
 
     Returns:
         "auc", "eer", "tar@far=1e-1", ...: see `ScoreCounts`. With folds "accuracy": the share of right answers of each
@@ -127,7 +130,7 @@ def verification(
 
     Raises:
         InvalidInput: NaN, lengths that differ, pairs of one kind only, or a rate that the pairs cannot carry.
-        UnknownName: no such weighting.
+        UnknownName: no such weighting or interval.
 
     Example:
         >>> figures = verification([0.9, 0.8, 0.3, 0.1], [True, True, False, False])
@@ -137,8 +140,9 @@ def verification(
     Source: ISO/IEC 19795-1; Huang et al. 2008, Labeled Faces in the Wild (accuracy); Fawcett 2006, An introduction to
     ROC analysis.
     """
+    chosen = check_interval(interval)
     scored = score_pairs(scores, same, classes=classes, people=people, folds=folds, fars=fars, weighting=weighting)
-    return {name: one.figure() for name, one in scored.items()}
+    return {name: one.figure(interval=chosen) for name, one in scored.items()}
 
 
 def score_pairs(
@@ -150,7 +154,7 @@ def score_pairs(
     folds: npt.ArrayLike | None = None,
     fars: Sequence[float] | None = None,
     weighting: str = "comparisons",
-) -> dict[str, Overlapping]:
+) -> dict[str, MeanOverPairs]:
     """What `verification` makes figures of, for paired comparison of models."""
     values, flags, counted = *checked_scores(scores, same), check_weighting(weighting)
     members = _members(people if classes is None else classes, flags)
@@ -162,8 +166,8 @@ def score_pairs(
     index = np.searchsorted(counts.scores, values)
     independent = float(min(len(np.unique(members[flags])), len(np.unique(members[~flags]))))
 
-    def figure_of(value: float, parts: np.ndarray) -> Overlapping:
-        return Overlapping(value, parts, members, independent=independent, n=len(values))
+    def figure_of(value: float, parts: np.ndarray) -> MeanOverPairs:
+        return MeanOverPairs(value, parts, members, independent=independent, n=len(values))
 
     found = {
         figure_name(name, counted): figure_of(

@@ -18,8 +18,8 @@ from nearkin.evaluation.protocol import (
     help_text,
     why_no_classes,
 )
-from nearkin.intervals.bootstrap import Figure
-from nearkin.intervals.paired_samples import Measured
+from nearkin.intervals.figure import Figure
+from nearkin.intervals.paired_samples import Estimate
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +107,7 @@ def pictures(options: FewShotOptions) -> Sequence[str]:
 
 def run(models: Sequence[Embeddings], truth: GroundTruth, options: FewShotOptions, seed: int) -> Outcome:
     """The fixed episodes, or random ones of each kind that the classes are large enough for."""
-    measured: list[dict[str, Measured]] = [{} for _ in models]
+    measured: list[dict[str, Estimate]] = [{} for _ in models]
     chance: dict[str, Figure] = {}
     notes = []
 

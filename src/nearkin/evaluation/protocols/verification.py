@@ -17,7 +17,7 @@ from nearkin.errors import InvalidInput
 from nearkin.evaluation.metrics.all_pairs import score_all_pairs
 from nearkin.evaluation.metrics.verification import score_pairs, supported_fars
 from nearkin.evaluation.protocol import Embeddings, GroundTruth, Outcome, Protocol, help_text, why_no_classes
-from nearkin.intervals.bootstrap import Figure
+from nearkin.intervals.figure import Figure
 from nearkin.similarity.ranking import ROUNDING
 
 # Above, all pairs take minutes, and are compared only if verification is asked for by name.

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from nearkin.errors import InvalidInput
-from nearkin.intervals.bootstrap import Figure
+from nearkin.intervals.figure import Figure
 from nearkin.similarity import Metric
 
 Found = tuple[Float[np.ndarray, "q k"], Int[np.ndarray, "q k"]]

@@ -6,7 +6,7 @@ from pathlib import Path
 from nearkin.errors import ArtefactError, UnknownName
 from nearkin.gallery.index.base import HEADER, Index, Vectors
 from nearkin.gallery.index.kinds import KINDS
-from nearkin.intervals.bootstrap import Figure
+from nearkin.intervals.figure import Figure
 
 
 def load(path: Path, vectors: Vectors) -> Index:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from nearkin.errors import InvalidInput
 from nearkin.gallery.index.index_with_changes import IndexWithChanges
-from nearkin.intervals.bootstrap import Figure
+from nearkin.intervals.figure import Figure
 
 
 @dataclass(frozen=True)

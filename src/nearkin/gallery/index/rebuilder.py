@@ -14,7 +14,7 @@ from nearkin.gallery.index import ExactIndex, measure_recall
 from nearkin.gallery.index.index_with_changes import IndexWithChanges
 from nearkin.gallery.index.info import IndexInfo, IndexSetting
 from nearkin.gallery.items.store import INDEX, Snapshot
-from nearkin.intervals.bootstrap import Figure
+from nearkin.intervals.figure import Figure
 
 # The share of changed items above which an index is rebuilt, whatever its recall: searching the changes takes too long.
 REBUILD_SHARE = 0.5

@@ -5,8 +5,8 @@ from jaxtyping import Bool, Float
 
 from nearkin.gallery.index.base import Index
 from nearkin.gallery.index.faiss_index import ANSWERS
-from nearkin.intervals.bootstrap import Figure
-from nearkin.intervals.dyadic import share_figure
+from nearkin.intervals.binomial import share_figure
+from nearkin.intervals.figure import Figure
 
 # By how much the share of misses changes when a twentieth of the vectors joins an index: a tenth of it, typically.
 _TYPICAL_CHANGE = 0.1

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nearkin.intervals.all_pairwise import Difference
-from nearkin.intervals.bootstrap import Figure
+from nearkin.intervals.figure import Figure
 
 # The figure by which contenders are ranked and compared.
 HEADLINE = "recall@1"
