@@ -116,3 +116,51 @@ def test_codes_bound_what_rounding_left_out(name):
         assert np.linalg.norm(vector - rounded) <= codes.residual[group] + slack
         assert np.linalg.norm(vector) <= codes.length[group] + slack
         assert np.abs(vector - rounded).max() <= codes.step[group] * (0.5 + 1e-9)
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0**-20, 2.0**20])
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_scores_that_are_equal_once_rounded_tie_by_row(metric, scale):
+    """Rounding to 8 bits leaves nothing out here, so the bound must know that float32 cannot tell the scores apart."""
+    little = 2.0**-27
+    vectors = (scale * np.array([[1, -little]] * 40 + [[1, little]] * 40)).astype(np.float32)
+    query = np.full((1, 2), scale, np.float32)
+    search = CertifiedSearch(vectors, metric)
+    assert search.codes.residual.max() < 1e-12 * scale
+    for k in (1, 3):
+        scores, rows = search(query, k)
+        np.testing.assert_array_equal(scores, brute_force(query, vectors, k, metric, np.ones(80, bool))[0])
+        assert rows.tolist() == [list(range(k))]
+
+
+def test_codes_of_more_groups_than_are_made_at_once():
+    vectors = some(1024 * certified.GROUP + 70, 2, np.random.default_rng(0))
+    codes = Codes.of(vectors)
+    group = np.arange(len(vectors)) // certified.GROUP
+    rest = vectors.astype(np.float64) - codes.center - codes.step[group, None] * codes.numbers[: len(vectors)]
+    assert (np.linalg.norm(rest, axis=1) <= codes.residual[group] * (1 + 1e-9)).all()
+    assert codes.residual.max() < 0.03
+    assert len(codes.numbers) == -(-len(vectors) // certified.GROUP) * certified.GROUP
+
+
+@pytest.mark.parametrize("rounded", ["query", "vectors"])
+def test_the_bound_is_needed_in_full(rounded, monkeypatch):
+    """The best row scores 0 by its codes: all of its score is what rounding left out, along the other vector."""
+    monkeypatch.setattr(certified, "_CHUNK", 1)
+    monkeypatch.setattr(certified, "_BLOCK_SCORES", 1)
+    part, whole = np.full(15, 0.49), np.full(15, 127)
+    best = [0, *np.ones(15)] if rounded == "query" else [0, *part]
+    query = [127, *part] if rounded == "query" else [0, *whole]
+    score = np.dot(best, query)
+    group = certified.GROUP // 2
+    # The second group; in its first two columns a row that makes its step 1 where the vectors are to be rounded.
+    second = [best] if rounded == "query" else [[127, *np.zeros(15)], best]
+    other = np.zeros(16)
+    other[0 if rounded == "query" else 1] = 0.98 * score / 127
+    half = np.concatenate([[other] * group, *[[row] * (group // len(second)) for row in second]])
+    vectors = np.stack([half, -half], axis=1).reshape(-1, 16).astype(np.float32)  # the mean is zero
+    query = np.array([query], np.float32)
+    found = CertifiedSearch(vectors)(query, 1)
+    for one, expected in zip(found, brute_force(query, vectors, 1, "cosine", np.ones(len(vectors), bool)), strict=True):
+        np.testing.assert_array_equal(one, expected)
+    np.testing.assert_allclose(found[0], score, rtol=1e-6)
