@@ -58,6 +58,7 @@ ADVERSE = {
 @pytest.mark.parametrize("name", ADVERSE)
 def test_equals_brute_force(name, metric, monkeypatch):
     monkeypatch.setattr(certified, "_BLOCK_SCORES", 2000)
+    monkeypatch.setattr(certified, "_CHUNK", 2)
     for seed, (n, dim, count, k) in enumerate([(700, 24, 9, 10), (333, 7, 2, 1), (64, 3, 5, 70), (1500, 40, 1, 33)]):
         generator = np.random.default_rng(seed)
         both = ADVERSE[name](n + count, dim, generator)
