@@ -155,8 +155,8 @@ class _Store:
         needed, free = count * self.row_bytes, shutil.disk_usage(self._file.parent).free
         if needed > free:
             raise InvalidInput(
-                f"{count} pictures of {' x '.join(map(str, self.shape))} take {needed / 1e9:.1f} GB, and "
-                f"{self._file.parent} has {free / 1e9:.1f} GB free: name a folder on a larger disk in NEARKIN_CACHE, "
+                f"{count} pictures of {' x '.join(map(str, self.shape))} take {_size(needed)}, and "
+                f"{self._file.parent} has {_size(free)} free: name a folder on a larger disk in NEARKIN_CACHE, "
                 "or choose a smaller size"
             )
 
@@ -197,6 +197,11 @@ class _Store:
         if not count:
             return np.empty((0, *self.shape), dtype=np.uint8)
         return np.memmap(self._file, dtype=np.uint8, mode="r", shape=(count, *self.shape))
+
+
+def _size(count: int) -> str:
+    """A number of bytes in the unit that shows it."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
 def _state(picture: Picture) -> _State | None:

@@ -48,7 +48,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The pictures of one side of the split, decoded, with what the losses need of them.
+    """The training or the validation pictures, decoded, with what the losses need of them.
 
     Args:
         items: the pictures that could be decoded.

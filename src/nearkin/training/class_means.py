@@ -33,5 +33,5 @@ class ClassMeans(nn.Module):
         self.sums.index_add_(0, labels, embeddings.detach().to(self.sums.dtype))
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Start from zero again."""
         self.sums.zero_()

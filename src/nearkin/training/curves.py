@@ -32,7 +32,8 @@ def draw_curves(metrics: Path, out: Path) -> None:
         at = [int(row["epoch"]) for row in validated]
         right.plot(at, [100 * float(row[name]) for row in validated], marker=".", label=name)
     right.set(title="validation, unseen classes or pairs (%)", xlabel="epoch", ylim=(0, 100))
-    right.legend(fontsize=7)
+    if shares:
+        right.legend(fontsize=7)
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

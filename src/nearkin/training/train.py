@@ -4,13 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from nearkin.data.items import Items
 from nearkin.data.sources import read_items
 from nearkin.encoders.artefact import CONFIG
 from nearkin.encoders.encoder import Encoder
-from nearkin.errors import ArtefactError, InvalidInput, TrainingError
+from nearkin.errors import ArtefactError, InvalidInput, SourceError, TrainingError
 from nearkin.evaluation.report import Report
 from nearkin.losses import LabelLoss
 from nearkin.progress import Progress
@@ -18,7 +19,7 @@ from nearkin.training.callbacks import EpochSummary
 from nearkin.training.finish import finish
 from nearkin.training.fit import fit, quiet_lightning
 from nearkin.training.lightning_module import EmbeddingModule
-from nearkin.training.objective import build_objective
+from nearkin.training.objective import Objective, build_objective
 from nearkin.training.prepare import Prepared, prepare
 from nearkin.training.projection_init import start_from_features
 from nearkin.training.run_folder import (
@@ -38,7 +39,7 @@ from nearkin.training.run_folder import (
 )
 from nearkin.training.settings import TrainSettings, overridden, read_settings
 
-# Settings that a resumed run may be given anew: how long it trains, and on what machine.
+# Settings of a resumed run that may be changed: how long it trains, and on what machine.
 RESUMABLE = ("epochs", "minutes", "patience", "threads", "device")
 # A note of the report of such a run.
 INTERRUPTED = "The training was interrupted; `--resume` goes on with it."
@@ -112,6 +113,7 @@ def train(
         if checked.weights is not None and not prepared.encoder.image.has_trained_projection:
             start_from_features(prepared.encoder, prepared.train, seed=checked.seed)
         objective = build_objective(prepared.train, checked, loss)
+        _check_learnable(prepared, objective, is_named=named_loss is None or isinstance(loss, str))
         module = EmbeddingModule(prepared.encoder, objective, checked, prepared.train, prepared.val)
         write_pictures(prepared, out, check=resume)
         write_source(source, out)
@@ -156,7 +158,7 @@ def _trained(
 
 
 def resumed_settings(out: Path, given: dict[str, Any]) -> TrainSettings:
-    """The settings of the run in a folder, with those that it may be given anew.
+    """The settings of the run in a folder, with those that may be changed.
 
     Raises:
         ArtefactError: there is no run.
@@ -175,6 +177,27 @@ def resumed_settings(out: Path, given: dict[str, Any]) -> TrainSettings:
     if "epochs" in given and now.epochs is not None and now.epochs < trained:
         raise InvalidInput(f"epochs is {now.epochs}, but {trained} are trained already: expected more, or leave it out")
     return now
+
+
+def _check_learnable(prepared: Prepared, objective: Objective, *, is_named: bool) -> None:
+    """Refuses a loss over pairs where no class has a pair.
+
+    Raises:
+        SourceError: each class has one picture, and the loss has no weights for classes.
+    """
+    data = prepared.train
+    if (
+        not is_named
+        or data.label_ids is None
+        or data.tokenizer is not None
+        or any(True for _ in objective.parameters())
+    ):
+        return
+    if np.bincount(data.label_ids).max() < 2:
+        raise SourceError(
+            f"{data.items.source}: each class has one picture to train on, and this loss compares pictures of one "
+            "class: add pictures, or take a loss that classifies (--loss softmax)"
+        )
 
 
 def _is_finished(out: Path) -> bool:

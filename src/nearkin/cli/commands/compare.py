@@ -79,6 +79,7 @@ def compare(
                 out=out,
                 progress_bar=sys.stderr.isatty(),
                 progress=advance,
+                on_message=status,
                 on_trial=lambda summary: status(trial_line(summary)),
                 **overridden(asked, given),
             )

@@ -81,6 +81,8 @@ def _notes(items: Items, trials: list[Trial], split_by: str | None) -> list[str]
     ]
     if seeds == 1:
         notes.append("One seed: nothing shows how much a training differs from the next.")
+    if seeds == 2:
+        notes.append("Two seeds: an interval over two trainings is very wide. Three or more (--seeds 3) say more.")
     for trial in trials:
         if trial.failure:
             notes.append(f"Left out: {trial.contender.loss}; its training by seed {trial.seed} failed: {trial.failure}")

@@ -116,7 +116,7 @@ class Comparison:
         metrics = list(self.standings[0].figures)
         rows = [["#", "name", *(f"{metric}, %" for metric in metrics), "surely above #", "epochs", "seconds"]]
         for place, standing in enumerate(self.standings):
-            others = [f"{100 * standing.figures[metric].value:.1f}" for metric in metrics if metric != HEADLINE]
+            others = [_shown(standing.figures[metric]) for metric in metrics if metric != HEADLINE]
             beaten = _ranges([beaten + 1 for beaten in self.beaten_by(place)])
             epochs = _ranges(sorted({result.epochs for result in standing.by_seed}))
             cost = ["-", "-"] if standing.is_baseline else [epochs, f"{standing.seconds:.0f}"]

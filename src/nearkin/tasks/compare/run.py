@@ -5,6 +5,7 @@ folds/          the pictures of each seed   recall.png, recall_against_time.png
 BACKBONE/LOSS/seedN/                        a run folder of `train` for each trial, with test.csv, its scores
 """
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,8 @@ import yaml
 from nearkin.data.items import Items
 from nearkin.data.sources import read_items
 from nearkin.errors import InvalidInput, SourceError
-from nearkin.progress import Progress
+from nearkin.files import check_output_folder
+from nearkin.progress import Progress, duration
 from nearkin.tasks.compare.charts import draw_charts
 from nearkin.tasks.compare.conclusion import conclude
 from nearkin.tasks.compare.contenders import Contender, Named, list_contenders
@@ -34,6 +36,7 @@ from nearkin.tasks.compare.trials import (
     write_fold,
 )
 from nearkin.training.callbacks import EpochSummary
+from nearkin.training.run_folder import check_outside
 from nearkin.training.settings import TrainSettings
 
 # Settings that decide how pictures are decoded, and whether the backbone takes them.
@@ -73,6 +76,7 @@ def compare(
     split_by: str | None = None,
     on_trial: Callable[[TrialSummary], None] | None = None,
     on_epoch: Callable[[EpochSummary], None] | None = None,
+    on_message: Callable[[str], None] | None = None,
     progress: Progress | None = None,
     progress_bar: bool = False,
     **settings: Any,
@@ -97,6 +101,7 @@ def compare(
         split_by: a column whose values stay in one fold too, such as "group".
         on_trial: called after each trial.
         on_epoch: called with the summary of each epoch.
+        on_message: called with a line on what is to be done, and how long it will take.
         progress: called with `(done, total)` while pictures are decoded.
         progress_bar: show a bar of the running epoch.
         settings: any field of `TrainSettings` for all: epochs, minutes, backbone, size, ...
@@ -117,8 +122,10 @@ def compare(
         >>> print(found.to_markdown())  # doctest: +SKIP
     """
     if seeds < 1:
-        raise InvalidInput(f"seeds is {seeds}, wanted the number of trainings of each contender, 1 or more")
+        raise InvalidInput(f"seeds is {seeds}, expected the number of trainings of each loss, 1 or more")
     out, settings = Path(out), dict(settings)
+    check_outside(out, source)
+    check_output_folder(out, "--out")
     backbones = backbones or [settings.pop("backbone", None) or TrainSettings.checked().backbone]
     asked: dict[str, Any] = {"losses": losses, "backbones": backbones, "seeds": seeds, "folds": folds}
     asked |= {"label": label, "split_by": split_by, **settings}
@@ -139,12 +146,20 @@ def compare(
     for seed, its in enumerate(of_seed):
         write_fold(its, out / "folds" / f"seed{seed}.csv")
     _write_yaml(asked, out / "compare.yaml")
+    say = on_message or (lambda message: None)
+    say(_announcement(contenders, seeds, trials))
     for trial in baselines:
         if trial.scores is None:
             run_baseline(trial)
+    spent: list[float] = []
     for number, trial in enumerate(trials, 1):
         if trial.scores is None and trial.failure is None:
-            run_trial(trial, on_epoch, progress_bar)
+            started = time.monotonic()
+            first = _Estimate(say, len(trials) - number + 1) if not spent else None
+            run_trial(trial, _both(on_epoch, first), progress_bar)
+            spent.append(time.monotonic() - started)
+            if number < len(trials):
+                say(f"about {duration((len(trials) - number) * sum(spent) / len(spent))} left for all trainings")
         if on_trial is not None:
             on_trial(_summary(trial, number, len(trials)))
     comparison = conclude(items, trials, baselines, split_by)
@@ -153,11 +168,47 @@ def compare(
     return comparison
 
 
+class _Estimate:
+    """Says after the first epoch of the first training how long all will take."""
+
+    def __init__(self, say: Callable[[str], None], trainings: int) -> None:
+        self.say, self.trainings, self.said = say, trainings, False
+
+    def __call__(self, summary: EpochSummary) -> None:
+        if not self.said:
+            seconds = self.trainings * (summary.seconds + summary.remaining)
+            self.say(f"about {duration(seconds)} for {self.trainings:,} trainings like the first")
+        self.said = True
+
+
+def _both(
+    one: Callable[[EpochSummary], None] | None, other: Callable[[EpochSummary], None] | None
+) -> Callable[[EpochSummary], None]:
+    """A call of both."""
+
+    def call(summary: EpochSummary) -> None:
+        for each in (one, other):
+            if each is not None:
+                each(summary)
+
+    return call
+
+
+def _announcement(contenders: list[Contender], seeds: int, trials: list[Trial]) -> str:
+    """What is to be trained, in a line."""
+    losses, backbones = len({one.loss for one in contenders}), len({one.backbone for one in contenders})
+    left = sum(trial.scores is None and trial.failure is None for trial in trials)
+    budgets = " or ".join(dict.fromkeys(one.settings.budget for one in contenders))
+    networks = f" x {backbones} backbones" if backbones > 1 else ""
+    plural = f"{losses} loss{'es' * (losses != 1)}{networks} x {seeds} seed{'s' * (seeds != 1)} x {budgets}"
+    return f"{plural}: {left:,} of {len(trials):,} trainings to go, on {len(trials[0].items):,} pictures"
+
+
 def _labelled(items: Items) -> Items:
-    """The pictures that take part: with a label, and not set apart for a last judgement."""
+    """The pictures that take part: with a label, and not set apart for a final test."""
     rows = [row for row in range(len(items)) if items.labels[row] is not None and items.splits[row] != "test"]
     if not rows:
-        raise SourceError(f"{items.source}: no picture with a label: wanted a folder per class, or a column 'label'")
+        raise SourceError(f"{items.source}: no picture with a label: expected a folder per class, or a column 'label'")
     return items.select(rows)
 
 
