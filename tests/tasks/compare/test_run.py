@@ -176,7 +176,7 @@ def test_no_training_can_be_finished(shapes: Path, tmp_path: Path) -> None:
         ({"backbone": "resnet81"}, UnknownName, "unknown backbone 'resnet81'"),
         ({"backbones": ["conv4", "resnet81"]}, UnknownName, "unknown backbone 'resnet81'"),
         ({"folds": 2}, InvalidInput, "2 folds, expected 3 or more"),
-        ({"folds": 7}, SourceError, "leave one with 1"),
+        ({"folds": 7}, SourceError, "one of 7 folds has 1"),
         ({"seeds": 0}, InvalidInput, "seeds is 0"),
         ({"split_by": "colour"}, UnknownName, "unknown column 'colour'"),
         ({"epoch": 3}, UnknownName, "unknown setting 'epoch'"),

@@ -125,7 +125,6 @@ def compare(
         raise InvalidInput(f"seeds is {seeds}, expected the number of trainings of each loss, 1 or more")
     out, settings = Path(out), dict(settings)
     check_outside(out, source)
-    check_output_folder(out, "--out")
     backbones = backbones or [settings.pop("backbone", None) or TrainSettings.checked().backbone]
     asked: dict[str, Any] = {"losses": losses, "backbones": backbones, "seeds": seeds, "folds": folds}
     asked |= {"label": label, "split_by": split_by, **settings}
@@ -134,6 +133,7 @@ def compare(
     contenders = list_contenders(losses, backbones, settings)
     items = _labelled(read_items(source, label=label, path_column=path_column))
     of_seed = seeds_of(items, seeds, folds, split_by)
+    check_output_folder(out, "--out")
     contenders = _with_size(contenders, of_seed[0], progress)
     trials = [Trial(one, of_seed[seed], seed, _folder(out, one, seed)) for seed in range(seeds) for one in contenders]
     baselines = [
