@@ -133,8 +133,8 @@ def compare(
     contenders = list_contenders(losses, backbones, settings)
     items = _labelled(read_items(source, label=label, path_column=path_column))
     of_seed = seeds_of(items, seeds, folds, split_by)
-    check_output_folder(out, "--out")
     contenders = _with_size(contenders, of_seed[0], progress)
+    check_output_folder(out, "--out")
     trials = [Trial(one, of_seed[seed], seed, _folder(out, one, seed)) for seed in range(seeds) for one in contenders]
     baselines = [
         Trial(one, of_seed[seed], seed, _folder(out, one, seed))
