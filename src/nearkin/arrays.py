@@ -124,3 +124,18 @@ def as_ids(array: npt.ArrayLike, name: str, *, length: int) -> Int[np.ndarray, "
     if len(ids) != length:
         raise InvalidInput(f"{name}: {len(ids)} given for {length} vectors")
     return ids.astype(np.int64)
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a random seed that some generator would not take.
+
+    Raises:
+        InvalidInput: it is negative, or has more than 32 bits.
+
+    Example:
+        >>> check_seed(-1)
+        Traceback (most recent call last):
+        nearkin.errors.InvalidInput: the random seed is -1: expected a whole number from 0 to 4294967295
+    """
+    if not 0 <= seed < 2**32:
+        raise InvalidInput(f"the random seed is {seed}: expected a whole number from 0 to {2**32 - 1}")

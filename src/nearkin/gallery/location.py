@@ -71,8 +71,15 @@ class Folder:
         a gallery.
 
         Raises:
-            InvalidInput: the folder is not empty, or cannot be made.
+            InvalidInput: the folder is not empty, or cannot be made, or its name is not UTF-8.
         """
+        try:
+            str(self.path).encode()
+        except UnicodeEncodeError as error:
+            # Lance takes no other names.
+            raise InvalidInput(
+                f"cannot make a gallery at '{self}': the name is not UTF-8; choose another folder"
+            ) from error
         try:
             if self.path.exists() and any(self.path.iterdir()):
                 raise InvalidInput(f"'{self}' is not empty and is not a gallery: choose another folder")

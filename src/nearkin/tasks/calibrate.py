@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from nearkin.arrays import check_seed
 from nearkin.calibration.decisions import Calibration
 from nearkin.calibration.fit import fit_calibration
 from nearkin.calibration.weighting import check_weighting
@@ -69,6 +70,7 @@ def calibrate(
     """
     check_weighting(weighting)
     check_interval(interval)
+    check_seed(seed)
     items = _choose(read_items(source, label=label, path_column=path_column), split)
     if not items.has_labels:
         raise InvalidInput(f"{items.source} has no labels, which a calibration needs: name the column of the classes")

@@ -8,6 +8,7 @@ from typing import Any, overload
 import numpy as np
 from jaxtyping import Int
 
+from nearkin.arrays import check_seed
 from nearkin.data.items import Items
 from nearkin.data.sources import read_items
 from nearkin.encoders.device import check_device, to_device
@@ -148,6 +149,7 @@ def evaluate(
     """
     chosen = EvaluateSettings.of(**settings)
     check_device(chosen.device)
+    check_seed(chosen.seed)
     if page is not None:
         if isinstance(model, Mapping):
             raise InvalidInput("a page shows one model: evaluate them one by one, or leave the page out")

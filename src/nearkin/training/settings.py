@@ -180,7 +180,7 @@ class TrainSettings(BaseModel):
     precision: Literal["auto", "float32", "bfloat16"] = _setting(
         "auto", "Machine", "float32, bfloat16, or auto: bfloat16 where the machine computes it."
     )
-    seed: int = _setting(0, "Machine", "Random seed of weights, split, batches and augmentation.", ge=0)
+    seed: int = _setting(0, "Machine", "Random seed of weights, split, batches and augmentation.", ge=0, lt=2**32)
 
     @field_validator("caption_loss")
     @classmethod

@@ -57,7 +57,9 @@ def compare(
 
     If it is stopped at any moment, the same command goes on.
     """
-    from nearkin.cli.output import print_comparison, print_json, status
+    from shlex import quote
+
+    from nearkin.cli.output import next_step, print_comparison, print_json, status
     from nearkin.data.sources import check_source
     from nearkin.progress import progress_bar
     from nearkin.training.settings import overridden, read_settings
@@ -91,6 +93,8 @@ def compare(
     else:
         print_comparison(comparison)
     status(f"report: {out / 'report.md'}   charts: {out / 'recall.png'}, {out / 'recall_against_time.png'}")
+    if not as_json:
+        next_step(f"nearkin train {quote(data)} --loss NAME trains with the loss that you choose")
 
 
 def trial_line(summary: "TrialSummary") -> str:

@@ -113,8 +113,10 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write items into a Parquet file."""
+    from nearkin.files import check_output
     from nearkin.progress import progress_bar
 
+    check_output(out, "OUT")
     with progress_bar("writing items") as advance:
         written = _open(place).export(out, where=where, vectors=vectors, thumbnails=thumbnails, progress=advance)
     print_facts({"gallery": place, "written": written, "file": out}, as_json=as_json)

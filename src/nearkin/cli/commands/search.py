@@ -100,8 +100,9 @@ def search(
 
         save_sheet(draw_sheet(opened, answers), sheet)
         status(f"contact sheet: {sheet}")
-    elif not as_json and not paths:
-        next_step("--sheet hits.png shows the hits as pictures; `#ID` as a query finds more like that hit")
+    if not as_json and not paths:
+        pictures = "" if sheet is not None else "--sheet hits.png shows the hits as pictures; "
+        next_step(f"{pictures}'#ID' as a query finds more like that hit")
 
 
 def expanded(query: str) -> list[str]:

@@ -21,6 +21,8 @@ def export_parquet(
     """Write items into a file, which is there completely or not at all; see `Gallery.export`."""
     if path.suffix.lower() in _OTHERS:
         raise InvalidInput(f"cannot write '{path}': an export is a Parquet file: expected a name such as items.parquet")
+    if not path.name:
+        raise InvalidInput(f"cannot write '{path}': expected the name of a Parquet file, such as items.parquet")
     if not path.parent.is_dir():
         raise InvalidInput(f"cannot write '{path}': there is no folder '{path.parent}'")
     columns = {name: name for name in shown_names(snapshot.schema)}
