@@ -29,34 +29,42 @@ def slow_sums(parts, classes):
 def slow_spread(parts, classes):
     names, within, between = slow_sums(parts, classes)
     count = len(names)
-    jackknife, robust = np.zeros(count), np.zeros(count)
-    more = count / (count - 2) * (count - 1) / (count - 3)
-    shares, effective = [], []
+    totals, found, effective, ways = np.zeros(count), [], [], []
     for kind in (within, between):
         total = sum(map(len, kind.values()))
         errors = np.array([sum(sum(v) for k, v in kind.items() if name in k) for name in names])
         leverage = np.array([sum(len(v) for k, v in kind.items() if name in k) / total for name in names])
-        pairs_of_classes = kind is between
-        jackknife += errors / (1 - leverage) * np.sqrt((count - 2) / (count - 3) if pairs_of_classes else 1)
-        robust += errors / np.sqrt(1 - leverage) * np.sqrt((count - 1) / (count - 3) if pairs_of_classes else 1)
-        shares.append(np.sum(errors**2))
+        several = round(sum(leverage))
+        # Of an effect of class k, the sum of class i shows so much; in all, compared with what the effect adds.
+        shown = 0.0
+        for i in range(count):
+            for k in range(count):
+                shown += (leverage[i] * (1 - leverage[i] if i == k else leverage[k] / several)) ** 2
+        shown /= np.sum(leverage**2)
+        totals += errors / np.sqrt(shown)
+        found.append(np.sum(errors**2))
         effective.append(leverage.sum() ** 2 / np.sum(leverage**2))
+        ways.append(several)
     pairs = sum((len(kind) - 1) * sum(values) ** 2 for kind, values in between.items())
     own = sum(sum(values) ** 2 for values in within.values())
-    first = (count - 1) / count * np.sum((jackknife - jackknife.mean()) ** 2) - more * pairs
-    second = np.sum(robust**2) - more * pairs
-    variance = max((first + second) / 2, pairs + own)
-    of_classes = variance - pairs
-    worth = np.dot(shares, effective) / np.sum(shares)
-    noise = of_classes * (of_classes + 2 * pairs) / (worth - 1) + pairs**2 / len(between)
-    return variance, max(variance**2 / noise, 1.0), of_classes / variance
+    # found = shown * of_classes + (2 - square) * rest; pairs = seen * of_classes + left * rest.
+    square = np.sum(leverage**2)
+    both = [leverage[i] ** 2 * leverage[k] ** 2 for i in range(count) for k in range(i)]
+    left, seen = 1 - sum(both) / 4, (square - np.sum(leverage**4) / square) / 4
+    first, _ = np.linalg.solve([[shown, 2 - square], [seen, left]], [found[1], pairs])
+    rest = max(pairs - seen * max(first, 0), 0) / left
+    of_classes = max(np.sum(totals**2) - (2 - square) / shown * rest, own)
+    variance = of_classes + rest
+    worth = np.dot(found, effective) / np.sum(found)
+    noise = of_classes * (of_classes + 2 * rest) / (worth - 1) + rest**2 / len(between)
+    several = np.dot(found, ways) / np.sum(found)
+    return variance, max(variance**2 / noise, 1.0), of_classes / variance, worth, worth * of_classes / several**2
 
 
-@pytest.mark.parametrize("wide", [2, 3])
 @pytest.mark.parametrize("effect", [0.0, 1.0])
-def test_spread_is_the_slow_twins(wide, effect):
-    generator = np.random.default_rng(wide)
-    classes = generator.integers(7, size=(60, wide))
+def test_spread_is_the_slow_twins(effect):
+    generator = np.random.default_rng(2)
+    classes = generator.integers(7, size=(60, 2))
     classes[:20] = classes[:20, :1]
     parts = generator.normal(size=60) + effect * generator.normal(size=7)[classes].sum(axis=1)
     assert spread_of_pairs(parts, classes) == pytest.approx(slow_spread(parts, classes))
@@ -107,7 +115,7 @@ def test_a_class_that_stands_twice_counts_once():
 
 def test_no_spread_at_all():
     spread = spread_over_classes([ClassSums(np.zeros(5), np.full(5, 0.2))], 0.0)
-    assert (spread.variance, spread.freedom, spread.of_classes) == (0, 4, 0)
+    assert spread == (0, 4, 0, 5, 0)
 
 
 def test_several_estimates_at_once():
@@ -153,6 +161,27 @@ def test_another_group_varies_twice_as_much():
 def test_a_single_class_has_no_interval():
     assert rate_figure(0.5, Spread(0.1, 1.0, 0.0), independent=1, n=4) == Figure(0.5, None, None, 4)
     assert rate_figure(0.5, Spread(0.1, 1.0, 0.0), independent=2, n=4).low is not None
+
+
+@pytest.mark.parametrize(("rate", "rare"), [(0.1, 0.1), (0.9, 0.1)])
+def test_rates_of_classes_that_differ_much_tell_less_of_their_variance(rate, rare):
+    """Degrees of freedom by hand, with the kurtosis of a gamma distribution."""
+    spread = Spread(1e-4, 30.0, 0.8, 20.0, 2e-3)
+    varies = 2e-3 / rare**2 * (1 - 2 * rare) ** 2
+    freedom = 1 / (1 / 30 + 3 * varies * 0.8**2 / 19)
+    by_hand = rate_limits(rate, Spread(1e-4, freedom, 0.8), independent=9)
+    np.testing.assert_allclose(rate_limits(rate, spread, independent=9), by_hand)
+    assert freedom < 25
+    most = [rate_limits(rate, Spread(1e-4, 30.0, 0.8, 20.0, of_one), independent=9) for of_one in (5e-3, 1.0)]
+    np.testing.assert_allclose(*most)
+
+
+def test_one_class_with_nearly_all_comparisons_shows_nothing_of_others():
+    leverage = np.array([0.98, 0.98, *np.full(58, 0.04 / 58)])
+    errors = np.array([1e-3, -1e-3, *np.zeros(58)])
+    spread = spread_over_classes([ClassSums(errors, leverage)], 1e-6, cells=3)
+    assert np.isfinite(spread).all()
+    assert spread.freedom < 3
 
 
 def test_difference_of_a_thing_to_itself_is_none():

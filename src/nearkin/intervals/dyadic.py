@@ -29,19 +29,28 @@ from nearkin.intervals.binomial import (
 )  # fmt: skip
 from nearkin.intervals.figure import Figure, Interval
 
+# Least share that is divided by: a single class, or pair, that has nearly all comparisons shows nothing.
+_LEAST = 0.02
+# Squared coefficient of variation of classes' rates from which on no heavier tail is allowed for.
+_MOST_VARIED = 0.5
+
 
 class Spread(NamedTuple):
     """How much an estimate over comparisons varies.
 
     Args:
         variance: of the estimate `[...]`.
-        freedom: degrees of freedom of that variance `[...]`.
+        freedom: degrees of freedom of that variance, if classes differ as a normal distribution does `[...]`.
         of_classes: the share of it that comes from differences between classes, 0 to 1 `[...]`.
+        effective: how many equal classes these are worth `[...]`.
+        of_one: variance of the difference that a single class makes to its comparisons `[...]`.
     """
 
     variance: Numbers
     freedom: Numbers
     of_classes: Numbers
+    effective: Numbers = np.inf
+    of_one: Numbers = 0.0
 
 
 class ClassSums(NamedTuple):
@@ -62,9 +71,10 @@ def spread_over_classes(
 ) -> Spread:
     """The spread of a mean over comparisons, from what each class and each pair of classes adds to its error.
 
-    A class's sum is measured from an estimate that it takes part in, so it is too small by its leverage. Two
-    corrections are known, one a little too small (CR2, divided by the root of 1 - leverage) and one too large (the
-    jackknife, divided by 1 - leverage) where classes are unequal; their mean is taken.
+    A comparison differs from the mean by what its classes add and by what is left. The sums of classes and those of
+    pairs of classes give two equations for the two variances. All errors are measured from an estimate that they take
+    part in, so both sums are too small; by how much follows from the leverages, if comparisons spread over pairs of
+    classes as the leverages of both suggest. For equal classes the variance is unbiased.
 
     Args:
         sums: those of comparisons within classes and of comparisons of different classes, as far as they matter.
@@ -73,36 +83,42 @@ def spread_over_classes(
         cells: how many pairs of classes show any spread `[...]`.
 
     Source: Fafchamps & Gubert 2007, The formation of risk sharing networks; Aronow, Samii & Assenova 2015,
-    Cluster-robust variance estimation for dyadic data; Bell & McCaffrey 2002 (CR2); Arvesen 1969, jackknifing
-    U-statistics; Satterthwaite 1946 (degrees of freedom).
+    Cluster-robust variance estimation for dyadic data; Snijders & Kenny 1999, The social relations model;
+    Satterthwaite 1946 (degrees of freedom).
     """
     classes = len(sums[0].leverage)
-    between = np.asarray(pairs, dtype=np.float64)
-    jackknife, robust = np.zeros_like(sums[0].errors), np.zeros_like(sums[0].errors)
-    effective, weight = np.zeros(between.shape), np.zeros(between.shape)
+    squares = np.asarray(pairs, dtype=np.float64)
+    total, rest = np.zeros_like(sums[0].errors), np.zeros(squares.shape)
+    effective, ways, weight = np.zeros(squares.shape), np.zeros(squares.shape), np.zeros(squares.shape)
+    counted = 0.0
     for errors, leverage in sums:
-        left = np.maximum(1 - leverage, 1e-9).reshape(-1, *[1] * (errors.ndim - 1))
-        # Exact for equal classes: what a class adds holds a little of what all others do.
-        several = leverage.sum() > 1.5
-        jackknife += errors / left * (np.sqrt((classes - 2) / (classes - 3)) if several and classes > 3 else 1.0)
-        robust += errors / np.sqrt(left) * (np.sqrt((classes - 1) / (classes - 3)) if several and classes > 3 else 1.0)
-        squares = (errors**2).sum(axis=0)
-        effective += squares * (leverage.sum() ** 2 / (leverage**2).sum())
-        weight += squares
+        found = (errors**2).sum(axis=0)
+        several = round(float(leverage.sum()))
+        second, fourth = float((leverage**2).sum()), float((leverage**4).sum())
+        # The share of what classes differ by that their sums show.
+        shown = float((leverage**2 * ((1 - leverage) ** 2 + (second - leverage**2) / several**2)).sum()) / second
+        shown = max(shown, _LEAST)
+        total += errors / np.sqrt(shown)
+        if several > 1:
+            # Likewise of the pairs' squares: of what is left, and of what classes differ by.
+            left, seen = max(1 - (second**2 - fourth) / 8, _LEAST), (second - fourth / second) / 4
+            counted = (2 - second) / shown
+            between = (found / shown - squares * counted / left) / max(1 - seen * counted / left, _LEAST)
+            rest = np.maximum(squares - seen * np.maximum(between, 0.0), 0.0) / left
+        effective += found * (leverage.sum() ** 2 / second)
+        ways += found * several
+        weight += found
     with np.errstate(divide="ignore", invalid="ignore"):
         effective = np.where(weight > 0, effective / weight, classes)
-    jackknife -= jackknife.mean(axis=0)
-    # Every pair of classes is in the sums of both.
-    twice = between * (classes * (classes - 1) / ((classes - 2) * (classes - 3)) if classes > 3 else 1.0)
-    estimate = ((classes - 1) / classes * (jackknife**2).sum(axis=0) + (robust**2).sum(axis=0)) / 2 - twice
+        ways = np.where(weight > 0, ways / weight, 1.0)
     # Classes cannot differ by less than not at all.
-    variance = np.maximum(estimate, between + own)
-    of_classes = variance - between
-    noise = of_classes * (of_classes + 2 * between) / np.maximum(effective - 1, 1e-9) + between**2 / cells
+    of_classes = np.maximum((total**2).sum(axis=0) - counted * rest, own)
+    variance = of_classes + rest
+    noise = of_classes * (of_classes + 2 * rest) / np.maximum(effective - 1, 1e-9) + rest**2 / cells
     with np.errstate(divide="ignore", invalid="ignore"):
         freedom = np.where(noise > 0, variance**2 / noise, effective - 1)
         share = np.where(variance > 0, of_classes / variance, 0.0)
-    return Spread(variance, np.maximum(freedom, 1.0), share)
+    return Spread(variance, np.maximum(freedom, 1.0), share, effective, effective * of_classes / ways**2)
 
 
 def rate_limits(rate: Numbers, spread: Spread, *, independent: int | float, interval: Interval = "rate") -> Limits:
@@ -110,7 +126,9 @@ def rate_limits(rate: Numbers, spread: Spread, *, independent: int | float, inte
 
     Comparisons scatter by the root of a rate, as coins do; a class that is mistaken for others twice as often is so at
     every threshold, so what classes add grows with the rate itself. So limits are between those of a binomial (by
-    Jeffreys) and those of a normal on the log odds, by what share of the variance comes from classes.
+    Jeffreys) and those of a normal on the log odds, by what share of the variance comes from classes. The fewer classes
+    are mistaken at all, the less of them a variance tells: rates of classes are taken to spread as a gamma distribution
+    does, whose kurtosis lowers the degrees of freedom.
 
     Args:
         rate: 0 to 1 `[...]`.
@@ -122,9 +140,13 @@ def rate_limits(rate: Numbers, spread: Spread, *, independent: int | float, inte
     variance = spread.variance * (2 if interval == "another group" else 1)
     inner = (value > 0) & (value < 1) & (variance > 0)
     middle, some = np.where(inner, value, 0.5), np.where(inner, variance, 0.25)
-    trials = np.maximum(effective_trials(middle, some, spread.freedom), 1e-3)
-    binomial, normal = jeffreys(middle, trials), logit_normal(middle, some, spread.freedom)
     share = np.where(inner, spread.of_classes, 0.0)
+    # The squared coefficient of variation of classes' rates of the rarer outcome; it has no tail at one half.
+    varies = np.minimum(spread.of_one / np.minimum(middle, 1 - middle) ** 2, _MOST_VARIED) * (1 - 2 * middle) ** 2
+    heavy = 3 * varies * share**2 / np.maximum(np.asarray(spread.effective) - 1, 1e-9)
+    freedom = np.maximum(1 / (1 / np.asarray(spread.freedom) + heavy), 1.0)
+    trials = np.maximum(effective_trials(middle, some, freedom), 1e-3)
+    binomial, normal = jeffreys(middle, trials), logit_normal(middle, some, freedom)
     low, high = (one ** (1 - share) * other**share for one, other in zip(binomial, normal, strict=True))
     edges = clopper_pearson(value, independent / (2 if interval == "another group" else 1))
     return np.where(inner, low, edges[0]), np.where(inner, high, edges[1])
