@@ -290,7 +290,10 @@ def test_a_filter_of_a_thousand_terms(gallery: Gallery) -> None:
         found(gallery, "(" * 5000 + "true" + ")" * 5000)
 
 
-@pytest.mark.parametrize("where", ["CAST(label AS INT) = 2", "CAST('x' AS INT) = 1", "CAST('x' AS DOUBLE) + 1 > 2"])
+@pytest.mark.parametrize(
+    "where",
+    ["CAST(label AS INT) = 2", "CAST('x' AS INT) = 1", "CAST('x' AS DOUBLE) + 1 > 2", "CAST(label AS DOUBLE) + 1 > 2"],
+)
 def test_a_filter_that_fails_is_refused_by_all_that_take_one(gallery: Gallery, tmp_path: Path, where: str) -> None:
     before = gallery.version
     for use in (

@@ -36,6 +36,9 @@ ATTEMPTS = 20
 # And how long it does so.
 PATIENCE = timedelta(minutes=5)
 
+# What Lance's errors say where a filter is at fault, and not the disk.
+_OF_FILTERS = ("Invalid user input", "Error applying filter expression")
+
 # Where Lance keeps a file for each version.
 VERSIONS = "_versions"
 # Nanoseconds in which the clock of any file system moves on.
@@ -198,9 +201,10 @@ def _filter_errors(where: str | None) -> Iterator[None]:
     with lance_errors():
         try:
             yield
-        # ValueError is how Lance refuses a filter, ArrowInvalid how one fails on a row, OSError how its constants do.
+        # ValueError is how Lance refuses a filter, ArrowInvalid how one fails on a row; OSError how its
+        # constants do, and how it fails on a row when rows are counted.
         except (ValueError, OSError) as error:
-            of_filter = isinstance(error, ValueError) or "Invalid user input" in str(error)
+            of_filter = isinstance(error, ValueError) or any(sign in str(error) for sign in _OF_FILTERS)
             if where is None or not of_filter or "LanceError(IO)" in str(error):
                 raise
             raise fails_on_an_item(where, error) from error
