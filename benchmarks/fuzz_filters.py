@@ -21,6 +21,7 @@ import duckdb
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from tests.gallery.filter_expressions import duckdb_answers, filters, for_duckdb, make_gallery
 
+from nearkin.data.names import plain_text
 from nearkin.errors import InvalidInput
 
 
@@ -50,7 +51,7 @@ def main() -> int:
             reasons[reason_of(str(error), where)] += 1
             return
         try:
-            truth = expected(for_duckdb(where))
+            truth = expected(for_duckdb(plain_text(where)))
         except duckdb.Error as error:
             outcomes["answered, refused by DuckDB"] += 1
             reasons["DuckDB: " + str(error).splitlines()[0][:60]] += 1

@@ -28,10 +28,10 @@ LISTS = ([], ["a"], ["a", "mug"], ["it's"], ["жук", "😀"])
 # Columns by kind; names with spaces, Unicode, quotes, keywords, and two that differ in case alone.
 COLUMNS: dict[str, tuple[str, ...]] = {
     "text": ("label", "a b", "order", "Имя", 'q"q'), "int": ("n", "m", "Цена, руб", "case", "Case"), "big": ("big",),
-    "float": ("price", "Select"), "bool": ("sold", "is"), "date": ("day", "date"), "timestamp": ("at",),
+    "float": ("price", "Select"), "bool": ("sold", "is"), "date": ("day", "date"), "timestamp": ("seen",),
     "moment": ("zoned",), "list": ("captions",),
 }  # fmt: skip
-PLAIN = {"label", "n", "m", "big", "price", "sold", "day", "at", "zoned", "captions"}
+PLAIN = {"label", "n", "m", "big", "price", "sold", "day", "seen", "zoned", "captions"}
 _VALUES: dict[str, tuple[Any, ...]] = {
     "text": TEXTS, "int": INTEGERS, "big": BIG, "float": FLOATS, "bool": (True, False), "date": DAYS,
     "timestamp": MOMENTS, "moment": tuple(moment.replace(tzinfo=UTC) for moment in MOMENTS), "list": LISTS,

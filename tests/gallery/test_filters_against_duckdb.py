@@ -2,9 +2,11 @@
 
 from collections import Counter
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from nearkin.data.names import plain_text
 from nearkin.errors import InvalidInput
 from tests.gallery.filter_expressions import duckdb_answers, filters, for_duckdb, make_gallery
 
@@ -25,8 +27,13 @@ def test_the_same_rows_or_a_refusal(tmp_path_factory: pytest.TempPathFactory) ->
         except InvalidInput:
             outcomes["refused"] += 1
             return
+        try:
+            truth = expected(for_duckdb(plain_text(where)))
+        except duckdb.Error:
+            outcomes["DuckDB cannot"] += 1
+            return
         outcomes["some rows" if 0 < len(found) < len(snapshot) else "all or none"] += 1
-        assert found == expected(for_duckdb(where)), where
+        assert found == truth, where
 
     compare()
     # Most filters are read, and most of these take some rows and leave some.

@@ -248,3 +248,23 @@ def test_values_set_by_hand_stay(gallery: Gallery, tmp_path: Path) -> None:
     # From then on the source counts.
     gallery.add(Items.build([Picture(gallery.get([0])[0].uri)], labels=["lion"]))
     assert gallery.get([0])[0].label == "lion"
+
+
+def test_a_path_is_looked_for_as_it_is_and_other_text_in_both_forms(tmp_path: Path, encoder: FakeEncoder) -> None:
+    """Texts are kept composed, paths as the file system has them: `uri <> ...` must not take the picture itself."""
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    one, _ = draw_noise(tmp_path / "photos", range(2))
+    picture = one.rename(one.with_name(f"{decomposed}.png"))
+    gallery = Gallery.create(tmp_path / "gallery", encoder)
+    gallery.add(tmp_path / "photos")
+    id = next(item.id for item in gallery.get([0, 1]) if item.uri == str(picture))
+    for where in (
+        f"uri = '{picture}'", f"uri IN ('{picture}', 'x')", f"NOT uri <> ('{picture}')", f"uri LIKE '%{decomposed}%'",
+        f"contains(uri, '{decomposed}')", f"uri BETWEEN '{picture}' AND '{picture}'",
+    ):  # fmt: skip
+        assert gallery.select(where=where).tolist() == [id]
+    gallery.update({"label": decomposed, "captions": [decomposed]}, [id])
+    assert (gallery.get([id])[0].label, gallery.get([id])[0].captions) == (composed, (composed,))
+    for form in (composed, decomposed):
+        assert gallery.select(where=f"label = '{form}' AND array_has(captions, '{form}')").tolist() == [id]
+        assert gallery.select(where=f"label <> '{form}'").tolist() == []

@@ -78,7 +78,6 @@ def checked_filter(where: str, columns: Mapping[str, pa.DataType]) -> Condition:
         >>> checked_filter('"price" > 3', {"price": pa.int64()}).sql
         '(`price` > 3)'
     """
-    where = plain_text(where)  # As texts and names of columns are kept.
     translation = _Translation(where, columns)
     part = translation.part(parse(where))
     if part.kind != "bool":
@@ -91,6 +90,16 @@ def fails_on_an_item(where: str, error: Exception) -> InvalidInput:
     reason = re.split(r", /\w+/", str(error))[0]
     reason = re.split(r"(?:Invalid user input|Arrow error|External error|Execution error|Cast error): ", reason)[-1]
     return InvalidInput(f'where "{where}" fails on an item: {reason}')
+
+
+def _is_beside_a_path(node: Any) -> bool:
+    """Whether a text is compared with, or in one function with, the column of paths."""
+    above = node.parent
+    while type(above).__name__ == "Paren":
+        above = above.parent
+    return above is not None and any(
+        type(part).__name__ == "Column" and part.name.lower() == "uri" for part in above.walk()
+    )
 
 
 @dataclass
@@ -133,6 +142,9 @@ class _Translation:
             raise UnknownName("column", node.sql(), self.columns, "put a name with dots in double quotes")
         name, quoted = identifier.this, identifier.quoted
         if name not in self.columns:
+            # As names of columns are kept.
+            name = plain_text(name)
+        if name not in self.columns:
             same = [] if quoted else [known for known in self.columns if known.lower() == name.lower()]
             if len(same) > 1:
                 raise self.refuse(f"names the column {name}, which may be {' or '.join(same)}: put it in double quotes")
@@ -143,7 +155,8 @@ class _Translation:
 
     def _literal(self, node: Any) -> Part:
         if node.is_string:
-            return values.text(node.this)
+            # Paths are kept as they came, all other texts composed: both forms of a letter are one.
+            return values.text(node.this if _is_beside_a_path(node) else plain_text(node.this))
         if re.fullmatch(r"\d+", node.this):
             return self._integer(int(node.this), node.sql())
         number = float(node.this)

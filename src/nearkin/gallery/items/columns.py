@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from nearkin.data.cells import as_texts
 from nearkin.data.items import Items
+from nearkin.data.names import plain_text
 from nearkin.errors import InvalidInput
 
 _log = logging.getLogger(__name__)
@@ -147,7 +148,11 @@ def fitted_value(name: str, value: Any, expected: pa.DataType | None = None) -> 
     """
     if name == "captions" and isinstance(value, str):
         value = [value]
-    column = _typed([value])
+    # As sources bring it: filters look for composed text.
+    texts = [
+        plain_text(each) if isinstance(each, str) else each for each in (value if isinstance(value, list) else [value])
+    ]
+    column = _typed([texts if isinstance(value, list) else texts[0]])
     if expected is None:
         _check_name(name, "update")
         return column[0]
