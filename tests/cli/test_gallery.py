@@ -107,7 +107,6 @@ def test_reindex(place: Path, tmp_path: Path) -> None:
         (("update", "--set", "lable=x", "--id", 1), "did you mean label"),
         (("update", "--set", "captions=[x", "--id", 1), r"'captions=\[x': \[x is no value in YAML"),
         (("export", "out.csv"), "an export is a Parquet file"),
-        (("export", "no/such/out.parquet"), "there is no folder 'no/such'"),
         (("build", "--kind", "fast"), "unknown kind of index"),
     ],
 )
