@@ -296,7 +296,7 @@ class _Translation:
         """An operand of a comparison. Databases differ in `a < b < c`, and in `a = b IS NULL`, around which sqlglot
         puts parentheses of its own."""
         names = [type(node).__name__, type(getattr(node, "this", None)).__name__]
-        if part.is_condition and (names[0] != "Paren" or names[1] == "Is"):
+        if part.is_condition and (names[0] != "Paren" or names[1] in ("Is", "NullSafeEQ", "NullSafeNEQ")):
             raise self.refuse(f"compares {node.sql()}, a comparison: join them with AND or OR, or use parentheses")
         return part
 
