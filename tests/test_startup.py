@@ -22,9 +22,9 @@ HEAVY = {
 }  # fmt: skip
 # All that a command on a gallery may load of other packages; what is new here costs every command its time.
 OF_GALLERIES = {
-    "PIL", "filelock", "jaxtyping", "lance", "lazy_loader", "numpy", "pillow_heif", "pyarrow", "safetensors", "typer",
+    "PIL", "filelock", "jaxtyping", "lance", "lazy_loader", "numpy", "pyarrow", "safetensors", "typer",
     # Loaded by these: pydantic by typer, dateutil by pyarrow, cloudpickle by lance.
-    "_distutils_hack", "_pillow_heif", "annotated_doc", "annotated_types", "cloudpickle", "dateutil", "pydantic",
+    "_distutils_hack", "annotated_doc", "annotated_types", "cloudpickle", "dateutil", "pydantic",
     "pydantic_core", "rich", "shellingham", "six", "tqdm", "typing_extensions", "typing_inspection", "yaml", "_yaml",
 }  # fmt: skip
 

@@ -31,7 +31,7 @@ class ScoredPairs(NamedTuple):
 def draw_pairs(
     vectors: Float[np.ndarray, "n dim"],
     ids: Int[np.ndarray, " n"],
-    generator: np.random.Generator,
+    generator: "np.random.Generator",
     *,
     folds: int = FOLDS,
     weighting: Weighting = "comparisons",
@@ -73,7 +73,7 @@ def draw_pairs(
 _Rows = Int[np.ndarray, "drawn 2"]
 
 
-def _same(counts: np.ndarray, starts: np.ndarray, generator: np.random.Generator) -> tuple[_Rows, np.ndarray]:
+def _same(counts: np.ndarray, starts: np.ndarray, generator: "np.random.Generator") -> tuple[_Rows, np.ndarray]:
     """All comparisons within classes, or as many as are enough, all alike."""
     each = counts * (counts - 1) // 2
     total = int(each.sum())
@@ -86,7 +86,7 @@ def _same(counts: np.ndarray, starts: np.ndarray, generator: np.random.Generator
     return np.stack([starts[owner] + i, starts[owner] + j], axis=1), np.ones(len(number))
 
 
-def _same_by_class(counts: np.ndarray, starts: np.ndarray, generator: np.random.Generator) -> tuple[_Rows, np.ndarray]:
+def _same_by_class(counts: np.ndarray, starts: np.ndarray, generator: "np.random.Generator") -> tuple[_Rows, np.ndarray]:
     """Some comparisons within each class; classes weigh alike."""
     drawn = np.minimum(counts * (counts - 1) // 2, _SAME_OF_CLASS)
     owner = np.repeat(np.arange(len(counts)), drawn)
@@ -97,7 +97,7 @@ def _same_by_class(counts: np.ndarray, starts: np.ndarray, generator: np.random.
 
 
 def _different(
-    counts: np.ndarray, starts: np.ndarray, own: Int[np.ndarray, " classes"], generator: np.random.Generator
+    counts: np.ndarray, starts: np.ndarray, own: Int[np.ndarray, " classes"], generator: "np.random.Generator"
 ) -> tuple[_Rows, float]:
     """Comparisons of different classes among some, all alike; and how many there are."""
     rows = np.concatenate([np.arange(starts[one], starts[one] + counts[one]) for one in own])
@@ -113,7 +113,7 @@ def _different(
 
 
 def _different_by_class(
-    counts: np.ndarray, starts: np.ndarray, own: Int[np.ndarray, " classes"], generator: np.random.Generator
+    counts: np.ndarray, starts: np.ndarray, own: Int[np.ndarray, " classes"], generator: "np.random.Generator"
 ) -> tuple[_Rows, float]:
     """Comparisons of different classes among some; pairs of classes are drawn alike."""
     size = _DIFFERENT // FOLDS

@@ -4,7 +4,9 @@ import os
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from functools import cache
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
@@ -12,7 +14,6 @@ from threading import Lock
 import numpy as np
 from jaxtyping import Bool, Shaped, UInt8
 from PIL import ExifTags, Image
-from PIL import TiffImagePlugin as TiffTags
 
 from nearkin.data.colour import to_srgb
 from nearkin.data.picture import Picture
@@ -29,6 +30,10 @@ _BAND = 1 << 24
 
 # Decoders of plain pictures, chosen by content and not by file name. Pillow has more; its EPS one runs Ghostscript.
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "AVIF", "HEIF")
+# Where Pillow has them.
+_PLUGINS = ("Jpeg", "Png", "Gif", "WebP", "Bmp", "Tiff", "Ppm", "Avif")
+# The TIFF tag PhotometricInterpretation, and its value where 0 means white.
+_PHOTOMETRIC_INTERPRETATION, _WHITE_IS_ZERO = 262, 0
 # fmt: off
 EXTENSIONS = frozenset((
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".webp", ".bmp", ".dib", ".tif", ".tiff",
@@ -49,14 +54,6 @@ _TURNS = {
 
 # The entry of warnings.filters that _silence_pillow makes.
 _SILENCED = ("ignore", None, UserWarning, re.compile(r"PIL\."), 0)
-
-Image.init()
-try:
-    import pillow_heif
-except ImportError:
-    pass
-else:
-    pillow_heif.register_heif_opener()
 
 
 def decode(
@@ -157,6 +154,16 @@ def _silence_pillow() -> None:
         warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
+@cache
+def _load_decoders() -> None:
+    """Make Pillow know `FORMATS`: before the first picture, and not at import, since many commands decode none."""
+    for name in _PLUGINS:
+        with suppress(ImportError):
+            import_module(f"PIL.{name}ImagePlugin")
+    with suppress(ImportError):
+        import_module("pillow_heif").register_heif_opener()
+
+
 def _opened(encoded: bytes) -> Image.Image:
     """The picture with its header read and no pixel decoded.
 
@@ -164,6 +171,7 @@ def _opened(encoded: bytes) -> Image.Image:
     """
     if not encoded:
         raise PictureError("the file is empty")
+    _load_decoders()
     head = encoded[:16].ljust(16, b"\0")
     for name in FORMATS:
         factory, accepts = Image.OPEN.get(name, (None, None))
@@ -235,7 +243,7 @@ def _opaque(image: Image.Image, hidden: Bool[np.ndarray, "height width"] | None)
 def _white_is_zero(image: Image.Image) -> bool:
     """Whether this is a TIFF of deep grey that counts from white; of 8 bits Pillow turns them itself."""
     tags = getattr(image, "tag_v2", {})
-    return bool(tags.get(TiffTags.PHOTOMETRIC_INTERPRETATION, 1) == 0)
+    return bool(tags.get(_PHOTOMETRIC_INTERPRETATION) == _WHITE_IS_ZERO)
 
 
 def _shrunk(image: Image.Image, hidden: Bool[np.ndarray, "height width"] | None, factor: int) -> Image.Image:

@@ -125,7 +125,7 @@ def _spare(
     column: Sequence[Any],
     rows: Sequence[int],
     fraction: float,
-    random: np.random.Generator,
+    random: "np.random.Generator",
     by: str | None,
 ) -> set[int]:
     """The rows to validate on."""
@@ -150,7 +150,7 @@ def _rows_by_class(column: Sequence[Any], rows: Sequence[int]) -> dict[str, list
     return classes
 
 
-def _sample(things: Sequence[_Thing], fraction: float, least: int, random: np.random.Generator) -> list[_Thing]:
+def _sample(things: Sequence[_Thing], fraction: float, least: int, random: "np.random.Generator") -> list[_Thing]:
     """This fraction of the things by chance; at least `least`, and at least as many are left, if they suffice."""
     count = min(max(round(fraction * len(things)), least), len(things) - least)
     return [things[place] for place in random.permutation(len(things))[: max(count, 0)]]

@@ -4,7 +4,7 @@ from io import BytesIO
 
 import numpy as np
 from jaxtyping import Bool
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 # How grey values of fewer than 8 bits are spread over 0..255, but not the key.
 _SPREAD = {"L;2": 85, "L;4": 17}
@@ -46,12 +46,14 @@ class TransparentColour:
 
 def _low_bytes(image: Image.Image) -> Image.Image | None:
     """The low bytes of a PNG of 16-bit colours, of which Pillow keeps only the high ones."""
+    from PIL.PngImagePlugin import PngImageFile
+
     file = getattr(image, "fp", None)
     if file is None:
         return None
     position = file.tell()
     file.seek(0)
-    twin = PngImagePlugin.PngImageFile(BytesIO(file.read()))
+    twin = PngImageFile(BytesIO(file.read()))
     file.seek(position)
     twin.tile = [tile._replace(args=_LOW_BYTES) for tile in twin.tile]
     twin.load()

@@ -8,8 +8,6 @@ from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from filelock import FileLock
-
 from nearkin.errors import ArtefactError, InvalidInput
 from nearkin.files import cache_root, write_whole
 from nearkin.gallery.lance import LanceFileSession
@@ -95,6 +93,8 @@ class Folder:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Wait until no other process writes, and keep others from writing. The lock ends with its process."""
+        from filelock import FileLock
+
         lock = FileLock(self.path / LOCK)
         try:
             lock.acquire()

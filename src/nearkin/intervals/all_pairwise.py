@@ -112,7 +112,7 @@ def _differences(
     means: Float[np.ndarray, "repeats contenders"],
     drawn: Float[np.ndarray, "resamples repeats contenders"],
     classes: int,
-    generator: np.random.Generator,
+    generator: "np.random.Generator",
 ) -> tuple[Difference, ...]:
     mean = means.mean(axis=0)
     pairs = [(a, b) if mean[a] >= mean[b] else (b, a) for a, b in combinations(range(len(mean)), 2)]

@@ -6,7 +6,6 @@ from pathlib import Path
 from threading import Lock, Thread
 
 import numpy as np
-from filelock import FileLock
 
 from nearkin.errors import NearkinError
 from nearkin.gallery.cache import STALE_SHARE, build_index, describe_index, find_index, open_index
@@ -117,6 +116,8 @@ class IndexRebuilder:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """No other process builds meanwhile. A folder that cannot be locked cannot be written either."""
+        from filelock import FileLock
+
         lock = FileLock(self._folder.with_suffix(".lock"))
         with suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from nearkin.errors import InvalidInput
 from nearkin.gallery.items.columns import THUMBNAIL, VECTOR, shown_names
@@ -19,6 +18,9 @@ def export_parquet(
     snapshot: Snapshot, path: Path, where: str | None, *, vectors: bool, thumbnails: bool, progress: Progress | None
 ) -> int:
     """Write items into a file, which is there completely or not at all; see `Gallery.export`."""
+    # Loaded here: galleries are opened more often than they are exported.
+    import pyarrow.parquet as pq
+
     if path.suffix.lower() in _OTHERS:
         raise InvalidInput(f"cannot write '{path}': an export is a Parquet file: expected a name such as items.parquet")
     if not path.name:
