@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 
 from nearkin.calibration.weighting import Weighting
 
+# The type of generators is written in quotes: numpy.random is loaded when numbers are first drawn.
 FOLDS = 5
 # Comparisons that are drawn: of different classes; within classes in all, or of each class where classes weigh alike.
 _DIFFERENT, _SAME, _SAME_OF_CLASS = 100_000, 100_000, 20
@@ -86,7 +87,9 @@ def _same(counts: np.ndarray, starts: np.ndarray, generator: "np.random.Generato
     return np.stack([starts[owner] + i, starts[owner] + j], axis=1), np.ones(len(number))
 
 
-def _same_by_class(counts: np.ndarray, starts: np.ndarray, generator: "np.random.Generator") -> tuple[_Rows, np.ndarray]:
+def _same_by_class(
+    counts: np.ndarray, starts: np.ndarray, generator: "np.random.Generator"
+) -> tuple[_Rows, np.ndarray]:
     """Some comparisons within each class; classes weigh alike."""
     drawn = np.minimum(counts * (counts - 1) // 2, _SAME_OF_CLASS)
     owner = np.repeat(np.arange(len(counts)), drawn)
