@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 import yaml
 from filelock import FileLock
+from PIL import Image
 
 from nearkin.arrays import unit
 from nearkin.calibration.fit import fit_calibration
+from nearkin.data.file_finder import FileFinder
+from nearkin.data.sources import read_items
 from nearkin.encoders.encoder import Encoder
 from nearkin.errors import ArtefactError, InvalidInput, TrainingError
 from nearkin.evaluation.report import Report
@@ -52,6 +55,38 @@ def test_a_finished_run_trains_for_longer(shapes: Path, tmp_path: Path) -> None:
         train(out=out, resume=True, epochs=3)
     with pytest.raises(InvalidInput, match="dim cannot be changed"):
         train(out=out, resume=True, dim=8)
+
+
+def test_tables_of_a_run_are_read_back_whatever_the_names(tmp_path: Path) -> None:
+    """Bytes that are no UTF-8, CSV's own signs, spaces, backslashes, both Unicode forms."""
+    names = [b"caf\xe9", b"\xff\xfe", b"a,b", b'a"b', b" a ", b"a\nb", b"a\rb", rb"a\b", "e\u0301".encode()]
+    names += ["\u00e9".encode(), "e\u0301".encode() + b"\xe9", b"#a", b"=a"]
+    random = np.random.default_rng(0)
+    for label in range(4):
+        folder = tmp_path / "pictures" / os.fsdecode(b"class\xe9%d" % label)
+        folder.mkdir(parents=True)
+        for name in names:
+            pixels = random.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / os.fsdecode(name + b".png"))
+    train(tmp_path / "pictures", out=tmp_path / "x", epochs=1, **{**SMALL, "size": 16, "val_fraction": 0.5})
+    before = read_items(tmp_path / "pictures")
+    content = {picture.read(): label for picture, label in zip(before.pictures, before.labels, strict=True)}
+    tables = [read_items(tmp_path / "x" / f"{name}.csv") for name in ("train", "validation")]
+    again = {
+        picture.read(): label
+        for items in tables
+        for picture, label in zip(items.pictures, items.labels, strict=True)
+    }
+    assert again == content
+    assert len(content) == 4 * len(names)
+
+
+def test_a_file_whose_name_is_an_escape_is_itself(tmp_path: Path) -> None:
+    escape, byte = tmp_path / "caf\\xe9.png", tmp_path / os.fsdecode(b"caf\xe9.png")
+    byte.touch()
+    assert FileFinder(tmp_path).find(escape.name) == str(byte)
+    escape.touch()
+    assert FileFinder(tmp_path).find(escape.name) == str(escape)
 
 
 def test_patience_that_ended_a_run_ends_it_again(shapes: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from nearkin.data.names import unescaped
 from nearkin.data.picture import Picture, Unreadable
 
 
@@ -15,8 +16,8 @@ class FileFinder:
     """Finds files by the names in a table's cells.
 
     A file goes by its real path, so that `a.png`, `./a.png`, `b/../a.png` and a link to it are one picture. A name is
-    looked for as it stands, then without spaces around it, then in the other Unicode form, then in the encodings of
-    archives from Windows.
+    looked for as it stands, then with the bytes that escapes such as \\xe9 stand for, then without spaces around it,
+    then in the other Unicode form, then in the encodings of archives from Windows.
 
     Args:
         folders: where relative names begin; the first in which there is such a file counts.
@@ -99,6 +100,8 @@ _OLD_ENCODINGS = ("cp1252", "cp437", "cp1251", "cp866")
 def _spellings(name: str) -> Iterator[str]:
     yield name
     if "\\" in name:
+        if (original := unescaped(name)) != name:
+            yield from _spellings(original)
         yield name.replace("\\", "/")
     name = name.replace("\\", "/")
     if (stripped := name.strip()) != name:

@@ -6,6 +6,9 @@ import unicodedata
 # Python's stand-ins for bytes that are not UTF-8 (dc80 to dcff), and halves of a pair in JSON.
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
+# What `printable` writes for a byte that is not UTF-8.
+_BYTE_ESCAPES = re.compile(r"\\x([89a-f][0-9a-f])")
+
 # What storage devices and operating systems leave beside pictures. Names that begin with a dot are passed over anyway.
 _LITTER = frozenset(
     (
@@ -28,6 +31,16 @@ def printable(text: str) -> str:
     if text.isascii():
         return text
     return _SURROGATES.sub(_escape, text)
+
+
+def unescaped(text: str) -> str:
+    r"""What `printable` made its text from, as a name that the file system takes.
+
+    Example:
+        >>> unescaped("caf\\xe9.png")
+        'caf\udce9.png'
+    """
+    return _BYTE_ESCAPES.sub(lambda found: chr(0xDC00 + int(found[1], 16)), text)
 
 
 def plain_text(text: str) -> str:
