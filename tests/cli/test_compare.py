@@ -36,7 +36,7 @@ def test_table_json_and_settings_file(shapes: Path, tmp_path: Path, capsys: pyte
     assert margins == {"wide": 0.5, "triplet(margin=0.1)": 0.1}
     # What was asked for is a settings file itself; everything is there already.
     assert run("compare", shapes / "tree", "--out", out, "--settings", out / "compare.yaml", "--json") == 0
-    assert len(json.loads(capsys.readouterr().out)["standings"]) == 4
+    assert len(json.loads(capsys.readouterr().out)["results"]) == 4
 
 
 def test_ctrl_c_says_how_to_go_on(
@@ -55,7 +55,7 @@ def test_ctrl_c_says_how_to_go_on(
     [
         (["--losses", "softmax,arcfase"], "unknown loss 'arcfase'"),
         (["--losses", "triplet(margin=-1.0)"], "margin is -1"),
-        (["--losses", ","], "a loss is wanted at least"),
+        (["--losses", ","], "expected one or more names in a list"),
         (["--backbones", "resnet81"], "unknown backbone 'resnet81'"),
         (["--folds", "9"], "9 folds"),
         (["--seeds", "0"], "seeds is 0"),

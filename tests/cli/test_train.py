@@ -80,7 +80,7 @@ def test_options_of_the_newer_kind(shapes: Path, tmp_path: Path) -> None:
         (["--batch-by", "nothing"], "unknown column 'nothing'"),
         (["--backbone-option", "width"], "--backbone-option 'width': expected NAME=VALUE"),
         (["--backbone-option", "width=0"], "width is 0, expected a whole number above 0"),
-        (["--augmentation-option", "blur=2"], "augmentation: blur is 2, wanted 0 to 1"),
+        (["--augmentation-option", "blur=2"], "augmentation: blur is 2, expected 0 to 1"),
         (["--ema", "1"], "setting ema is 1.0: input should be less than 1"),
     ],
 )

@@ -151,8 +151,8 @@ def assert_an_empty_batch_costs_nothing(loss: ClassLoss) -> None:
 def assert_refuses_bad_batches(loss: ClassLoss) -> None:
     embeddings, labels, weight = torch.zeros(2, 3), torch.tensor([0, 1]), torch.zeros(6, 3)
     for batch, message in (
-        ((embeddings, torch.tensor([0, 6]), weight), "wanted class numbers 0 to 5, got 0 to 6"),
-        ((embeddings, torch.tensor([-1, 0]), weight), "wanted class numbers 0 to 5, got -1 to 0"),
+        ((embeddings, torch.tensor([0, 6]), weight), "expected class numbers 0 to 5, got 0 to 6"),
+        ((embeddings, torch.tensor([-1, 0]), weight), "expected class numbers 0 to 5, got -1 to 0"),
         ((embeddings, labels, torch.zeros(6, 4)), "embeddings have 3 numbers, the class weights 4"),
         ((embeddings, torch.tensor([0]), weight), "labels: 1 given for 2"),
         ((torch.full((2, 3), torch.nan), labels, weight), "2 of 2 rows hold NaN"),

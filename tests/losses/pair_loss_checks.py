@@ -170,7 +170,7 @@ class PairLossChecks:
         ("change", "message"),
         [
             ({"labels": torch.arange(3)}, "labels: 3 given for 2 embeddings"),
-            ({"labels": torch.zeros(2)}, r"labels: wanted whole numbers \[n\], got torch.float32"),
+            ({"labels": torch.zeros(2)}, r"labels: expected whole numbers \[n\], got torch.float32"),
             ({"embeddings": torch.tensor([[0.0], [torch.nan]])}, "1 of 2 rows hold NaN"),
             ({"ref_labels": torch.arange(2)}, "needs both"),
             ({"ref_embeddings": torch.zeros(2, 3), "ref_labels": torch.arange(2)}, "have 3 numbers, embeddings 2"),

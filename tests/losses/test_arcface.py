@@ -107,7 +107,7 @@ def test_module_and_refusals() -> None:
         cases.assert_learns(module)
     cases.assert_refuses_bad_batches(unwrap(arcface_loss))
     for margin in (-0.1, 3.2, float("nan"), True):
-        with pytest.raises(InvalidInput, match=r"margin is .* wanted a number from 0 to 3.14"):
+        with pytest.raises(InvalidInput, match=r"margin is .* expected a number from 0 to 3.14"):
             unwrap(arcface_loss)(embeddings, labels, weight, margin=margin)
-    with pytest.raises(InvalidInput, match="rows of a class is 0, wanted a whole number of at least 1"):
+    with pytest.raises(InvalidInput, match="rows of a class is 0, expected a whole number of at least 1"):
         ArcFaceLoss(cases.CLASSES, cases.DIM, sub_centers=0)

@@ -47,7 +47,7 @@ class TestBatchHard(PairLossChecks):
     values_only = ("duplicates", "all equal", "ties at the margin")
     bad_options = (
         ({"margin": 0.0}, "margin is 0.0"),
-        ({"margin": "hard"}, "margin is 'hard', wanted a number above 0 or 'soft'"),
+        ({"margin": "hard"}, "margin is 'hard', expected a number above 0 or 'soft'"),
         ({"reduction": "mean"}, "unknown reduction 'mean'"),
     )
 

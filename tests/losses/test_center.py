@@ -87,9 +87,9 @@ def test_ends_of_the_range() -> None:
 
 
 def test_refusals() -> None:
-    with pytest.raises(InvalidInput, match="wanted class numbers 0 to 5, got 0 to 6"):
+    with pytest.raises(InvalidInput, match="expected class numbers 0 to 5, got 0 to 6"):
         unwrap(center_loss)(torch.zeros(2, 3), torch.tensor([0, 6]), torch.zeros(6, 3))
-    with pytest.raises(InvalidInput, match=r"alpha is 1.5, wanted a number from 0 to 1"):
+    with pytest.raises(InvalidInput, match=r"alpha is 1.5, expected a number from 0 to 1"):
         move_centers_(torch.zeros(2, 3), torch.tensor([0, 1]), torch.zeros(6, 3), alpha=1.5)
-    with pytest.raises(InvalidInput, match="classes is 1, wanted a whole number of at least 2"):
+    with pytest.raises(InvalidInput, match="classes is 1, expected a whole number of at least 2"):
         CenterLoss(1, 3)

@@ -35,7 +35,7 @@ class TestCircle(PairLossChecks):
     twin = staticmethod(loop)
     options = ({}, {"m": 0.25, "gamma": 4.0})
     tolerance = {torch.float32: 1e-4, torch.float64: 1e-9}  # noqa: RUF012
-    bad_options = (({"m": float("nan")}, "m is nan, wanted a finite number"), ({"gamma": 0}, "gamma is 0"))
+    bad_options = (({"m": float("nan")}, "m is nan, expected a finite number"), ({"gamma": 0}, "gamma is 0"))
 
     def test_gradcheck(self) -> None:
         """Against differences of the loss whose weights are held: the gradient is that of the paper."""

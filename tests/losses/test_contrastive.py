@@ -42,7 +42,10 @@ class TestContrastive(PairLossChecks):
     unit = False
     same_in_any_place = True
     bad_options = (
-        *(({"margin": margin}, "wanted a number above 0") for margin in (0.0, -1.0, float("inf"), float("nan"), True)),
+        *(
+            ({"margin": margin}, "expected a number above 0")
+            for margin in (0.0, -1.0, float("inf"), float("nan"), True)
+        ),
         ({"reduction": "none"}, "unknown reduction 'none'"),
     )
 

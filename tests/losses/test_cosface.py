@@ -56,5 +56,5 @@ def test_module_and_refusals() -> None:
     cases.assert_learns(module)
     cases.assert_refuses_bad_batches(unwrap(cosface_loss))
     for margin in (-0.1, 2.1, float("nan"), True):
-        with pytest.raises(InvalidInput, match=r"margin is .* wanted a number from 0 to 2"):
+        with pytest.raises(InvalidInput, match=r"margin is .* expected a number from 0 to 2"):
             unwrap(cosface_loss)(embeddings, labels, weight, margin=margin)

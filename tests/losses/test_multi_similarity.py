@@ -38,7 +38,7 @@ class TestMultiSimilarity(PairLossChecks):
     bad_options = (
         ({"alpha": 0.0}, "alpha is 0.0"),
         ({"beta": -1.0}, "beta is -1.0"),
-        ({"base": float("inf")}, "base is inf, wanted a finite number"),
+        ({"base": float("inf")}, "base is inf, expected a finite number"),
     )
 
 

@@ -74,5 +74,5 @@ def test_module_and_refusals() -> None:
     cases.assert_learns(module)
     cases.assert_refuses_bad_batches(unwrap(normalised_softmax_loss))
     for scale in (0.0, -1.0, float("nan"), float("inf"), True):
-        with pytest.raises(InvalidInput, match=r"scale is .* wanted a number above 0"):
+        with pytest.raises(InvalidInput, match=r"scale is .* expected a number above 0"):
             unwrap(normalised_softmax_loss)(embeddings, labels, weight, scale=scale)

@@ -82,7 +82,7 @@ def test_module_and_refusals() -> None:
     torch.testing.assert_close(module(embeddings.float(), labels), LOSS(embeddings.float(), labels, proxies))
     cases.assert_learns(module)
     cases.assert_refuses_bad_batches(unwrap(proxy_anchor_loss))
-    with pytest.raises(InvalidInput, match=r"alpha is -1.0, wanted a number above 0"):
+    with pytest.raises(InvalidInput, match=r"alpha is -1.0, expected a number above 0"):
         unwrap(proxy_anchor_loss)(embeddings, labels, proxies, alpha=-1.0)
-    with pytest.raises(InvalidInput, match=r"margin is 1.5, wanted a number from 0 to 1"):
+    with pytest.raises(InvalidInput, match=r"margin is 1.5, expected a number from 0 to 1"):
         unwrap(proxy_anchor_loss)(embeddings, labels, proxies, margin=1.5)

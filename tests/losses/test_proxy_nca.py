@@ -58,5 +58,5 @@ def test_module_and_refusals() -> None:
     torch.testing.assert_close(module(embeddings.float(), labels), LOSS(embeddings.float(), labels, proxies))
     cases.assert_learns(module)
     cases.assert_refuses_bad_batches(unwrap(proxy_nca_loss))
-    with pytest.raises(InvalidInput, match=r"temperature is 0.0, wanted a number above 0"):
+    with pytest.raises(InvalidInput, match=r"temperature is 0.0, expected a number above 0"):
         unwrap(proxy_nca_loss)(embeddings, labels, proxies, temperature=0.0)

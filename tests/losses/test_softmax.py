@@ -98,10 +98,10 @@ def test_the_module_learns_its_classes() -> None:
 @pytest.mark.parametrize(
     ("labels", "weight", "message"),
     [
-        (torch.tensor([0, 6]), torch.zeros(6, 3), "wanted class numbers 0 to 5, got 0 to 6"),
-        (torch.tensor([-1, 0]), torch.zeros(6, 3), "wanted class numbers 0 to 5, got -1 to 0"),
+        (torch.tensor([0, 6]), torch.zeros(6, 3), "expected class numbers 0 to 5, got 0 to 6"),
+        (torch.tensor([-1, 0]), torch.zeros(6, 3), "expected class numbers 0 to 5, got -1 to 0"),
         (torch.tensor([0, 1]), torch.zeros(6, 4), "embeddings have 3 numbers, the class weights 4"),
-        (torch.tensor([0.0, 1.0]), torch.zeros(6, 3), "wanted whole numbers"),
+        (torch.tensor([0.0, 1.0]), torch.zeros(6, 3), "expected whole numbers"),
         (torch.tensor([0]), torch.zeros(6, 3), "labels: 1 given for 2"),
     ],
 )

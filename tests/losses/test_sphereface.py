@@ -104,9 +104,9 @@ def test_module_and_refusals() -> None:
     cases.assert_learns(module)
     cases.assert_refuses_bad_batches(unwrap(sphereface_loss))
     for margin in (0, 1.5, True):
-        with pytest.raises(InvalidInput, match=r"margin is .* wanted a whole number of at least 1"):
+        with pytest.raises(InvalidInput, match=r"margin is .* expected a whole number of at least 1"):
             unwrap(sphereface_loss)(*cases.draw(5), margin=margin)
-    with pytest.raises(InvalidInput, match=r"annealing is -1.0, wanted a number from 0"):
+    with pytest.raises(InvalidInput, match=r"annealing is -1.0, expected a number from 0"):
         sphereface_loss(*cases.draw(5), annealing=-1.0)
-    with pytest.raises(InvalidInput, match=r"lambda_min is -1.0, wanted a number from 0"):
+    with pytest.raises(InvalidInput, match=r"lambda_min is -1.0, expected a number from 0"):
         SphereFaceLoss(cases.CLASSES, cases.DIM, lambda_min=-1.0)

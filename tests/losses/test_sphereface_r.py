@@ -71,5 +71,5 @@ def test_module_and_refusals() -> None:
     cases.assert_learns(module)
     cases.assert_refuses_bad_batches(unwrap(sphereface_r_loss))
     for margin in (0.9, float("nan"), True):
-        with pytest.raises(InvalidInput, match=r"margin is .* wanted a number from 1"):
+        with pytest.raises(InvalidInput, match=r"margin is .* expected a number from 1"):
             unwrap(sphereface_r_loss)(embeddings, labels, weight, margin=margin)

@@ -51,10 +51,10 @@ class TestTriplet(PairLossChecks):
     unit = False
     same_in_any_place = True
     bad_options = (
-        ({"margin": 0.0}, "margin is 0.0, wanted a number above 0"),
+        ({"margin": 0.0}, "margin is 0.0, expected a number above 0"),
         ({"margin": float("nan")}, "margin is nan"),
         ({"margin": True}, "margin is True"),
-        ({"margin": "wide"}, "margin is 'wide', wanted a number above 0 or 'soft'"),
+        ({"margin": "wide"}, "margin is 'wide', expected a number above 0 or 'soft'"),
         ({"margin": None}, "margin is None"),
     )
 
@@ -116,13 +116,13 @@ def test_stops_at_the_first_derivative() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"margin": 0.0}, "margin is 0.0, wanted a number above 0"),
+        ({"margin": 0.0}, "margin is 0.0, expected a number above 0"),
         ({"margin": float("nan")}, "margin is nan"),
         ({"margin": "wide"}, "margin is 'wide'"),
         ({"labels": torch.arange(3)}, "labels: 3 given for 4 embeddings"),
-        ({"labels": torch.zeros(4)}, "labels: wanted whole numbers \\[n\\], got torch.float32"),
+        ({"labels": torch.zeros(4)}, "labels: expected whole numbers \\[n\\], got torch.float32"),
         ({"labels": torch.zeros(4, 1, dtype=torch.int64)}, "got torch.int64 of shape \\(4, 1\\)"),
-        ({"embeddings": torch.zeros(4)}, "embeddings: wanted floating-point numbers \\[n, dim\\]"),
+        ({"embeddings": torch.zeros(4)}, "embeddings: expected floating-point numbers \\[n, dim\\]"),
         ({"embeddings": torch.zeros(4, 2, dtype=torch.int64)}, "got torch.int64 of shape \\(4, 2\\)"),
         (
             {"embeddings": torch.tensor([[0.0, 1.0], [0.0, torch.nan], [1.0, 0.0], [-torch.inf, 1.0]])},

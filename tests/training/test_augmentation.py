@@ -123,8 +123,8 @@ def test_blur_keeps_the_mean_and_takes_contrast() -> None:
     ("options", "message"),
     [
         ({"rotatoin": 5}, "unknown option of an augmentation, 'rotatoin': did you mean rotation"),
-        ({"erase": 1.5}, "augmentation: erase is 1.5, wanted 0 to 1"),
-        ({"scale": 0.5}, "augmentation: scale is 0.5, wanted 1 to 100"),
+        ({"erase": 1.5}, "augmentation: erase is 1.5, expected 0 to 1"),
+        ({"scale": 0.5}, "augmentation: scale is 0.5, expected 1 to 100"),
         ({"blur": "much"}, "blur is 'much'"),
         ({"shear": float("nan")}, "shear is nan"),
     ],

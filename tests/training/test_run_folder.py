@@ -73,9 +73,7 @@ def test_tables_of_a_run_are_read_back_whatever_the_names(tmp_path: Path) -> Non
     content = {picture.read(): label for picture, label in zip(before.pictures, before.labels, strict=True)}
     tables = [read_items(tmp_path / "x" / f"{name}.csv") for name in ("train", "validation")]
     again = {
-        picture.read(): label
-        for items in tables
-        for picture, label in zip(items.pictures, items.labels, strict=True)
+        picture.read(): label for items in tables for picture, label in zip(items.pictures, items.labels, strict=True)
     }
     assert again == content
     assert len(content) == 4 * len(names)

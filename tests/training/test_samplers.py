@@ -55,7 +55,7 @@ def test_seed_decides() -> None:
 
 @pytest.mark.parametrize(("m", "batch_size"), [(0, 8), (9, 8)])
 def test_m_out_of_range(m: int, batch_size: int) -> None:
-    with pytest.raises(InvalidInput, match=f"in a batch: {m}, wanted 1 to the batch size, {batch_size}"):
+    with pytest.raises(InvalidInput, match=f"in a batch: {m}, expected 1 to the batch size, {batch_size}"):
         m_per_class_batches(np.zeros(4, dtype=np.int64), batch_size, m, seed=0)
 
 

@@ -1,7 +1,7 @@
-"""Several contenders judged on the same queries: which differences are real.
+"""Several candidates judged on the same queries: which differences are real.
 
 Two things would differ if all were done again. Other classes would be held out: the classes of each repeat (a training
-with its own seed) are drawn, the same for all contenders, so that what makes a class hard for all of them cancels out.
+with its own seed) are drawn, the same for all candidates, so that what makes a class hard for all of them cancels out.
 And each training would end elsewhere: by how much is told by how differences vary from repeat to repeat beyond what
 their classes explain. A few repeats tell little of a single pair, so this variance is pooled over all pairs.
 """
@@ -21,7 +21,7 @@ from nearkin.intervals.figure import LEVEL, NORMAL
 
 @dataclass(frozen=True)
 class Difference:
-    """How much better one contender is than another.
+    """How much better one candidate is than another.
 
     Args:
         better, worse: their rows; `better` has the higher mean.
@@ -52,18 +52,18 @@ def paired_differences(
     """Differences of means, of every pair, with intervals that hold for all pairs at once.
 
     The simultaneous intervals come from the largest studentised difference in each resample (max-T): they allow for
-    the number of pairs, and for how contenders hang together, as Bonferroni's correction cannot. With one repeat they
+    the number of pairs, and for how candidates hang together, as Bonferroni's correction cannot. With one repeat they
     hold for these trainings only, since nothing shows how others would end.
 
     Args:
-        values: numbers `[contenders, n]`, one per contender and query.
+        values: numbers `[candidates, n]`, one per candidate and query.
         classes: class ids `[n]` of the queries.
         repeats: ids `[n]` of the trainings that the queries judge.
         seed: of the resamples.
         resamples: how many.
 
     Returns:
-        One for each pair of contenders; a mean is that of the repeats' means.
+        One for each pair of candidates; a mean is that of the repeats' means.
 
     Raises:
         InvalidInput: lengths that differ, no queries, or fewer than two classes in a repeat.
@@ -77,7 +77,7 @@ def paired_differences(
     """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 2 or not values.size:
-        raise InvalidInput(f"values of shape {values.shape}: wanted numbers [contenders, queries], one at least")
+        raise InvalidInput(f"values of shape {values.shape}: wanted numbers [candidates, queries], one at least")
     queries = values.shape[1]
     repeat_names, repeat = np.unique(as_ids(repeats, "repeats", length=queries), return_inverse=True)
     class_names, member = np.unique(as_ids(classes, "classes", length=queries), return_inverse=True)
@@ -95,10 +95,10 @@ def paired_differences(
 
 def _drawn_means(
     weights: Float[np.ndarray, "resamples classes"],
-    sums: Float[np.ndarray, "repeats classes contenders"],
+    sums: Float[np.ndarray, "repeats classes candidates"],
     counts: Float[np.ndarray, "repeats classes"],
-    means: Float[np.ndarray, "repeats contenders"],
-) -> Float[np.ndarray, "resamples repeats contenders"]:
+    means: Float[np.ndarray, "repeats candidates"],
+) -> Float[np.ndarray, "resamples repeats candidates"]:
     """The mean of each repeat if each class is there so many times; as it is, if none of its classes is."""
     drawn = np.empty((len(weights), *means.shape))
     for repeat, mean in enumerate(means):
@@ -109,8 +109,8 @@ def _drawn_means(
 
 
 def _differences(
-    means: Float[np.ndarray, "repeats contenders"],
-    drawn: Float[np.ndarray, "resamples repeats contenders"],
+    means: Float[np.ndarray, "repeats candidates"],
+    drawn: Float[np.ndarray, "resamples repeats candidates"],
     classes: int,
     generator: "np.random.Generator",
 ) -> tuple[Difference, ...]:
@@ -126,7 +126,7 @@ def _differences(
     noise = generator.normal(0, np.sqrt(of_training / 2), (len(drawn), len(mean)))
     again = resampled.mean(axis=1) + noise[:, better] - noise[:, worse]
     error = np.sqrt(of_classes + of_training)
-    # Contenders that agree on every query never differ, in no resample.
+    # Candidates that agree on every query never differ, in no resample.
     studentised = np.abs(again - value) / np.where(error > 0, error, np.inf)
     # Student's t has as many degrees of freedom as both variances together (Satterthwaite).
     both = of_training**2 / freedom + of_classes.mean() ** 2 / (classes - 1)
@@ -146,7 +146,7 @@ def _tail(studentised: Float[np.ndarray, "resamples pairs"]) -> float:
 def _variance_of_training(
     differences: Float[np.ndarray, "repeats pairs"],
     resampled: Float[np.ndarray, "resamples repeats pairs"],
-    contenders: int,
+    candidates: int,
 ) -> tuple[float, int]:
     """What training adds to the variance of a mean difference, and how many degrees of freedom tell it."""
     repeats = len(differences)
@@ -154,4 +154,4 @@ def _variance_of_training(
         return 0.0, 1
     by_classes = (resampled - differences).var(axis=1, ddof=1).mean()
     added = float(differences.var(axis=0, ddof=1).mean() - by_classes) / repeats
-    return max(0.0, added), (contenders - 1) * (repeats - 1)
+    return max(0.0, added), (candidates - 1) * (repeats - 1)

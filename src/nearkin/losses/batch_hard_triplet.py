@@ -29,7 +29,7 @@ def batch_hard_triplet_loss(
     Args:
         embeddings: one row per image, of unit length as a rule.
         labels: class ids, any whole numbers; equal ids are positives.
-        margin: M, the wanted gap between distances, M > 0, or "soft"; distances of unit vectors are 0 to 2.
+        margin: M, the required gap between distances, M > 0, or "soft"; distances of unit vectors are 0 to 2.
         reduction: "mean_all" over all anchors with a positive and a negative, "mean_nonzero" over those whose loss is
             above 0, or "sum".
         ref_embeddings: where positives and negatives come from instead of the batch.

@@ -32,7 +32,7 @@ def proxy_anchor_loss(
         labels: class ids, 0 <= id < classes.
         proxies: one row per class, of any length.
         alpha: > 0, 32 in the paper; the higher, the more the hardest images count.
-        margin: delta, 0 to 1: positives are wanted above it, negatives below its negative.
+        margin: delta, 0 to 1: positives should score above it, negatives below minus it.
 
     Returns:
         A scalar >= 0; 0 for an empty batch. Differentiable once.
@@ -50,11 +50,11 @@ def proxy_anchor_loss(
     embeddings, labels, proxies = check_class_batch(embeddings, labels, proxies)
     alpha, margin = check_positive(alpha, "alpha"), check_between(margin, "margin", 0, 1)
 
-    def formula(wanted: Sequence[bool]) -> tuple[Tensor, Sequence[Tensor | None]]:
+    def formula(needed: Sequence[bool]) -> tuple[Tensor, Sequence[Tensor | None]]:
         (x, x_inverse), (p, p_inverse) = unit_rows(embeddings), unit_rows(proxies)
         by_x, by_p = torch.zeros_like(x), torch.zeros_like(p)
         loss = _negatives(x, p, labels, alpha, margin, by_x, by_p) + _positives(x, p, labels, alpha, margin, by_x, by_p)
-        if not any(wanted):
+        if not any(needed):
             return loss, (None, None)
         return loss, (through_unit_rows(by_x, x, x_inverse), through_unit_rows(by_p, p, p_inverse))
 

@@ -31,7 +31,7 @@ def semi_hard_triplet_loss(
     Args:
         embeddings: one row per image, of unit length as a rule.
         labels: class ids, any whole numbers; equal ids are positives.
-        margin: M, the wanted gap between squared distances, M > 0, or "soft".
+        margin: M, the required gap between squared distances, M > 0, or "soft".
         reduction: "mean_all" over all positive pairs, "mean_nonzero" over those whose loss is above 0, or "sum".
         ref_embeddings: where positives and negatives come from instead of the batch.
         ref_labels: class ids of the reference set.

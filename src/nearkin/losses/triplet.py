@@ -34,7 +34,7 @@ def triplet_loss(
     Args:
         embeddings: one row per image, of unit length as a rule.
         labels: class ids, any whole numbers; equal ids are positives. There is no id for "no class".
-        margin: M, the wanted gap between squared distances, M > 0; squared distances of unit vectors are 0 to 4. Or
+        margin: M, the required gap between squared distances, M > 0; squared distances of unit vectors are 0 to 4. Or
             "soft": every triplet counts, the less the better it is told apart.
         reduction: "mean_nonzero" over the triplets that violate the margin, "mean_all" over all, or "sum".
         ref_embeddings: where positives and negatives come from instead of the batch. It should not hold the batch

@@ -176,6 +176,6 @@ def augmentation(name: str, options: Mapping[str, Any] | None = None) -> Augment
             raise UnknownName("option of an augmentation,", option, _RANGES)
         low, high = _RANGES[option]
         if not isinstance(value, int | float) or not low <= value <= high:
-            raise InvalidInput(f"augmentation: {option} is {value!r}, wanted {low:g} to {high:g}")
+            raise InvalidInput(f"augmentation: {option} is {value!r}, expected {low:g} to {high:g}")
         values[option] = bool(value) if option == "flip" else float(value)
     return replace(AUGMENTATIONS[name], **values)

@@ -98,6 +98,18 @@ def locked(out: Path) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def no_empty_folder(out: Path) -> Iterator[None]:
+    """Remove a run folder that was made within, if nothing was begun in it: a refused training leaves none behind."""
+    is_new = not out.exists()
+    try:
+        yield
+    finally:
+        if is_new and out.is_dir() and {path.name for path in out.iterdir()} <= {LOCK}:
+            (out / LOCK).unlink(missing_ok=True)
+            out.rmdir()
+
+
 def write_source(source: Any, out: Path) -> None:
     """Remember where the pictures are, so that `--resume` need not be told."""
     if isinstance(source, str | Path):

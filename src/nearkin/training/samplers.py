@@ -50,7 +50,7 @@ def m_per_class_batches(
 
     Args:
         labels: class ids; 0, 1, ... if `class_means` are given.
-        batch_size: wanted pictures of a batch.
+        batch_size: pictures of a batch.
         m: pictures of a class in a batch, 1 <= m <= batch_size.
         seed: of the random order.
         groups: one entry per picture, such as its alphabet; equal entries are one group.
@@ -69,7 +69,7 @@ def m_per_class_batches(
     Learning (classes nearest to a class drawn by chance).
     """
     if not 1 <= m <= batch_size:
-        raise InvalidInput(f"pictures of a class in a batch: {m}, wanted 1 to the batch size, {batch_size}")
+        raise InvalidInput(f"pictures of a class in a batch: {m}, expected 1 to the batch size, {batch_size}")
     if groups is not None and len(groups) != len(labels):
         raise InvalidInput(f"groups: {len(groups)} given for {len(labels)} pictures")
     random = np.random.default_rng(seed)

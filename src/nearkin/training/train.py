@@ -32,6 +32,7 @@ from nearkin.training.run_folder import (
     check_checkpoint,
     check_new_run,
     locked,
+    no_empty_folder,
     read_metrics,
     read_source,
     write_pictures,
@@ -90,37 +91,38 @@ def train(
     """
     out = Path(out)
     named_loss = loss if loss is None or isinstance(loss, str) else _name_of(loss)
-    if resume:
-        checked = resumed_settings(out, {**settings, **({"loss": named_loss} if named_loss else {})})
-        source = read_source(out) if source is None else source
-    else:
-        if source is None:
-            raise InvalidInput("no pictures are named: expected a folder, a table or a dataset to train on")
-        checked = TrainSettings.checked(loss=named_loss, **settings)
-        check_new_run(out, source)
-    if checked.device == "cuda" and not torch.cuda.is_available():
-        raise InvalidInput("device is 'cuda', but torch finds no GPU here: leave it out, or say 'cpu'")
-    if checked.threads is not None:
-        torch.set_num_threads(checked.threads)
-    if resume and (out / LAST).exists():
-        check_checkpoint(out / LAST)
-    with locked(out), torch.random.fork_rng(), quiet_lightning():
-        items = read_items(
-            source, label=checked.label, captions=checked.caption_columns, path_column=checked.path_column
-        )
-        torch.manual_seed(checked.seed)
-        prepared = prepare(items, checked, progress=progress)
-        if checked.weights is not None and not prepared.encoder.image.has_trained_projection:
-            start_from_features(prepared.encoder, prepared.train, seed=checked.seed)
-        objective = build_objective(prepared.train, checked, loss)
-        _check_learnable(prepared, objective, is_named=named_loss is None or isinstance(loss, str))
-        module = EmbeddingModule(prepared.encoder, objective, checked, prepared.train, prepared.val)
-        write_pictures(prepared, out, check=resume)
-        write_source(source, out)
-        checked.write(out / SETTINGS)
-        if on_message is not None:
-            on_message(_announcement(prepared, checked))
-        return _trained(module, prepared, out, resume, on_epoch, on_message, progress_bar)
+    with no_empty_folder(out):
+        if resume:
+            checked = resumed_settings(out, {**settings, **({"loss": named_loss} if named_loss else {})})
+            source = read_source(out) if source is None else source
+        else:
+            if source is None:
+                raise InvalidInput("no pictures are named: expected a folder, a table or a dataset to train on")
+            checked = TrainSettings.checked(loss=named_loss, **settings)
+            check_new_run(out, source)
+        if checked.device == "cuda" and not torch.cuda.is_available():
+            raise InvalidInput("device is 'cuda', but torch finds no GPU here: leave it out, or say 'cpu'")
+        if checked.threads is not None:
+            torch.set_num_threads(checked.threads)
+        if resume and (out / LAST).exists():
+            check_checkpoint(out / LAST)
+        with locked(out), torch.random.fork_rng(), quiet_lightning():
+            items = read_items(
+                source, label=checked.label, captions=checked.caption_columns, path_column=checked.path_column
+            )
+            torch.manual_seed(checked.seed)
+            prepared = prepare(items, checked, progress=progress)
+            if checked.weights is not None and not prepared.encoder.image.has_trained_projection:
+                start_from_features(prepared.encoder, prepared.train, seed=checked.seed)
+            objective = build_objective(prepared.train, checked, loss)
+            _check_learnable(prepared, objective, is_named=named_loss is None or isinstance(loss, str))
+            module = EmbeddingModule(prepared.encoder, objective, checked, prepared.train, prepared.val)
+            write_pictures(prepared, out, check=resume)
+            write_source(source, out)
+            checked.write(out / SETTINGS)
+            if on_message is not None:
+                on_message(_announcement(prepared, checked))
+            return _trained(module, prepared, out, resume, on_epoch, on_message, progress_bar)
 
 
 def _trained(
@@ -215,7 +217,7 @@ def _announcement(prepared: Prepared, settings: TrainSettings) -> str:
     """What is trained on what, in a line."""
     train, held_out = prepared.train, len(prepared.val.items)
     classes = f" of {train.classes // train.turns:,} classes" if train.label_ids is not None else ""
-    validation = f"{held_out:,} held out" if held_out else "none held out, so nothing will be judged"
+    validation = f"{held_out:,} held out" if held_out else "none held out, so nothing will be measured"
     return f"training {settings.backbone} for {settings.budget} on {len(train.items):,} pictures{classes}, {validation}"
 
 

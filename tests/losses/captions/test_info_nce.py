@@ -112,10 +112,10 @@ def test_the_temperature_is_learned_and_can_come_back_from_its_limit() -> None:
     [
         ({"texts": torch.zeros(3, 2)}, r"images are \(4, 2\), texts \(3, 2\)"),
         ({"texts": torch.full((4, 2), torch.nan)}, "texts: 4 of 4 rows hold NaN"),
-        ({"images": torch.zeros(4)}, "images: wanted floating-point"),
+        ({"images": torch.zeros(4)}, "images: expected floating-point"),
         ({"temperature": 0.0}, "temperature is 0.0"),
         ({"image_ids": torch.zeros(3, dtype=torch.int64)}, "image_ids: 3 given for 4"),
-        ({"text_ids": torch.zeros(4)}, "text_ids: wanted whole numbers"),
+        ({"text_ids": torch.zeros(4)}, "text_ids: expected whole numbers"),
     ],
 )
 def test_bad_input_is_refused(change: dict, message: str) -> None:
@@ -124,5 +124,5 @@ def test_bad_input_is_refused(change: dict, message: str) -> None:
 
 
 def test_a_temperature_too_low_to_begin_with_is_refused() -> None:
-    with pytest.raises(InvalidInput, match=r"temperature is 0.005, wanted at least 0.01"):
+    with pytest.raises(InvalidInput, match=r"temperature is 0.005, expected at least 0.01"):
         InfoNCELoss(temperature=0.005)

@@ -115,7 +115,7 @@ def test_the_gradient_stops_at_the_first_derivative() -> None:
         ({"texts": torch.zeros(3, 2)}, r"images are \(4, 2\), texts \(3, 2\)"),
         ({"images": torch.full((4, 2), torch.nan)}, "images: 4 of 4 rows hold NaN"),
         ({"temperature": 0.0}, "temperature is 0.0"),
-        ({"bias": float("nan")}, "bias is nan, wanted a finite number"),
+        ({"bias": float("nan")}, "bias is nan, expected a finite number"),
         ({"image_ids": torch.zeros(3, dtype=torch.int64)}, "image_ids: 3 given for 4"),
     ],
 )

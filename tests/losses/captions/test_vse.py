@@ -81,7 +81,7 @@ def test_half_precision_is_computed_in_full() -> None:
     [
         ({"texts": torch.zeros(3, 2)}, r"images are \(4, 2\), texts \(3, 2\)"),
         ({"margin": 0.0}, "margin is 0.0"),
-        ({"text_ids": torch.zeros(4)}, "text_ids: wanted whole numbers"),
+        ({"text_ids": torch.zeros(4)}, "text_ids: expected whole numbers"),
     ],
 )
 def test_bad_input_is_refused(change: dict, message: str) -> None:

@@ -116,7 +116,7 @@ def test_options_of_a_term() -> None:
         ("triplet", {"labels": 1}, UnknownName, r"'labels': .*known: .*margin, reduction"),
         ("softmax", {"margin": 1}, UnknownName, "option of loss 'softmax', 'margin': known: learning_rate_multiple"),
         ("triplet", {"margin": -1.0}, InvalidInput, r"margin is -1\.0"),
-        ("arcface", {"margin": 4.0}, InvalidInput, r"margin is 4\.0, wanted a number from 0 to 3\.14"),
+        ("arcface", {"margin": 4.0}, InvalidInput, r"margin is 4\.0, expected a number from 0 to 3\.14"),
         ("cosface", {"scale": 0.0}, InvalidInput, r"scale is 0\.0"),
         ("center", {"alpha": 2.0}, InvalidInput, r"alpha is 2\.0"),
         ("no_such_package.Loss", {}, InvalidInput, "cannot be imported: No module named 'no_such_package'"),
@@ -124,9 +124,9 @@ def test_options_of_a_term() -> None:
         (".", {}, InvalidInput, r"loss '\.' cannot be imported"),
         (".losses.Loss", {}, InvalidInput, r"loss '\.losses\.Loss' cannot be imported"),
         (THEIRS + "CircleLoss", {"gama": 1}, InvalidInput, r"cannot be built: .*gama"),
-        ("arcface+", {}, InvalidInput, r"term 2 of loss 'arcface\+' has no name: wanted a sum such as"),
-        ("arcface+x*center", {}, InvalidInput, r"term 2 of loss .* has the weight 'x', wanted a number above 0"),
-        ("-1*arcface", {}, InvalidInput, "has the weight '-1', wanted a number above 0"),
+        ("arcface+", {}, InvalidInput, r"term 2 of loss 'arcface\+' has no name: expected a sum such as"),
+        ("arcface+x*center", {}, InvalidInput, r"term 2 of loss .* has the weight 'x', expected a number above 0"),
+        ("-1*arcface", {}, InvalidInput, "has the weight '-1', expected a number above 0"),
         ("triplet+arcfase", {}, UnknownName, "unknown loss 'arcfase': did you mean arcface"),
         ("triplet+2*triplet", {}, InvalidInput, r"names triplet twice: add up the weights"),
         (
@@ -168,5 +168,5 @@ def test_what_cannot_be_built_is_refused(name: str, options: dict, error: type, 
 
 
 def test_one_class_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="tells classes apart: got 1 of them, wanted at least 2"):
+    with pytest.raises(InvalidInput, match="tells classes apart: got 1 of them, expected at least 2"):
         build_loss("triplet", classes=1, dim=4)

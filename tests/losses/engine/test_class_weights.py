@@ -146,10 +146,10 @@ def test_rows_that_were_never_stepped_are_missed() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"classes": 1}, "classes is 1, wanted a whole number of at least 2"),
+        ({"classes": 1}, "classes is 1, expected a whole number of at least 2"),
         ({"dim": 0}, "dim is 0"),
-        ({"sample_rate": 0.0}, "sample_rate is 0.0, wanted a number above 0"),
-        ({"sample_rate": 1.5}, "sample_rate is 1.5, wanted a share of the classes, at most 1"),
+        ({"sample_rate": 0.0}, "sample_rate is 0.0, expected a number above 0"),
+        ({"sample_rate": 1.5}, "sample_rate is 1.5, expected a share of the classes, at most 1"),
         ({"learning_rate_multiple": -1.0}, "learning_rate_multiple is -1.0"),
     ],
 )
@@ -159,5 +159,5 @@ def test_options_out_of_range_are_refused(options: dict, message: str) -> None:
 
 
 def test_labels_outside_of_the_classes_are_refused() -> None:
-    with pytest.raises(InvalidInput, match="wanted class numbers 0 to 9, got 0 to 10"):
+    with pytest.raises(InvalidInput, match="expected class numbers 0 to 9, got 0 to 10"):
         ClassWeights(10, 3, sample_rate=0.5)(torch.tensor([0, 10]))

@@ -44,7 +44,7 @@ def test_what_it_leaves(whole: Path) -> None:
     files = "compare.yaml folds report.md results.json results.csv recall.png recall_against_time.png raw-pixels conv4"
     assert {path.name for path in whole.iterdir()} == set(files.split())
     result = json.loads((whole / "results.json").read_text())
-    names = {standing["loss"] for standing in result["standings"]}
+    names = {result["loss"] for result in result["results"]}
     assert names == {"raw pixels", "untrained", *LOSSES}
     assert len(result["differences"]) == 6
     report = (whole / "report.md").read_text()
@@ -53,26 +53,26 @@ def test_what_it_leaves(whole: Path) -> None:
     assert len(rows_of(whole / "results.csv")) == 8
 
 
-def test_classes_are_on_one_side_and_judged_by_one_seed(whole: Path) -> None:
-    judged = []
+def test_classes_are_in_one_split_and_tested_with_one_seed(whole: Path) -> None:
+    tested = []
     for seed in range(2):
         run = whole / "conv4" / "softmax" / f"seed{seed}"
         sides = [set(read_items(run / f"{name}.csv").labels) for name in ("train", "validation")]
         sides.append(set(read_scores(run / "test.csv").labels))
         assert [len(side) for side in sides] == [4, 4, 4]
         assert len(set.union(*sides)) == 12
-        judged.append(sides[2])
-    assert not judged[0] & judged[1]
+        tested.append(sides[2])
+    assert not tested[0] & tested[1]
 
 
-def test_every_contender_is_judged_on_the_same_pictures(whole: Path) -> None:
+def test_every_candidate_is_tested_on_the_same_pictures(whole: Path) -> None:
     folders = ["conv4/softmax", "conv4/triplet(margin=0.3)", "conv4/untrained", "raw-pixels"]
     paths = {read_scores(whole / folder / "seed1" / "test.csv").paths for folder in folders}
     assert len(paths) == 1
 
 
 def test_figures_are_those_of_evaluate(whole: Path) -> None:
-    """A model of the comparison, judged by `evaluate` on the table of its fold."""
+    """A model of the comparison, tested by `evaluate` on the table of its fold."""
     encoder = Encoder.from_pretrained(whole / "conv4" / "softmax" / "seed1" / "model")
     report = nearkin.evaluate(encoder, whole / "folds" / "seed1.csv")
     assert "Split: test." in report.notes
@@ -81,12 +81,12 @@ def test_figures_are_those_of_evaluate(whole: Path) -> None:
         assert values.mean() == pytest.approx(report.figures["retrieval"][metric].value)
     [row] = [row for row in rows_of(whole / "results.csv") if (row["loss"], row["seed"]) == ("softmax", "1")]
     assert float(row["recall@1"]) == pytest.approx(scores.values["recall@1"].mean(), abs=1e-5)
-    standing = next(
-        one for one in json.loads((whole / "results.json").read_text())["standings"] if one["loss"] == "softmax"
+    result = next(
+        one for one in json.loads((whole / "results.json").read_text())["results"] if one["loss"] == "softmax"
     )
     other = read_scores(whole / "conv4" / "softmax" / "seed0" / "test.csv")
     mean = np.mean([one.values["recall@1"].mean() for one in (scores, other)])
-    assert standing["figures"]["recall@1"]["value"] == pytest.approx(mean)
+    assert result["figures"]["recall@1"]["value"] == pytest.approx(mean)
 
 
 def test_stopped_it_goes_on_exactly_and_trains_nothing_twice(shapes: Path, tmp_path: Path, whole: Path) -> None:
@@ -140,7 +140,7 @@ def test_more_losses_add_to_what_is_there(shapes: Path, tmp_path: Path, whole: P
         **SMALL,
     )
     assert len(trained) == 2
-    assert {standing.loss for standing in found.standings} == {"softmax", "contrastive", "untrained", "raw pixels"}
+    assert {result.loss for result in found.results} == {"softmax", "contrastive", "untrained", "raw pixels"}
     assert any("nan_loss" in note and "NaN" in note for note in found.notes)
     assert any("One seed" in note for note in found.notes)
 
@@ -158,7 +158,7 @@ def test_pictures_of_the_split_test_take_no_part(shapes: Path, tmp_path: Path) -
 
 
 def test_no_training_can_be_finished(shapes: Path, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="no contender was trained to the end"):
+    with pytest.raises(TrainingError, match="no candidate was trained to the end"):
         compare(
             shapes / "tree",
             losses=["tests.tasks.compare.test_run.nan_loss"],

@@ -66,7 +66,7 @@ def compare(
 
     asked = {} if settings is None else read_settings(settings)
     check_source(data)  # before torch is loaded
-    from nearkin.tasks.compare.contenders import split_at_commas
+    from nearkin.tasks.compare.candidates import split_at_commas
     from nearkin.tasks.compare.run import compare as run
 
     given |= {name: value for name, value in (("seeds", seeds), ("folds", folds)) if value is not None}

@@ -90,7 +90,7 @@ class InfoNCELoss(nn.Module):
     def __init__(self, temperature: float = 0.07) -> None:
         super().__init__()
         if check_positive(temperature, "temperature") < MIN_TEMPERATURE:
-            raise InvalidInput(f"temperature is {temperature}, wanted at least {MIN_TEMPERATURE}")
+            raise InvalidInput(f"temperature is {temperature}, expected at least {MIN_TEMPERATURE}")
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
 
     @property

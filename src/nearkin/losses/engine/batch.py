@@ -23,7 +23,8 @@ def check_embeddings(embeddings: Tensor, name: str = "embeddings") -> Tensor:
     """
     if embeddings.ndim != 2 or not embeddings.is_floating_point():
         raise InvalidInput(
-            f"{name}: wanted floating-point numbers [n, dim], got {embeddings.dtype} of shape {tuple(embeddings.shape)}"
+            f"{name}: expected floating-point numbers [n, dim], got {embeddings.dtype} of shape "
+            f"{tuple(embeddings.shape)}"
         )
     # One sum shows whether to look closer.
     if not embeddings.detach().sum().isfinite():
@@ -42,7 +43,7 @@ def check_labels(labels: Tensor, count: int, name: str = "labels") -> Tensor:
         InvalidInput: not whole numbers `[n]`, or another length.
     """
     if labels.ndim != 1 or labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise InvalidInput(f"{name}: wanted whole numbers [n], got {labels.dtype} of shape {tuple(labels.shape)}")
+        raise InvalidInput(f"{name}: expected whole numbers [n], got {labels.dtype} of shape {tuple(labels.shape)}")
     if len(labels) != count:
         raise InvalidInput(f"{name}: {len(labels)} given for {count} embeddings")
     return labels.long()
@@ -57,7 +58,7 @@ def check_classes(labels: Tensor, count: int, classes: int) -> Tensor:
     labels = check_labels(labels, count)
     if len(labels) and not (labels.min() >= 0 and labels.max() < classes):
         raise InvalidInput(
-            f"labels: wanted class numbers 0 to {classes - 1}, got {int(labels.min())} to {int(labels.max())}: "
+            f"labels: expected class numbers 0 to {classes - 1}, got {int(labels.min())} to {int(labels.max())}: "
             "number the classes from 0, and give the loss as many as there are"
         )
     return labels
@@ -70,7 +71,7 @@ def check_between(value: object, name: str, least: float | int, most: float | in
         InvalidInput: it is not.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
-        raise InvalidInput(f"{name} is {value!r}, wanted a number from {least:g} to {most:g}")
+        raise InvalidInput(f"{name} is {value!r}, expected a number from {least:g} to {most:g}")
     return float(value)
 
 
@@ -81,7 +82,7 @@ def check_count(value: object, name: str, *, least: int = 1) -> int:
         InvalidInput: it is not.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InvalidInput(f"{name} is {value!r}, wanted a whole number of at least {least}")
+        raise InvalidInput(f"{name} is {value!r}, expected a whole number of at least {least}")
     return value
 
 
@@ -92,7 +93,7 @@ def check_positive(value: object, name: str) -> float:
         InvalidInput: it is not.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-        raise InvalidInput(f"{name} is {value!r}, wanted a number above 0")
+        raise InvalidInput(f"{name} is {value!r}, expected a number above 0")
     return float(value)
 
 
@@ -103,7 +104,7 @@ def check_finite(value: object, name: str) -> float:
         InvalidInput: it is not.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise InvalidInput(f"{name} is {value!r}, wanted a finite number")
+        raise InvalidInput(f"{name} is {value!r}, expected a finite number")
     return float(value)
 
 
@@ -116,7 +117,7 @@ def check_margin(value: object) -> float | Literal["soft"]:
     if value == "soft":
         return "soft"
     if isinstance(value, str):
-        raise InvalidInput(f"margin is {value!r}, wanted a number above 0 or 'soft'")
+        raise InvalidInput(f"margin is {value!r}, expected a number above 0 or 'soft'")
     return check_positive(value, "margin")
 
 

@@ -113,7 +113,7 @@ def sum_by_anchor(batch: Comparison, loss: Loss, score: Score = "dot") -> tuple[
 def _sum(
     x: Tensor, y: Tensor, layout: "ClassLayout", loss: Loss, score: Score, needed: Sequence[bool]
 ) -> tuple[Tensor, Tensor | int, int, list[Tensor | None]] | None:
-    """Sum, terms above 0, terms, and the gradient by each side; None if the scores are wanted more exactly."""
+    """Sum, terms above 0, terms, and the gradient by each input; None if the scores must be more exact."""
     x, y = centred(x, y, score)
     limit = too_near(x, y, score)
     keep = layout.within and needed[0]

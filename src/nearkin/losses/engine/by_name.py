@@ -62,7 +62,7 @@ def build_loss(
         torch.Size([])
     """
     if classes < 2:
-        raise InvalidInput(f"a loss on labels tells classes apart: got {classes} of them, wanted at least 2")
+        raise InvalidInput(f"a loss on labels tells classes apart: got {classes} of them, expected at least 2")
     terms = _terms(name)
     for option, value in (options or {}).items():
         term, short = _term_of(option, terms)
@@ -151,13 +151,13 @@ def _terms(text: str) -> list[_Term]:
         weight, star, name = (piece.strip() for piece in part.rpartition("*"))
         where = f"term {number} of loss '{text}'"
         if not name:
-            raise InvalidInput(f"{where} has no name: wanted a sum such as arcface+0.01*center")
+            raise InvalidInput(f"{where} has no name: expected a sum such as arcface+0.01*center")
         try:
             value = float(weight) if star else 1.0
         except ValueError:
             value = 0.0
         if not 0 < value < float("inf"):
-            raise InvalidInput(f"{where} has the weight '{weight}', wanted a number above 0")
+            raise InvalidInput(f"{where} has the weight '{weight}', expected a number above 0")
         name = name if "." in name else name.replace("_", "-")
         terms.append(_Term(value, name, imported(name) if "." in name else LOSSES[name]))
         if terms[-1].short in (term.short for term in terms[:-1]):

@@ -60,7 +60,7 @@ class ClassWeights(nn.Module):
         check_count(dim, "dim")
         check_count(per_class, "rows of a class")
         if check_positive(sample_rate, "sample_rate") > 1:
-            raise InvalidInput(f"sample_rate is {sample_rate}, wanted a share of the classes, at most 1")
+            raise InvalidInput(f"sample_rate is {sample_rate}, expected a share of the classes, at most 1")
         self.classes, self.sample_rate = classes, sample_rate
         self.learning_rate_multiple = check_positive(learning_rate_multiple, "learning_rate_multiple")
         shape = (classes, dim) if per_class == 1 else (classes, per_class, dim)
@@ -115,12 +115,12 @@ class ClassWeights(nn.Module):
 def sample_classes(
     labels: Int[Tensor, " batch"], classes: int, sample_rate: float, *, generator: torch.Generator
 ) -> tuple[Int[Tensor, " some"], Int[Tensor, " batch"]]:
-    """All classes of a batch, and others at random until the wanted share of all is reached.
+    """All classes of a batch, and others at random until the given share of all is reached.
 
     Args:
         labels: class ids, 0 <= id < classes.
         classes: how many there are.
-        sample_rate: share of them wanted, 0 to 1; more are taken if the batch has more.
+        sample_rate: share of them to take, 0 to 1; more are taken if the batch has more.
         generator: draws the others, on the labels' device.
 
     Returns:

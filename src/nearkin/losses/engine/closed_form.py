@@ -9,7 +9,7 @@ from torch import Tensor
 from nearkin.errors import InvalidInput
 from nearkin.losses.engine.batch import full_precision
 
-# whether the gradient by each input is wanted -> the value, and the gradients, None where not wanted
+# whether the gradient by each input is needed -> the value, and the gradients, None where not needed
 Formula = Callable[[Sequence[bool]], tuple[Tensor, Sequence[Tensor | None]]]
 
 

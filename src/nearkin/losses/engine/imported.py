@@ -89,7 +89,7 @@ def built(value: Any, option: str) -> Any:
 
 
 def call(make: Callable[..., Any], keywords: Mapping[str, Any], what: str) -> Any:
-    """What a foreign class makes of its keywords.
+    """What a class of another library makes of its keywords.
 
     Raises:
         InvalidInput: it refuses them.
@@ -113,7 +113,7 @@ def signature(make: Callable[..., Any], what: str) -> inspect.Signature:
 
 
 def as_label_loss(loss: Callable[..., Any], miner: Callable[..., Any] | None, what: str) -> Callable[..., Tensor]:
-    """A foreign loss as `(embeddings, labels) -> scalar`, with its miner.
+    """A loss of another library as `(embeddings, labels) -> scalar`, with its miner.
 
     Raises:
         InvalidInput: it wants other arguments, or takes no miner.

@@ -63,8 +63,8 @@ def margin_softmax(
     embeddings, labels, weight = check_class_batch(embeddings, labels, weight)
     scale = torch.as_tensor(scale, dtype=embeddings.dtype, device=embeddings.device).expand(len(embeddings))
 
-    def formula(wanted: Sequence[bool]) -> tuple[Tensor, Sequence[Tensor | None]]:
-        return _loss_and_gradients(embeddings, weight, scale, labels, psi, eta, wanted)
+    def formula(needed: Sequence[bool]) -> tuple[Tensor, Sequence[Tensor | None]]:
+        return _loss_and_gradients(embeddings, weight, scale, labels, psi, eta, needed)
 
     return closed_form(formula, embeddings, weight, scale)
 
@@ -84,19 +84,19 @@ def _loss_and_gradients(
     labels: Tensor,
     psi: Psi,
     eta: Eta | None,
-    wanted: Sequence[bool],
+    needed: Sequence[bool],
 ) -> tuple[Tensor, Sequence[Tensor | None]]:
-    """The loss, and its gradients by embeddings, weights and scale, if any is wanted."""
+    """The loss, and its gradients by embeddings, weights and scale, if any is needed."""
     (x, x_inverse), (w, w_inverse) = unit_rows(embeddings), unit_rows(weight)
     own, which = _nearest_of_own(x, w, labels)
     cosine, tangent, sine, target, slope = _angles(x, own, psi)
     count = max(1, len(x))
-    if not any(wanted):
+    if not any(needed):
         return _cross_entropy(x, w, scale, labels, target, eta, None) / count, (None,) * 3
     by = _Gradients(torch.empty_like(x), torch.zeros_like(w), torch.empty_like(target))
     total = _cross_entropy(x, w, scale, labels, target, eta, by)
     by_scale = None
-    if wanted[2]:
+    if needed[2]:
         assert eta is None, "the derivative by s is written for eta = cos"
         by_scale = (torch.linalg.vecdot(x, by.x) + by.target * target) / scale.clamp(min=1e-30) / count
     # d psi/dx = psi'(theta) dtheta/dx: theta falls fastest towards the own weight, across x.
@@ -139,7 +139,7 @@ def _angles(x: Tensor, own: Tensor, psi: Psi) -> tuple[Tensor, ...]:
 def _cross_entropy(
     x: Tensor, w: Tensor, scale: Tensor, labels: Tensor, target: Tensor, eta: Eta | None, by: _Gradients | None
 ) -> Tensor:
-    """Sum over the rows; fills in its derivatives, if wanted, by unit rows and weights but for the own classes."""
+    """Sum over the rows; fills in its derivatives, if needed, by unit rows and weights but for the own classes."""
     total, flat = x.new_zeros(()), w.view(-1, w.shape[-1])
     for rows in row_blocks(len(x), len(flat), x.device):
         s, own = scale[rows, None], labels[rows, None]

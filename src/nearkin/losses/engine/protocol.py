@@ -1,7 +1,8 @@
 """What training may ask of any loss, beyond calling it.
 
 A loss on labels is any callable `(embeddings, labels) -> scalar`. The functions here ask it for more, and take a plain
-function, a foreign module or a sum of several as well; for those that offer nothing they do nothing. A training step is
+function, a module of another library or a sum of several as well; for those that offer nothing they do nothing. A
+training step is
 
     set_progress(loss, share)                     # share of the training that is done, for margins that grow
     value = loss(embeddings, labels)              # if takes_references(loss): ref_embeddings=, ref_labels=

@@ -38,7 +38,7 @@ def check_pairs(images: Tensor, texts: Tensor, image_ids: Tensor | None, text_id
     """
     images, texts = check_embeddings(images, "images"), check_embeddings(texts, "texts")
     if images.shape != texts.shape:
-        raise InvalidInput(f"images are {tuple(images.shape)}, texts {tuple(texts.shape)}: wanted one text per image")
+        raise InvalidInput(f"images are {tuple(images.shape)}, texts {tuple(texts.shape)}: expected one text per image")
     alike = None
     for name, ids in (("image_ids", image_ids), ("text_ids", text_ids)):
         if ids is not None:

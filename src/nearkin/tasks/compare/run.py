@@ -18,9 +18,9 @@ from nearkin.data.sources import read_items
 from nearkin.errors import InvalidInput, SourceError
 from nearkin.files import check_output_folder
 from nearkin.progress import Progress, duration
+from nearkin.tasks.compare.candidates import Candidate, Named, list_candidates
 from nearkin.tasks.compare.charts import draw_charts
 from nearkin.tasks.compare.conclusion import conclude
-from nearkin.tasks.compare.contenders import Contender, Named, list_contenders
 from nearkin.tasks.compare.decided import DEFAULT_FOLDS, DEFAULT_LOSSES, DEFAULT_SEEDS
 from nearkin.tasks.compare.result import HEADLINE, Comparison
 from nearkin.tasks.compare.trials import (
@@ -83,8 +83,8 @@ def compare(
 ) -> Comparison:
     """Which loss, or which backbone, suits this data.
 
-    The classes are cut into folds. Each seed trains every contender with the same budget on all folds but two, chooses
-    the epoch by one of these, and is judged on the other: on classes that were neither trained on nor chosen by.
+    The classes are cut into folds. Each seed trains every candidate with the same budget on all folds but two, chooses
+    the epoch by one of these, and is tested on the other: on classes that were neither trained on nor chosen by.
     Another seed holds out other folds. Stopped at any moment, the same call goes on; with more losses or seeds it adds
     to what is there.
 
@@ -93,7 +93,7 @@ def compare(
         losses: names, such as "arcface", "triplet(margin=0.1)", "arcface+0.01*center"; or a mapping from names to
             settings of their own.
         backbones: names, or a mapping to settings of their own; the one of the settings if None.
-        seeds: trainings of each contender, at least 1; 3 or more to tell luck from merit.
+        seeds: trainings of each candidate, at least 1; 3 or more to tell luck from merit.
         folds: of the classes, at least 3.
         out: the folder, made if it is missing.
         label: column of the class names.
@@ -113,7 +113,7 @@ def compare(
         SourceError: no labels, too few classes for the folds, or other pictures than the folder was begun with.
         UnknownName: no such loss, option, backbone, setting or column.
         InvalidInput: a value out of range, or a run in the folder was begun with other settings.
-        TrainingError: no training of any contender could be finished.
+        TrainingError: no training of any candidate could be finished.
         KeyboardInterrupt: Ctrl-C; the same call goes on.
 
     Example:
@@ -130,16 +130,16 @@ def compare(
     asked |= {"label": label, "split_by": split_by, **settings}
     if path_column is not None:
         asked["path_column"] = path_column
-    contenders = list_contenders(losses, backbones, settings)
+    candidates = list_candidates(losses, backbones, settings)
     items = _labelled(read_items(source, label=label, path_column=path_column))
     of_seed = seeds_of(items, seeds, folds, split_by)
-    contenders = _with_size(contenders, of_seed[0], progress)
+    candidates = _with_size(candidates, of_seed[0], progress)
     check_output_folder(out, "--out")
-    trials = [Trial(one, of_seed[seed], seed, _folder(out, one, seed)) for seed in range(seeds) for one in contenders]
+    trials = [Trial(one, of_seed[seed], seed, _folder(out, one, seed)) for seed in range(seeds) for one in candidates]
     baselines = [
         Trial(one, of_seed[seed], seed, _folder(out, one, seed))
         for seed in range(seeds)
-        for one in _baselines(contenders)
+        for one in _baselines(candidates)
     ]
     for trial in trials:
         check_trial(trial)
@@ -147,7 +147,7 @@ def compare(
         write_fold(its, out / "folds" / f"seed{seed}.csv")
     _write_yaml(asked, out / "compare.yaml")
     say = on_message or (lambda message: None)
-    say(_announcement(contenders, seeds, trials))
+    say(_announcement(candidates, seeds, trials))
     for trial in baselines:
         if trial.scores is None:
             run_baseline(trial)
@@ -194,11 +194,11 @@ def _both(
     return call
 
 
-def _announcement(contenders: list[Contender], seeds: int, trials: list[Trial]) -> str:
+def _announcement(candidates: list[Candidate], seeds: int, trials: list[Trial]) -> str:
     """What is to be trained, in a line."""
-    losses, backbones = len({one.loss for one in contenders}), len({one.backbone for one in contenders})
+    losses, backbones = len({one.loss for one in candidates}), len({one.backbone for one in candidates})
     left = sum(trial.scores is None and trial.failure is None for trial in trials)
-    budgets = " or ".join(dict.fromkeys(one.settings.budget for one in contenders))
+    budgets = " or ".join(dict.fromkeys(one.settings.budget for one in candidates))
     networks = f" x {backbones} backbones" if backbones > 1 else ""
     plural = f"{losses} loss{'es' * (losses != 1)}{networks} x {seeds} seed{'s' * (seeds != 1)} x {budgets}"
     return f"{plural}: {left:,} of {len(trials):,} trainings to go, on {len(trials[0].items):,} pictures"
@@ -212,33 +212,33 @@ def _labelled(items: Items) -> Items:
     return items.select(rows)
 
 
-def _with_size(contenders: list[Contender], items: Items, progress: Progress | None) -> list[Contender]:
-    """The contenders with the size and channels that their backbone gets: chosen once, and decoded once."""
+def _with_size(candidates: list[Candidate], items: Items, progress: Progress | None) -> list[Candidate]:
+    """The candidates with the size and channels that their backbone gets: chosen once, and decoded once."""
     known: dict[str, tuple[int, int]] = {}
     found = []
-    for one in contenders:
+    for one in candidates:
         key = one.settings.model_dump_json(include=_OF_PICTURES)
         if key not in known:
             preprocessing = prepare_seed(items, one.settings, progress).encoder.preprocessing
             known[key] = preprocessing.height, preprocessing.channels
         size, channels = known[key]
         settings = one.settings.model_copy(update={"size": size, "channels": channels})
-        found.append(Contender(one.loss, one.backbone, settings))
+        found.append(Candidate(one.loss, one.backbone, settings))
     return found
 
 
-def _baselines(contenders: list[Contender]) -> list[Contender]:
+def _baselines(candidates: list[Candidate]) -> list[Candidate]:
     """Raw pixels, and each backbone as its trainings begin."""
-    first = {one.backbone: one.settings for one in reversed(contenders)}
-    raw = Contender(RAW_PIXELS, "", contenders[0].settings)
+    first = {one.backbone: one.settings for one in reversed(candidates)}
+    raw = Candidate(RAW_PIXELS, "", candidates[0].settings)
     return [
         raw,
-        *(Contender(FROZEN if its.weights else UNTRAINED, name, its) for name, its in reversed(first.items())),
+        *(Candidate(FROZEN if its.weights else UNTRAINED, name, its) for name, its in reversed(first.items())),
     ]
 
 
-def _folder(out: Path, contender: Contender, seed: int) -> Path:
-    return out / contender.folder / f"seed{seed}"
+def _folder(out: Path, candidate: Candidate, seed: int) -> Path:
+    return out / candidate.folder / f"seed{seed}"
 
 
 def _write_yaml(asked: Mapping[str, Any], path: Path) -> None:
@@ -250,6 +250,6 @@ def _write_yaml(asked: Mapping[str, Any], path: Path) -> None:
 
 
 def _summary(trial: Trial, number: int, total: int) -> TrialSummary:
-    scores, one = trial.scores, trial.contender
+    scores, one = trial.scores, trial.candidate
     recall = None if scores is None else float(scores.values[HEADLINE].mean())
     return TrialSummary(number, total, one.loss, one.backbone, trial.seed, recall, trial.failure)

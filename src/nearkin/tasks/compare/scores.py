@@ -83,5 +83,5 @@ def read_scores(path: Path) -> Scores:
         return Scores(tuple(row["path"] for row in rows), tuple(row["label"] for row in rows), values)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ArtefactError(
-            f"{path} cannot be read as scores ({error}): delete it, its run is then judged again"
+            f"{path} cannot be read as scores ({error}): delete it, its run is then tested again"
         ) from error

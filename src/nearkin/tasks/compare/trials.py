@@ -1,4 +1,4 @@
-"""One trial: a contender trained and judged by one seed, on that seed's classes; or a baseline, judged only."""
+"""One trial: a candidate trained with one seed and tested on the classes that it holds out; or a baseline, tested."""
 
 import csv
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from nearkin.encoders.raw_pixels import raw_pixels
 from nearkin.errors import InvalidInput, SourceError, TrainingError
 from nearkin.evaluation.report import Report
 from nearkin.progress import Progress
-from nearkin.tasks.compare.contenders import Contender
+from nearkin.tasks.compare.candidates import Candidate
 from nearkin.tasks.compare.scores import SCORES, Scores, read_scores, score_pictures, write_scores
 from nearkin.training.callbacks import EpochSummary
 from nearkin.training.prepare import Prepared, prepare
@@ -28,27 +28,27 @@ FAILED = "failed.txt"
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A contender by one seed.
+    """A candidate by one seed.
 
     Args:
-        contender: with its settings.
+        candidate: with its settings.
         items: with the splits of this seed.
         seed: of weights, batches and views.
         folder: its run folder.
     """
 
-    contender: Contender
+    candidate: Candidate
     items: Items
     seed: int
     folder: Path
 
     @property
     def settings(self) -> TrainSettings:
-        return self.contender.settings.model_copy(update={"seed": self.seed})
+        return self.candidate.settings.model_copy(update={"seed": self.seed})
 
     @property
     def test(self) -> Items:
-        """The pictures to judge by."""
+        """The test pictures."""
         return self.items.select([row for row, split in enumerate(self.items.splits) if split == "test"])
 
     @property
@@ -90,7 +90,7 @@ def check_trial(trial: Trial) -> None:
 
 
 def write_fold(items: Items, path: Path) -> None:
-    """Which pictures this seed learns from, chooses by and is judged by: a table for `nearkin evaluate`.
+    """Which pictures this seed learns from, chooses the epoch by and is tested on: a table for `nearkin evaluate`.
 
     Raises:
         SourceError: the folder was begun with other pictures or folds.
@@ -109,7 +109,7 @@ def write_fold(items: Items, path: Path) -> None:
 
 
 def run_trial(trial: Trial, on_epoch: Callable[[EpochSummary], None] | None, progress_bar: bool) -> None:
-    """Train, from where an earlier call stopped, and judge; a training that fails leaves word of it.
+    """Train, from where an earlier call stopped, and test; a training that fails leaves word of it.
 
     Raises:
         KeyboardInterrupt: Ctrl-C stopped the training; another call goes on.
@@ -129,12 +129,12 @@ def run_trial(trial: Trial, on_epoch: Callable[[EpochSummary], None] | None, pro
 
 
 def run_baseline(trial: Trial) -> None:
-    """Judge raw pixels, or the features of a backbone as its trainings begin, before any projection."""
+    """Test raw pixels, or the features of a backbone as its trainings begin, before any projection."""
     prepared = prepare_seed(trial.items, trial.settings)
     encoder = prepared.encoder
     embed: Callable = raw_pixels
-    if trial.contender.loss != RAW_PIXELS:
-        # A random projection to fewer numbers would only lose some of what the features tell.
+    if trial.candidate.loss != RAW_PIXELS:
+        # A random projection to fewer dimensions would only lose some of what the features tell.
         encoder.image.projection = nn.Identity()  # type: ignore[assignment]
         embed = encoder.embed_pixels
     write_scores(score_pictures(trial.test, encoder.preprocessing, embed), trial.folder / SCORES)

@@ -18,7 +18,7 @@ Named = Sequence[str] | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Contender:
+class Candidate:
     """One loss with one backbone.
 
     Args:
@@ -37,7 +37,7 @@ class Contender:
         return Path(*(_slug(name) for name in (self.backbone, self.loss) if name))
 
 
-def list_contenders(losses: Named, backbones: Named, settings: Mapping[str, Any]) -> list[Contender]:
+def list_candidates(losses: Named, backbones: Named, settings: Mapping[str, Any]) -> list[Candidate]:
     """Every loss with every backbone; the settings of a loss win over those of a backbone, these over the common ones.
 
     Args:
@@ -51,7 +51,7 @@ def list_contenders(losses: Named, backbones: Named, settings: Mapping[str, Any]
         InvalidInput: a value out of range, a name twice, no loss, or a setting that a comparison decides itself.
 
     Example:
-        >>> [one] = list_contenders(["triplet(margin=0.1)"], ["conv4"], {"epochs": 2})
+        >>> [one] = list_candidates(["triplet(margin=0.1)"], ["conv4"], {"epochs": 2})
         >>> one.folder.as_posix(), one.settings.loss, one.settings.loss_options
         ('conv4/triplet(margin=0.1)', 'triplet', {'margin': 0.1})
     """
@@ -67,7 +67,7 @@ def list_contenders(losses: Named, backbones: Named, settings: Mapping[str, Any]
             merged = overridden(settings, {"backbone": backbone}, of_backbone, of_loss, named)
             checked = TrainSettings.checked(**merged)
             build_loss(name, classes=2, dim=checked.dim, options=options)
-            found.append(Contender(loss, backbone, checked))
+            found.append(Candidate(loss, backbone, checked))
     twice = {one.folder for one in found if sum(one.folder == other.folder for other in found) > 1}
     if twice:
         raise InvalidInput(f"named twice: {', '.join(sorted(map(str, twice)))}")
@@ -86,12 +86,12 @@ def parse_loss(text: str) -> tuple[str, dict[str, Any]]:
     """
     match = re.fullmatch(r"([^()]+)(?:\((.*)\))?", text.strip(), flags=re.DOTALL)
     if not match:
-        raise InvalidInput(f"loss '{text}': wanted a name, or name(option=value, ...)")
+        raise InvalidInput(f"loss '{text}': expected a name, or name(option=value, ...)")
     options: dict[str, Any] = {}
     for part in split_at_commas(match[2] or ""):
         name, equals, value = part.partition("=")
         if not equals or not name.strip():
-            raise InvalidInput(f"loss '{text}': option '{part}' has no value, wanted such as margin=0.2")
+            raise InvalidInput(f"loss '{text}': option '{part}' has no value, expected such as margin=0.2")
         options[name.strip()] = yaml.safe_load(value)
     return match[1].strip(), options
 
@@ -116,13 +116,11 @@ def split_at_commas(text: str) -> list[str]:
 def _with_settings(named: Named, kind: str) -> Iterable[tuple[str, dict[str, Any]]]:
     """Each name with its own settings."""
     if isinstance(named, str) or not named:
-        raise InvalidInput(
-            f"a {kind} is wanted at least, got {named!r}: wanted a list of names, or names with settings"
-        )
+        raise InvalidInput(f"{kind}: got {named!r}, expected one or more names in a list, or names with settings")
     pairs = named.items() if isinstance(named, Mapping) else [(name, None) for name in named]
     for name, own in pairs:
         if own is not None and not isinstance(own, Mapping):
-            raise InvalidInput(f"{kind} '{name}': wanted settings by name, such as learning_rate: 0.001, got {own!r}")
+            raise InvalidInput(f"{kind} '{name}': expected settings by name, such as learning_rate: 0.001, got {own!r}")
         for decided in DECIDED.keys() - {"loss"} if kind == "loss" else DECIDED:
             if decided in (own or {}):
                 raise InvalidInput(f"{kind} '{name}': '{decided}' cannot be set: {DECIDED[decided]}")

@@ -1,13 +1,13 @@
-"""Names and settings of contenders, and refusals before anything is trained."""
+"""Names and settings of candidates, and refusals before anything is trained."""
 
 import pytest
 
 from nearkin.errors import InvalidInput, UnknownName
-from nearkin.tasks.compare.contenders import list_contenders, parse_loss, split_at_commas
+from nearkin.tasks.compare.candidates import list_candidates, parse_loss, split_at_commas
 
 
 def test_every_loss_with_every_backbone() -> None:
-    found = list_contenders(["triplet", "softmax"], ["conv4", "resnet18"], {"epochs": 3})
+    found = list_candidates(["triplet", "softmax"], ["conv4", "resnet18"], {"epochs": 3})
     assert [(one.backbone, one.loss, one.settings.epochs) for one in found] == [
         ("conv4", "triplet", 3),
         ("conv4", "softmax", 3),
@@ -24,7 +24,7 @@ def test_own_settings_win() -> None:
         "narrow": {"loss": "triplet", "loss_options": {"margin": 0.05}},
     }
     backbones = {"small": {"backbone": "conv4", "learning_rate": 0.02, "dim": 7}}
-    wide, narrow = list_contenders(losses, backbones, {"learning_rate": 0.03, "dim": 5, "epochs": 2})
+    wide, narrow = list_candidates(losses, backbones, {"learning_rate": 0.03, "dim": 5, "epochs": 2})
     assert (wide.settings.loss, wide.settings.loss_options) == ("triplet", {"margin": 0.5})
     assert (narrow.settings.loss, narrow.settings.loss_options) == ("triplet", {"margin": 0.05})
     assert (wide.settings.learning_rate, narrow.settings.learning_rate) == (0.01, 0.02)
@@ -33,7 +33,7 @@ def test_own_settings_win() -> None:
 
 
 def test_folders_are_safe_names() -> None:
-    [one] = list_contenders(["triplet+0.5*softmax"], ["conv4"], {})
+    [one] = list_candidates(["triplet+0.5*softmax"], ["conv4"], {})
     assert one.folder.as_posix() == "conv4/triplet+0.5-softmax"
 
 
@@ -61,11 +61,11 @@ def test_split_at_commas() -> None:
         (["triplet(margn=1)"], {}, UnknownName, "did you mean margin"),
         (["triplet(margin=-1.0)"], {}, InvalidInput, "margin is -1"),
         (["triplet(margin)"], {}, InvalidInput, "option 'margin' has no value"),
-        (["triplet(margin=1"], {}, InvalidInput, "wanted a name"),
+        (["triplet(margin=1"], {}, InvalidInput, "expected a name"),
         (["triplet", "softmax", "triplet"], {}, InvalidInput, "named twice: conv4/triplet"),
-        ([], {}, InvalidInput, "a loss is wanted at least"),
-        ("triplet", {}, InvalidInput, "wanted a list of names"),
-        ({"triplet": 3}, {}, InvalidInput, "loss 'triplet': wanted settings by name"),
+        ([], {}, InvalidInput, "expected one or more names in a list"),
+        ("triplet", {}, InvalidInput, "expected one or more names in a list"),
+        ({"triplet": 3}, {}, InvalidInput, "loss 'triplet': expected settings by name"),
         ({"triplet": {"epoch": 3}}, {}, UnknownName, "unknown setting 'epoch'"),
         ({"triplet": {"seed": 3}}, {}, InvalidInput, "'seed' cannot be set: say how many seeds"),
         (["triplet"], {"epochs": 0}, InvalidInput, "setting epochs"),
@@ -75,4 +75,4 @@ def test_split_at_commas() -> None:
 )
 def test_refusals(losses: object, settings: dict[str, object], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        list_contenders(losses, ["conv4"], settings)  # type: ignore[arg-type]
+        list_candidates(losses, ["conv4"], settings)  # type: ignore[arg-type]
