@@ -52,8 +52,8 @@ def main() -> None:
     ids, names = items.label_ids()
     unseen = np.ones(len(ids), dtype=bool)
     if encoder is not None:
-        assert encoder.sketch is not None
-        unseen = ~encoder.sketch.knows_classes(names)[ids]
+        assert encoder.training_hashes is not None
+        unseen = ~encoder.training_hashes.knows_classes(names)[ids]
     print(
         f"{encoder.fingerprint if encoder else 'raw pixels'}: {len(set(ids[unseen].tolist())):,} people not trained on"
     )

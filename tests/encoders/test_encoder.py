@@ -1,6 +1,7 @@
 """Encoder: pictures of every kind, texts, saving and loading, fingerprints, damage."""
 
 import json
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,54 @@ def test_fingerprint_tells_weights_and_preprocessing_apart() -> None:
         changed = make_encoder()
         changed.image.projection.bias[0] += 1e-3
     assert len({encoder.fingerprint, changed.fingerprint, *(other.fingerprint for other in others)}) == 5
+
+
+def test_fingerprint_follows_the_weights() -> None:
+    def change_in_place(encoder: Encoder) -> None:
+        with torch.no_grad():
+            encoder.image.projection.bias[0] += 1e-3
+
+    def change_behind_autograd(encoder: Encoder) -> None:
+        encoder.image.projection.bias = torch.nn.Parameter(encoder.image.projection.bias + 1e-3)
+
+    def step(encoder: Encoder) -> None:
+        encoder.train()
+        encoder.image.projection.bias.grad = torch.ones(16)
+        torch.optim.SGD(encoder.parameters(), lr=1e-3).step()
+        encoder.eval()
+
+    def load(encoder: Encoder) -> None:
+        encoder.load_state_dict(make_encoder(seed=1).state_dict())
+
+    before = make_encoder().fingerprint
+    after = []
+    for change in (change_in_place, change_behind_autograd, step, load, Encoder.half):
+        encoder = make_encoder()
+        assert encoder.fingerprint == before
+        change(encoder)
+        after.append(encoder.fingerprint)
+        # Hashed from nothing, it is the same.
+        assert encoder.fingerprint == encoder._hash()
+    assert before not in after
+    assert after[3] == make_encoder(seed=1).fingerprint
+
+
+def test_fingerprint_of_a_deep_copy_is_its_own() -> None:
+    encoder = make_encoder(text=True)
+    before = encoder.fingerprint
+    twin = deepcopy(encoder)
+    assert twin.fingerprint == before
+    with torch.no_grad():
+        twin.image.projection.bias[0] += 1e-3
+    assert twin.fingerprint != before
+    assert encoder.fingerprint == before
+
+
+@pytest.mark.parametrize(("text", "embeds"), [(False, "pictures"), (True, "pictures and texts")])
+def test_shown_as_one_line(text: bool, embeds: str) -> None:
+    encoder = make_encoder(text=text)
+    shown = f"Encoder({encoder.fingerprint}: {embeds} to 16 dimensions, pictures of 32 x 32 pixels)"
+    assert repr(encoder) == shown
 
 
 def test_damaged_artefacts(tmp_path: Path) -> None:

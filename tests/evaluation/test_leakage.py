@@ -3,9 +3,9 @@ import pytest
 from PIL import Image
 
 from nearkin.encoders.raw_pixels import raw_pixels
-from nearkin.encoders.training_hashes import TrainingSketch, hash_names, hash_pixels, look_bits
+from nearkin.encoders.training_hashes import TrainingHashes, hash_names, hash_pixels, look_bits
 from nearkin.errors import ArtefactError
-from nearkin.evaluation.leakage import check_data, sampled_rows, sketch_of
+from nearkin.evaluation.leakage import check_data, hash_training, sampled_rows
 
 
 def draw(count, seed=0):
@@ -21,13 +21,13 @@ def recompressed(picture):
     return np.clip(np.asarray(image).astype(int) + 6, 0, 255).astype(np.uint8)
 
 
-def check(pixels, labels, sketch=None):
-    return check_data(labels, hash_pixels(pixels), raw_pixels(pixels), sketch=sketch)
+def check(pixels, labels, training_hashes=None):
+    return check_data(labels, hash_pixels(pixels), raw_pixels(pixels), training_hashes=training_hashes)
 
 
 def test_clean_data_says_nothing():
     pixels = draw(20)
-    checks = check(pixels, list("aabbccddee" * 2), sketch_of([draw(20, seed=1)], ["x", "y"], total=20))
+    checks = check(pixels, list("aabbccddee" * 2), hash_training([draw(20, seed=1)], ["x", "y"], total=20))
     assert (checks.copies, checks.two_labels, checks.seen_classes, checks.seen_pictures, checks.near_seen) == (
         (),
         (),
@@ -40,9 +40,9 @@ def test_clean_data_says_nothing():
 
 def test_training_pictures_classes_and_near_copies_are_found():
     trained = draw(30)
-    sketch = sketch_of([trained[:10], trained[10:]], ["cat", "dog", None], total=30)
+    training_hashes = hash_training([trained[:10], trained[10:]], ["cat", "dog", None], total=30)
     pixels = np.concatenate([draw(4, seed=2), trained[3:5], recompressed(trained[7])[None]])
-    checks = check(pixels, ["cat", "cat", "cow", "cow", "cow", "cow", "emu"], sketch)
+    checks = check(pixels, ["cat", "cat", "cow", "cow", "cow", "cow", "emu"], training_hashes)
     assert checks.seen_classes == ("cat",)
     assert checks.seen_pictures == (4, 5)
     assert checks.near_seen == (6,)
@@ -80,30 +80,30 @@ def test_plain_and_tiny_pictures_are_no_copies():
     plain = np.repeat(np.arange(4, dtype=np.uint8) * 60, 32 * 32 * 3).reshape(4, 32, 32, 3)
     assert check(plain, list("abcd")).copies == ()
     tiny = np.repeat(draw(4)[:, ::8, ::8], 2, axis=0)
-    checks = check(tiny, list("abcdefgh"), sketch_of([tiny], ["z"], total=8))
+    checks = check(tiny, list("abcdefgh"), hash_training([tiny], ["z"], total=8))
     assert (checks.copies, checks.near_seen) == ((), ())
     assert len(checks.seen_pictures) == 8
 
 
-def test_without_a_sketch_leaks_are_unknown():
+def test_without_training_hashes_leaks_are_unknown():
     checks = check(draw(4), list("aabb"))
     assert not checks.known_training
     assert "unknown" in checks.notes([""] * 4)[0]
 
 
 def test_nothing_of_a_picture_or_name_is_kept(tmp_path):
-    sketch = sketch_of([draw(3)], ["Ann Lee"], total=3)
-    sketch.write(tmp_path / "s")
+    training_hashes = hash_training([draw(3)], ["Ann Lee"], total=3)
+    training_hashes.write(tmp_path / "s")
     assert b"Ann" not in (tmp_path / "s").read_bytes()
     assert (tmp_path / "s").stat().st_size < 3 * 72 + 8 + 400
-    again = TrainingSketch.read(tmp_path / "s")
+    again = TrainingHashes.read(tmp_path / "s")
     assert again.total == 3
     assert again.knows_classes(["Ann Lee", "Bo Ek"]).tolist() == [True, False]
-    np.testing.assert_array_equal(again.pictures, sketch.pictures)
-    np.testing.assert_array_equal(again.looks, sketch.looks)
+    np.testing.assert_array_equal(again.pictures, training_hashes.pictures)
+    np.testing.assert_array_equal(again.looks, training_hashes.looks)
     (tmp_path / "s").write_bytes(b"no")
     with pytest.raises(ArtefactError, match="damaged"):
-        TrainingSketch.read(tmp_path / "s")
+        TrainingHashes.read(tmp_path / "s")
 
 
 def test_hashes_and_bits():
@@ -116,8 +116,8 @@ def test_hashes_and_bits():
     assert 200 < apart < 312
 
 
-def test_a_sketch_is_bounded():
-    assert len(sketch_of([draw(4), draw(4, seed=1)], ["a"], total=8, limit=5).pictures) == 5
+def test_the_number_of_training_hashes_is_bounded():
+    assert len(hash_training([draw(4), draw(4, seed=1)], ["a"], total=8, limit=5).pictures) == 5
     rows = sampled_rows(1000, limit=10, seed=1)
     assert len(rows) == 10
     assert (np.diff(rows) > 0).all()

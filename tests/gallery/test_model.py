@@ -45,9 +45,10 @@ class GalleryMachine(RuleBasedStateMachine):
         summary = self.gallery.add_vectors(items, np.stack([vector(number) for number in numbers]))
         assert summary.added == sum(name not in self.rows for name in names)
         for name, number in zip(names, numbers, strict=True):
-            # A source without any label says nothing of labels.
-            old = self.rows.get(name, {"id": None, "label": None, "price": None})
-            self.rows[name] = {**old, "number": number, "label": old["label"] if label is None else label}
+            # A source without any label says nothing of labels, and what was set by hand stays.
+            old = self.rows.get(name, {"id": None, "label": None, "price": None, "by_hand": False})
+            stays = label is None or old["by_hand"]
+            self.rows[name] = {**old, "number": number, "label": old["label"] if stays else label}
         for item in self.gallery.get(self.gallery.search(vector(0), k=100).ids):
             row = self.rows[item.uri]
             if row["id"] is None:
@@ -76,7 +77,7 @@ class GalleryMachine(RuleBasedStateMachine):
         changed = self.gallery.update({"label": label, "price": price}, where="label = 'x'", create=create)
         assert changed == len(chosen)
         for row in chosen:
-            row |= {"label": label, "price": price}
+            row |= {"label": label, "price": price, "by_hand": True}
 
     @rule()
     def reopen(self) -> None:

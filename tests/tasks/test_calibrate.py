@@ -4,7 +4,7 @@ from PIL import Image
 
 from nearkin.data.items import Items, Picture
 from nearkin.errors import InvalidInput, SourceError, UnknownName
-from nearkin.evaluation.leakage import sketch_of
+from nearkin.evaluation.leakage import hash_training
 from nearkin.tasks.calibrate import calibrate
 from nearkin.tasks.evaluate import evaluate
 from tests.fakes import FakeEncoder
@@ -25,7 +25,7 @@ def folder(tmp_path_factory):
 
 
 class Carrying(FakeEncoder):
-    sketch = calibration = None
+    training_hashes = calibration = None
 
 
 def items(folder, splits):
@@ -56,7 +56,7 @@ def test_training_pictures_are_refused_or_noted(folder):
     encoder = Carrying()
     files = sorted(folder.rglob("*.png"))
     pixels = np.stack([encoder.preprocessing.apply(Image.open(file)) for file in files[:6]])
-    encoder.sketch = sketch_of([pixels], ["class00", "class01"], total=6)
+    encoder.training_hashes = hash_training([pixels], ["class00", "class01"], total=6)
     with pytest.raises(InvalidInput, match=r"trained on 6 of these 48 pictures.*validation\.csv.*--force"):
         calibrate(encoder, folder)
     assert encoder.calibration is None

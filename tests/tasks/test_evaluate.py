@@ -5,7 +5,7 @@ from PIL import Image
 from nearkin.data.items import Items, Picture
 from nearkin.encoders.raw_pixels import raw_pixels
 from nearkin.errors import InvalidInput, PictureError, SourceError, UnknownName
-from nearkin.evaluation.leakage import sketch_of
+from nearkin.evaluation.leakage import hash_training
 from nearkin.evaluation.metrics.retrieval import retrieval
 from nearkin.tasks.evaluate import evaluate
 from tests.fakes import COLOURS, FakeEncoder
@@ -72,7 +72,7 @@ def test_words_shared_by_pictures_are_noted(captioned):
 def trained_on(pixels, labels):
     """An encoder that remembers these pictures and classes."""
     encoder = FakeEncoder()
-    encoder.sketch = sketch_of([pixels], labels, total=len(pixels))
+    encoder.training_hashes = hash_training([pixels], labels, total=len(pixels))
     return encoder
 
 

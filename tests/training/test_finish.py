@@ -3,7 +3,7 @@ import pytest
 
 from nearkin.data.items import Items, Picture
 from nearkin.encoders.training_hashes import hash_pixels
-from nearkin.training.finish import calibrate_held_out, training_hashes, write_reliability
+from nearkin.training.finish import calibrate_held_out, hash_training_data, write_reliability
 from nearkin.training.prepare import prepare
 from nearkin.training.settings import TrainSettings
 from tests.fakes import draw_noise
@@ -44,12 +44,12 @@ def test_too_few_classes_give_a_reason(tmp_path):
 
 
 @pytest.mark.parametrize("val_fraction", [0.2, 0.5])
-def test_the_sketch_knows_what_was_trained_on(tmp_path, val_fraction):
+def test_the_hashes_know_what_was_trained_on(tmp_path, val_fraction):
     ready = prepared(tmp_path, val_fraction)
-    sketch = training_hashes(ready.train, seed=0)
-    assert sketch.total == len(ready.train.items)
-    assert sketch.knows_classes(ready.train.items.labels).all()
-    assert not sketch.knows_classes(ready.val.items.labels).any()
+    training_hashes = hash_training_data(ready.train, seed=0)
+    assert training_hashes.total == len(ready.train.items)
+    assert training_hashes.knows_classes(ready.train.items.labels).all()
+    assert not training_hashes.knows_classes(ready.val.items.labels).any()
     trained, held_out = (side.cache.batch(side.cache_rows) for side in (ready.train, ready.val))
-    assert set(hash_pixels(trained).tolist()) == set(sketch.pictures.tolist())
-    assert not np.isin(hash_pixels(held_out), sketch.pictures).any()
+    assert set(hash_pixels(trained).tolist()) == set(training_hashes.pictures.tolist())
+    assert not np.isin(hash_pixels(held_out), training_hashes.pictures).any()

@@ -17,11 +17,11 @@ from torch import Tensor
 
 from nearkin.calibration.decisions import Calibration
 from nearkin.encoders.model_folder import CALIBRATION, CARD, CONFIG, locate
-from nearkin.encoders.training_hashes import TrainingSketch
+from nearkin.encoders.training_hashes import TrainingHashes
 from nearkin.errors import ArtefactError
 
 FORMAT = 1
-WEIGHTS, TOKENIZER, SKETCH = "model.safetensors", "tokenizer.json", "training.safetensors"
+WEIGHTS, TOKENIZER, TRAINING_HASHES = "model.safetensors", "tokenizer.json", "training.safetensors"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Artefact:
         tokenizer: of the text tower, if there is one.
         card: the model card, in Markdown.
         calibration: what its scores mean, if that is known.
-        sketch: what it was trained on, as hashes, if that is known.
+        training_hashes: what it was trained on, as hashes, if that is known.
     """
 
     config: dict[str, Any]
@@ -42,7 +42,7 @@ class Artefact:
     tokenizer: Tokenizer | None
     card: str
     calibration: Calibration | None = None
-    sketch: TrainingSketch | None = None
+    training_hashes: TrainingHashes | None = None
 
     def write(self, folder: Path) -> Path:
         """Write the folder. The configuration comes last: a folder without it is no artefact."""
@@ -50,14 +50,14 @@ class Artefact:
         (folder / CONFIG).unlink(missing_ok=True)
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.weights.items()}
         save_file(weights, str(folder / WEIGHTS), metadata={"format": "pt"})
-        for name in (TOKENIZER, CALIBRATION, SKETCH):
+        for name in (TOKENIZER, CALIBRATION, TRAINING_HASHES):
             (folder / name).unlink(missing_ok=True)
         if self.tokenizer is not None:
             self.tokenizer.save(str(folder / TOKENIZER))
         if self.calibration is not None:
             self.calibration.write(folder / CALIBRATION)
-        if self.sketch is not None:
-            self.sketch.write(folder / SKETCH)
+        if self.training_hashes is not None:
+            self.training_hashes.write(folder / TRAINING_HASHES)
         (folder / CARD).write_text(self.card, encoding="utf-8")
         config = {"format": FORMAT, **self.config}
         (folder / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -84,10 +84,10 @@ class Artefact:
             tokenizer = Tokenizer.from_file(str(folder / TOKENIZER)) if config["text"] is not None else None
             card = (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).is_file() else ""
             calibration = _calibration(folder / CALIBRATION)
-            sketch = TrainingSketch.read(folder / SKETCH) if (folder / SKETCH).is_file() else None
+            hashes = TrainingHashes.read(folder / TRAINING_HASHES) if (folder / TRAINING_HASHES).is_file() else None
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise ArtefactError(f"'{folder}' is damaged: {error}") from error
-        return Artefact(config, weights, tokenizer, card, calibration, sketch)
+        return Artefact(config, weights, tokenizer, card, calibration, hashes)
 
 
 def _calibration(path: Path) -> Calibration | None:

@@ -11,7 +11,7 @@ from PIL import Image
 from nearkin.calibration.decisions import Calibration
 from nearkin.data.images import Preprocessing
 from nearkin.data.items import Picture
-from nearkin.encoders.training_hashes import TrainingSketch
+from nearkin.encoders.training_hashes import TrainingHashes
 
 
 @runtime_checkable
@@ -58,4 +58,4 @@ class Calibrated(Embedder, Protocol):
     """An encoder that carries what its scores mean and what it was trained on, if either is known."""
 
     calibration: Calibration | None
-    sketch: TrainingSketch | None
+    training_hashes: TrainingHashes | None

@@ -25,7 +25,7 @@ from nearkin.encoders.artefact import Artefact
 from nearkin.encoders.image import ImageTower, ImageTowerConfig
 from nearkin.encoders.model_folder import CONFIG
 from nearkin.encoders.text import TextTower, TextTowerConfig
-from nearkin.encoders.training_hashes import TrainingSketch
+from nearkin.encoders.training_hashes import TrainingHashes
 from nearkin.errors import ArtefactError, InvalidInput, PictureError
 from nearkin.progress import Progress, progress_bar
 from nearkin.similarity import exact_scores
@@ -80,9 +80,15 @@ class Encoder(nn.Module):
         self.card = ""
         # What its scores mean, and what it was trained on; kept with the artefact too, where they are known.
         self.calibration: Calibration | None = None
-        self.sketch: TrainingSketch | None = None
+        self.training_hashes: TrainingHashes | None = None
         self.register_buffer("mean", torch.tensor(preprocessing.mean).reshape(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(preprocessing.std).reshape(1, -1, 1, 1), persistent=False)
+
+    def __repr__(self) -> str:
+        """One line instead of a tree of layers; `print(encoder.image)` shows the layers."""
+        height, width = self.preprocessing.height, self.preprocessing.width
+        embeds = "pictures and texts" if self.has_text else "pictures"
+        return f"Encoder({self.fingerprint}: {embeds} to {self.dim} dimensions, pictures of {height} x {width} pixels)"
 
     @property
     def dim(self) -> int:
@@ -290,9 +296,9 @@ class Encoder(nn.Module):
             **towers,
             "preprocessing": self.preprocessing.to_dict(),
         }
-        return Artefact(config, self.state_dict(), self.tokenizer, self.card, self.calibration, self.sketch).write(
-            Path(folder)
-        )
+        return Artefact(
+            config, self.state_dict(), self.tokenizer, self.card, self.calibration, self.training_hashes
+        ).write(Path(folder))
 
     @staticmethod
     def from_pretrained(path: str | Path) -> "Encoder":
@@ -318,7 +324,7 @@ class Encoder(nn.Module):
         except (KeyError, TypeError, RuntimeError) as error:
             raise ArtefactError(f"'{path}' is damaged, its {CONFIG} and weights do not fit: {error}") from error
         encoder.card = artefact.card
-        encoder.calibration, encoder.sketch = artefact.calibration, artefact.sketch
+        encoder.calibration, encoder.training_hashes = artefact.calibration, artefact.training_hashes
         return encoder.eval()
 
     @contextmanager

@@ -23,7 +23,7 @@ BITS = 512
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingSketch:
+class TrainingHashes:
     """Hashes of training classes and training pictures.
 
     Args:
@@ -33,8 +33,8 @@ class TrainingSketch:
         total: pictures that were trained on; more than are here if these are a sample.
 
     Example:
-        >>> sketch = TrainingSketch(hash_names(["cat", "dog"]), hash_names([]), np.zeros((0, 64), np.uint8), total=0)
-        >>> sketch.knows_classes(["cat", "cow"]).tolist()
+        >>> hashes = TrainingHashes(hash_names(["cat", "dog"]), hash_names([]), np.zeros((0, 64), np.uint8), total=0)
+        >>> hashes.knows_classes(["cat", "cow"]).tolist()
         [True, False]
     """
 
@@ -54,7 +54,7 @@ class TrainingSketch:
         save_file(arrays, path, metadata={"total": str(self.total)})
 
     @staticmethod
-    def read(path: Path) -> "TrainingSketch":
+    def read(path: Path) -> "TrainingHashes":
         """The inverse of `write`.
 
         Raises:
@@ -66,7 +66,7 @@ class TrainingSketch:
             arrays = load_file(path)
             with safe_open(path, framework="numpy") as file:
                 total = int(file.metadata()["total"])
-            return TrainingSketch(
+            return TrainingHashes(
                 arrays["classes"].view(np.uint64), arrays["pictures"].view(np.uint64), arrays["looks"], total
             )
         except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:

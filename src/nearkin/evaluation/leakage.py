@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int, UInt8, UInt64
 
 from nearkin.arrays import unit
 from nearkin.encoders.raw_pixels import raw_pixels
-from nearkin.encoders.training_hashes import BITS, TrainingSketch, hash_names, hash_pixels, look_bits
+from nearkin.encoders.training_hashes import BITS, TrainingHashes, hash_names, hash_pixels, look_bits
 from nearkin.similarity import top_k
 
 # Thumbnails that correlate so are one picture: recompressed, resized, or cropped by a pixel or two. On real sets no two
@@ -24,8 +24,8 @@ _NEAR_BITS = 28
 # Smaller thumbnails than 16 x 16 are too alike to tell.
 _LEAST_NUMBERS = 256
 
-# Training pictures that a sketch holds: 7 MB.
-SKETCHED = 100_000
+# Training pictures that are hashed: 7 MB.
+MOST_HASHED = 100_000
 
 # Labels and pairs that are named; counts tell of all.
 _NAMED = 5
@@ -46,7 +46,7 @@ class Checks:
 
     Args:
         pictures, classes: looked at.
-        known_training: whether the encoder carries a sketch of its training data; else nothing is known of leaks.
+        known_training: whether the encoder carries hashes of its training data; else nothing is known of leaks.
         seen_classes: names of classes that were trained on.
         seen_pictures: rows of pictures that were trained on.
         near_seen: rows of pictures that are nearly one that was trained on.
@@ -122,7 +122,7 @@ def check_data(
     hashes: UInt64[np.ndarray, " n"],
     thumbnails: Float[np.ndarray, "n raw"],
     *,
-    sketch: TrainingSketch | None = None,
+    training_hashes: TrainingHashes | None = None,
 ) -> Checks:
     """Look for leaks from training and for faults of labels.
 
@@ -130,7 +130,7 @@ def check_data(
         labels: class names; None for none.
         hashes: `hash_pixels` of the pictures.
         thumbnails: `raw_pixels` of the pictures.
-        sketch: of what the encoder was trained on, if it is known.
+        training_hashes: of what the encoder was trained on, if it is known.
 
     Example:
         >>> grey = np.arange(3 * 32 * 32, dtype=np.uint8).reshape(3, 32, 32, 1)
@@ -142,12 +142,16 @@ def check_data(
     names, counts = np.unique([label for label in labels if label is not None], return_counts=True)
     thumbnails = unit(thumbnails)
     copies = _copies(thumbnails)
-    seen, near = seen_in_training(hashes, thumbnails, sketch)
-    known = sketch.knows_classes(names.tolist()) if sketch is not None else np.zeros(len(names), dtype=bool)
+    seen, near = seen_in_training(hashes, thumbnails, training_hashes)
+    known = (
+        training_hashes.knows_classes(names.tolist())
+        if training_hashes is not None
+        else np.zeros(len(names), dtype=bool)
+    )
     return Checks(
         pictures=len(labels),
         classes=len(names),
-        known_training=sketch is not None,
+        known_training=training_hashes is not None,
         seen_classes=tuple(names[known].tolist()),
         seen_pictures=tuple(np.flatnonzero(seen).tolist()),
         near_seen=tuple(np.flatnonzero(near).tolist()),
@@ -161,13 +165,13 @@ def check_data(
     )
 
 
-def sketch_of(
+def hash_training(
     pixels: Iterable[np.ndarray],
     labels: Sequence[str | None],
     *,
     total: int,
-    limit: int = SKETCHED,
-) -> TrainingSketch:
+    limit: int = MOST_HASHED,
+) -> TrainingHashes:
     """What to remember of training pictures.
 
     Args:
@@ -177,8 +181,8 @@ def sketch_of(
         limit: most pictures to remember.
 
     Example:
-        >>> sketch = sketch_of([np.zeros((2, 32, 32, 3), np.uint8)], ["cat", "cat"], total=2)
-        >>> len(sketch.pictures), sketch.looks.shape
+        >>> training_hashes = hash_training([np.zeros((2, 32, 32, 3), np.uint8)], ["cat", "cat"], total=2)
+        >>> len(training_hashes.pictures), training_hashes.looks.shape
         (2, (2, 64))
     """
     names = sorted({label for label in labels if label is not None})
@@ -189,11 +193,11 @@ def sketch_of(
         left -= len(hashes[-1])
         if left <= 0:
             break
-    return TrainingSketch(hash_names(names), np.concatenate(hashes), np.concatenate(looks), total)
+    return TrainingHashes(hash_names(names), np.concatenate(hashes), np.concatenate(looks), total)
 
 
-def sampled_rows(total: int, *, limit: int = SKETCHED, seed: int = 0) -> Int[np.ndarray, " rows"]:
-    """All rows, or as many as a sketch holds, drawn by chance, rising."""
+def sampled_rows(total: int, *, limit: int = MOST_HASHED, seed: int = 0) -> Int[np.ndarray, " rows"]:
+    """All rows, or as many as are hashed, drawn by chance, rising."""
     if total <= limit:
         return np.arange(total)
     return np.sort(np.random.default_rng(seed).choice(total, size=limit, replace=False))
@@ -224,20 +228,20 @@ def _named(pair: Copy, names: Sequence[str]) -> dict[str, Any]:
 
 
 def seen_in_training(
-    hashes: UInt64[np.ndarray, " n"], thumbnails: Float[np.ndarray, "n raw"], sketch: TrainingSketch | None
+    hashes: UInt64[np.ndarray, " n"], thumbnails: Float[np.ndarray, "n raw"], training_hashes: TrainingHashes | None
 ) -> tuple[Bool[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
     """Which pictures were trained on, and which others are nearly one of those.
 
     Args:
         hashes: `hash_pixels` of the pictures.
         thumbnails: `raw_pixels` of the pictures, of unit length.
-        sketch: of the training pictures, if they are known.
+        training_hashes: of the training pictures, if they are known.
     """
     seen = near = np.zeros(len(hashes), dtype=bool)
-    if sketch is None or not len(sketch.pictures):
+    if training_hashes is None or not len(training_hashes.pictures):
         return seen, near
-    seen = np.isin(hashes, sketch.pictures)
-    own, known = _signs(look_bits(thumbnails)), _signs(sketch.looks)
+    seen = np.isin(hashes, training_hashes.pictures)
+    own, known = _signs(look_bits(thumbnails)), _signs(training_hashes.looks)
     # Of two rows of signs, the product counts agreements less differences.
     agreement = top_k(own, known, 1)[0][:, 0]
     near = ((BITS - agreement) / 2 <= _NEAR_BITS) & ~seen & _comparable(thumbnails)

@@ -75,7 +75,9 @@ def calibrate(
     if not items.has_labels:
         raise InvalidInput(f"{items.source} has no labels, which a calibration needs: name the column of the classes")
     embedded = embed_items(encoder, items, strict=strict, progress=progress)
-    checks = check_data(embedded.items.labels, embedded.hashes, embedded.thumbnails, sketch=encoder.sketch)
+    checks = check_data(
+        embedded.items.labels, embedded.hashes, embedded.thumbnails, training_hashes=encoder.training_hashes
+    )
     if len(checks.seen_pictures) > MOST_TRAINED_ON * checks.pictures and not force:
         raise InvalidInput(
             f"{items.source}: the model was trained on {len(checks.seen_pictures):,} of these {checks.pictures:,} "

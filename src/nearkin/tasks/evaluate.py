@@ -222,7 +222,9 @@ def _compare(
         )
         for (name, encoder), one in zip(encoders.items(), (embedded, *more), strict=True)
     }
-    checks = check_data(items.labels, embedded.hashes, embedded.thumbnails, sketch=getattr(first, "sketch", None))
+    checks = check_data(
+        items.labels, embedded.hashes, embedded.thumbnails, training_hashes=getattr(first, "training_hashes", None)
+    )
     found = run_protocols(
         models,
         truth,

@@ -16,9 +16,9 @@ from nearkin.encoders.artefact import CALIBRATION
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.model_card import model_card
 from nearkin.encoders.raw_pixels import raw_pixels
-from nearkin.encoders.training_hashes import TrainingSketch, hash_pixels
+from nearkin.encoders.training_hashes import TrainingHashes, hash_pixels
 from nearkin.errors import InvalidInput
-from nearkin.evaluation.leakage import sampled_rows, seen_in_training, sketch_of
+from nearkin.evaluation.leakage import hash_training, sampled_rows, seen_in_training
 from nearkin.evaluation.report import Report
 from nearkin.evaluation.runner import quick_settings
 from nearkin.files import write_whole
@@ -49,7 +49,7 @@ def finish(module: EmbeddingModule, prepared: Prepared, out: Path, notes: Sequen
     check_checkpoint(out / BEST)
     encoder.load_state_dict(torch.load(out / BEST, weights_only=True))
     encoder.cpu().eval()
-    encoder.sketch = training_hashes(prepared.train, seed=settings.seed)
+    encoder.training_hashes = hash_training_data(prepared.train, seed=settings.seed)
     report = _evaluated(encoder, prepared, out, settings, notes)
     report.write(out / REPORT)
     encoder.card = model_card(encoder, trained_on=_about(prepared, settings), evaluation=report.to_markdown())
@@ -145,12 +145,12 @@ def write_reliability(calibration: Calibration | None, path: Path) -> None:
         write_whole(path, reliability_plot(calibration.map).svg(alone=True))
 
 
-def training_hashes(data: TrainingData, *, seed: int) -> TrainingSketch:
+def hash_training_data(data: TrainingData, *, seed: int) -> TrainingHashes:
     """Hashes of the pictures and classes that were trained on."""
     rows = sampled_rows(len(data.items), seed=seed)
     batches = (data.cache.batch(data.cache_rows[rows[start : start + _BATCH]]) for start in range(0, len(rows), _BATCH))
     labels = data.items.labels if data.label_ids is not None else ()
-    return sketch_of(batches, labels, total=len(data.items))
+    return hash_training(batches, labels, total=len(data.items))
 
 
 def _copies(
@@ -158,7 +158,7 @@ def _copies(
 ) -> list[str]:
     """A note on validation pictures that were trained on, under another name or nearly."""
     hashes = np.concatenate([hash_pixels(pixels) for pixels in batches])
-    rows = np.flatnonzero(np.logical_or(*seen_in_training(hashes, unit(raw), encoder.sketch)))
+    rows = np.flatnonzero(np.logical_or(*seen_in_training(hashes, unit(raw), encoder.training_hashes)))
     if not len(rows):
         return []
     named = ", ".join(data.items.uris[row] for row in rows[:3]) + (", ..." if len(rows) > 3 else "")
