@@ -97,6 +97,26 @@ def test_curves_fall_and_intervals_hold_the_rate(weighting):
     assert 0 < curve.far_high[-1] < 0.1
 
 
+@pytest.mark.parametrize("interval", ["rate", "another group"])
+def test_where_few_are_accepted_the_design_effect_of_ten_holds(interval):
+    """The limit at no false accept was once that of as many trials as pairs of classes, and all lower ones above it."""
+    vectors, ids = draw_classes(15, 5)
+    curve = error_curve(vectors, ids, interval=interval)
+    far, high = np.array(curve.far), np.array(curve.far_high)
+    different = 75 * 74 / 2 - 15 * 10
+    ten = int(np.flatnonzero(far * different >= 10 * (1 - 1e-9))[-1])
+    assert high[-1] < high[ten]
+    assert (np.diff(high[: ten + 1]) < 0).mean() > 0.9
+    # Of 150 comparisons within 15 classes all are accepted at the lowest thresholds.
+    assert 0.85 < curve.tar_low[0] < 1
+
+
+def test_too_few_comparisons_for_a_design_effect_count_classes():
+    curve = error_curve(np.eye(3)[[0, 0, 1, 1, 2]], np.array([0, 0, 1, 1, 2]))
+    assert curve.far_high[-1] == pytest.approx(1 - 0.025 ** (1 / 3))
+    assert curve.tar_low[0] == pytest.approx(0.025 ** (1 / 2))
+
+
 def test_equal_vectors_are_accepted_at_the_highest_threshold_that_accepts_any():
     """Rounding leaves the score of equal vectors a little below or above 1; a threshold must not lie between."""
     vectors, ids = draw_classes(20, 2)

@@ -8,8 +8,9 @@ from nearkin.calibration.accepted import Accepted, count_accepted
 from nearkin.calibration.curve import Curve, levels
 from nearkin.calibration.error_rates import thresholds
 from nearkin.calibration.pair_scores import CellWeights, Classes, Passes, count_all_pairs, least_score_of
-from nearkin.calibration.weighting import Weighting, check_weighting
+from nearkin.calibration.weighting import EVENTS, Weighting, check_weighting
 from nearkin.errors import InvalidInput
+from nearkin.intervals.binomial import effective_trials
 from nearkin.intervals.dyadic import ClassSums, Spread, rate_limits, spread_over_classes
 from nearkin.intervals.figure import Interval, check_interval
 from nearkin.progress import Progress
@@ -94,7 +95,7 @@ def _far(accepted: Accepted, classes: Classes, weights: CellWeights, interval: I
     pairs = np.maximum(accepted.squares - 2 * rate * accepted.products + rate**2 * all_squares, 0.0) / whole**2
     leverage = weights.leverage(classes)[0]
     spread = spread_over_classes([ClassSums(errors, leverage)], pairs, cells=np.maximum(accepted.cells, 1.0))
-    return _with_limits(rate, spread, classes.pairs, interval)
+    return _with_limits(rate, spread, comparisons=classes.different, independent=classes.pairs, interval=interval)
 
 
 def _tar(accepted: Accepted, classes: Classes, weights: CellWeights, interval: Interval) -> _Rates:
@@ -106,11 +107,49 @@ def _tar(accepted: Accepted, classes: Classes, weights: CellWeights, interval: I
     spread = spread_over_classes(
         [ClassSums(errors, of_class / whole)], np.zeros(len(rate)), own=(errors**2).sum(axis=0)
     )  # fmt: skip
-    return _with_limits(rate, spread, classes.repeated, interval)
+    return _with_limits(
+        rate, spread, comparisons=int(classes.same.sum()), independent=classes.repeated, interval=interval
+    )
 
 
-def _with_limits(rate: np.ndarray, spread: Spread, independent: int, interval: Interval) -> _Rates:
+def _with_limits(rate: np.ndarray, spread: Spread, *, comparisons: int, independent: int, interval: Interval) -> _Rates:
     """Rates with the ends of their intervals; as rates fall from threshold to threshold, so do these."""
-    low, high = rate_limits(rate, spread, independent=independent, interval=interval)
+    spread, trials = _where_few(rate, spread, comparisons, independent)
+    low, high = rate_limits(rate, spread, independent=trials, interval=interval)
     falling = np.minimum.accumulate(np.minimum(low, rate))
     return rate, falling, np.maximum.accumulate(np.maximum(high, rate)[::-1])[::-1]
+
+
+def _where_few(
+    rate: np.ndarray, spread: Spread, comparisons: int, independent: int
+) -> tuple[Spread, npt.NDArray[np.float64]]:
+    """Where nearly none or nearly all comparisons are accepted, a handful of them tells no variance.
+
+    There the design effect (how much more the rate varies than one of independent comparisons) is that of the nearest
+    threshold that ten comparisons pass and ten do not.
+
+    Args:
+        rate: of each threshold.
+        spread: of each rate.
+        comparisons: of that kind.
+        independent: as how many of them all are counted if there is no such threshold.
+
+    Returns:
+        The spread of each rate, and as how many independent comparisons a rate of 0 or 1 counts.
+    """
+    binomial = rate * (1 - rate)
+    variance, freedom = np.asarray(spread.variance), np.asarray(spread.freedom)
+    enough = (np.minimum(rate, 1 - rate) * comparisons >= EVENTS * (1 - 1e-9)) & (variance > 0)
+    known = np.flatnonzero(enough)
+    if not len(known):
+        return spread, np.full(len(rate), float(independent))
+    nearest = known[np.abs(known[:, None] - np.arange(len(rate))).argmin(axis=0)]
+    share, of_one = (np.where(enough, column, 0.0) for column in (spread.of_classes, spread.of_one))
+    borrowed = Spread(
+        variance[nearest] / binomial[nearest] * binomial,
+        freedom[nearest],
+        share,
+        np.broadcast_to(spread.effective, rate.shape)[nearest],
+        of_one,
+    )
+    return borrowed, effective_trials(rate[nearest], variance[nearest], freedom[nearest])

@@ -121,7 +121,7 @@ def spread_over_classes(
     return Spread(variance, np.maximum(freedom, 1.0), share, effective, effective * of_classes / ways**2)
 
 
-def rate_limits(rate: Numbers, spread: Spread, *, independent: int | float, interval: Interval = "rate") -> Limits:
+def rate_limits(rate: Numbers, spread: Spread, *, independent: Numbers, interval: Interval = "rate") -> Limits:
     """The ends of the 95 % interval of a rate.
 
     Comparisons scatter by the root of a rate, as coins do; a class that is mistaken for others twice as often is so at
@@ -148,7 +148,7 @@ def rate_limits(rate: Numbers, spread: Spread, *, independent: int | float, inte
     trials = np.maximum(effective_trials(middle, some, freedom), 1e-3)
     binomial, normal = jeffreys(middle, trials), logit_normal(middle, some, freedom)
     low, high = (one ** (1 - share) * other**share for one, other in zip(binomial, normal, strict=True))
-    edges = clopper_pearson(value, independent / (2 if interval == "another group" else 1))
+    edges = clopper_pearson(value, np.asarray(independent) / (2 if interval == "another group" else 1))
     return np.where(inner, low, edges[0]), np.where(inner, high, edges[1])
 
 
