@@ -1,5 +1,8 @@
 """Towers: every pooling and cell, shapes, what padding must not change, and names that do not exist."""
 
+import zipfile
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -69,13 +72,39 @@ def test_weights_from_a_file(tmp_path) -> None:
     torch.testing.assert_close(dict(tower.backbone.state_dict()), dict(network.state_dict()))
     with pytest.raises(ArtefactError, match="no such file"):
         ImageTower(config, str(tmp_path / "nothing.safetensors"))
-    (tmp_path / "broken.safetensors").write_bytes(b"not weights")
-    with pytest.raises(ArtefactError, match="cannot be read as weights of 'conv4'"):
-        ImageTower(config, str(tmp_path / "broken.safetensors"))
     partial = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith("3.")}
     save_file(partial, str(tmp_path / "partial.safetensors"))
     with pytest.raises(ArtefactError, match="tensors are missing"):
         ImageTower(config, str(tmp_path / "partial.safetensors"))
+
+
+def write_zip(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("cat.jpg", b"no picture")
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("broken.safetensors", lambda path: path.write_bytes(b"not weights")),
+        ("broken.pt", lambda path: path.write_bytes(b"not weights")),
+        ("empty.pth", lambda path: path.write_bytes(b"")),
+        ("photos.zip", write_zip),
+        ("list.pt", lambda path: torch.save([1, 2], path)),
+        ("code.pt", lambda path: torch.save({"state_dict": {"0.weight": torch.zeros(1)}, "code": print}, path)),
+        ("shapes.pt", lambda path: torch.save(Conv4(channels=3).state_dict(), path)),
+    ],
+)
+def test_a_file_that_holds_no_weights_is_refused_in_one_line(tmp_path, name, write) -> None:
+    path = tmp_path / name
+    write(path)
+    with pytest.raises(ArtefactError) as refused:
+        ImageTower(ImageTowerConfig("conv4", dim=4, channels=1), str(path))
+    message = str(refused.value)
+    assert message.startswith(f"weights '{path}' cannot be read as weights of 'conv4': expected tensors by name")
+    assert "\n" not in message
+    # Nothing of torch's own advice, such as to load it unsafely.
+    assert "weights_only" not in message
 
 
 def test_conv4_has_no_pretrained_weights() -> None:

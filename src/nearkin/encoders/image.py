@@ -198,7 +198,10 @@ def _load_weights(network: nn.Module, path: Path, backbone: str) -> None:
         # strict=False forgives the classifier that we leave out, and nothing else: see below.
         outcome = load_checkpoint(network, str(path), strict=False)
     except Exception as error:  # torch and safetensors raise many kinds for a damaged file
-        raise ArtefactError(f"weights '{path}' cannot be read as weights of '{backbone}': {error}") from error
+        raise ArtefactError(
+            f"weights '{path}' cannot be read as weights of '{backbone}': expected tensors by name, as .safetensors or "
+            "as torch.save writes a state_dict (.pt, .pth), and of this network's shapes"
+        ) from error
     if outcome is not None and outcome.missing_keys:
         missing = outcome.missing_keys
         raise ArtefactError(

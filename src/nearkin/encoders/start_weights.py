@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -83,10 +82,12 @@ def image_tower_weights(weights: str) -> dict[str, Tensor] | None:
             tensors = load_file(str(path))
         else:
             tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, SafetensorError) as error:
-        raise ArtefactError(f"weights '{path}' cannot be read: {error}") from error
-    except Exception:  # torch raises many kinds for a file that is none of its own; timm reads others
-        return None
+    except OSError as error:
+        raise ArtefactError(f"weights '{path}' cannot be read: {error.strerror or error}") from error
+    except Exception as error:  # torch raises many kinds for a file that is none of its own; timm reads others
+        if model is None:
+            return None
+        raise ArtefactError(f"'{model.folder}' is damaged: {WEIGHTS} is no safetensors file") from error
     if not isinstance(tensors, dict):
         return None
     return {name.removeprefix(_TOWER): one for name, one in tensors.items() if str(name).startswith(_TOWER)} or None
