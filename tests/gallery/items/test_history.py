@@ -11,7 +11,7 @@ from nearkin.data.items import Items, Picture
 from nearkin.errors import ArtefactError, InvalidInput
 from nearkin.gallery.gallery import Gallery, Item
 from nearkin.gallery.items import history
-from nearkin.gallery.items.store import ENCODER, NEXT_ID, SMALL_FRAGMENTS
+from nearkin.gallery.items.store import ENCODER, NEXT_ID, SMALL_FRAGMENTS, Store
 from tests.fakes import FakeEncoder, draw_noise
 
 
@@ -171,3 +171,18 @@ def test_back_to_the_old_encoder(tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match="has vectors of encoder fake-16, which is no longer in the gallery: put"):
         gallery.restore(earlier.version)
     assert gallery._store.snapshot().settings[ENCODER] == "new-8"
+
+
+def test_writers_of_an_object_store_keep_one_version_at_once(gallery: Gallery) -> None:
+    """No lock keeps them apart: both were told that the tag exists already, or is gone."""
+    writers = [Store(str(gallery.path / "items.lance")) for _ in range(2)]
+    one, other = (history.History(store) for store in writers)
+    with one.before("delete"), other.before("update"):
+        gallery.delete([9])
+    listed = [each.version for each in gallery.versions()]
+    assert len(listed) == len(set(listed)) == 2
+    with one.before("delete"):
+        tags = writers[0].newest().tags
+        for name in tags.list():
+            tags.delete(name)
+    assert gallery.versions() == []

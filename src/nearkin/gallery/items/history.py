@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from secrets import token_hex
 from typing import Any
 
 from nearkin.errors import ArtefactError, InvalidInput
@@ -23,6 +24,8 @@ MOST = 100
 # Calls of `add` that follow each other within this time count as one change.
 SERIES = timedelta(hours=1)
 ADD = "index"
+# How Lance says that a tag is not there.
+_NO_TAG = "Ref not found"
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,10 @@ class History:
         """Those that can be restored, the newest first."""
         with lance_errors():
             dataset = self._store.newest()
-            current, tags = dataset.version, dataset.tags.list().values()
-        found = [_read(tag) for tag in tags if tag["metadata"].get("before")]
-        past = [earlier for earlier in found if earlier.version != current and earlier.kept_until > datetime.now(UTC)]
+            current, tags = dataset.version, _tags(dataset).values()
+        # Two writers of an object store, or a call that was killed and its successor, leave two tags of one version.
+        found = {tag["version"]: _read(tag) for tag in tags if tag["metadata"].get("before")}
+        past = [one for one in found.values() if one.version != current and one.kept_until > datetime.now(UTC)]
         return sorted(past, key=lambda earlier: -earlier.version)
 
     @contextmanager
@@ -86,16 +90,14 @@ class History:
         done = Change()
         with lance_errors():
             dataset = self._store.newest()
-            name, rows = f"before-{dataset.version}", dataset.count_rows()
-            tags = self._tags(dataset)
-            if name in tags:
-                # A call that was killed before it did anything.
-                dataset.tags.delete(name)
+            # No two writers share a name: nothing keeps those of an object store apart.
+            name, rows = f"before-{dataset.version}-{token_hex(4)}", dataset.count_rows()
+            tags = _tags(dataset)
             state = _state(dataset)
             dataset.tags.create(name, dataset.version)
             metadata = {"before": change, "items": str(rows), "encoder": dataset.config()[ENCODER]}
             dataset.tags.replace_metadata(name, metadata)
-        last = next((tag for other, tag in reversed(tags.items()) if other != name), None)
+        last = next(reversed(tags.values()), None)
         in_series = last and last["metadata"].get("before") == ADD and last["created_at"] > datetime.now(UTC) - SERIES
         try:
             yield done
@@ -104,7 +106,7 @@ class History:
             with suppress(ArtefactError), lance_errors():
                 dataset = self._store.newest()
                 if (done.only_added and in_series) or _state(dataset) == state:
-                    dataset.tags.delete(name)
+                    _delete_tag(dataset, name)
         self._drop_old()
 
     def restore(self, version: int) -> None:
@@ -131,7 +133,7 @@ class History:
         """Take the tags from what is out of date, or too much."""
         with lance_errors():
             dataset = self._store.newest()
-            tags = self._tags(dataset)
+            tags = _tags(dataset)
             horizon = datetime.now(UTC) - KEPT
             names = [name for name, tag in tags.items() if tag["created_at"] >= horizon]
             while len(names) > MOST:
@@ -140,13 +142,30 @@ class History:
                 gaps = [after - before for before, after in pairwise(times[:-1])]
                 del names[1 + min(range(len(gaps)), key=gaps.__getitem__)]
             for name in tags.keys() - names:
-                dataset.tags.delete(name)
+                _delete_tag(dataset, name)
 
-    @staticmethod
-    def _tags(dataset: lance.LanceDataset) -> dict[str, Any]:
-        """Our tags in the order of their versions."""
-        tags = {name: tag for name, tag in dataset.tags.list().items() if name.startswith("before-")}
-        return dict(sorted(tags.items(), key=lambda entry: entry[1]["version"]))
+
+def _tags(dataset: lance.LanceDataset) -> dict[str, Any]:
+    """Our tags in the order of their versions, and of their times where these are equal."""
+    attempts = 5
+    while True:
+        try:
+            tags = {name: tag for name, tag in dataset.tags.list().items() if name.startswith("before-")}
+            return dict(sorted(tags.items(), key=lambda entry: (entry[1]["version"], entry[1]["created_at"])))
+        except ValueError as error:
+            # Another writer of an object store has deleted one between the listing and its reading.
+            attempts -= 1
+            if _NO_TAG not in str(error) or not attempts:
+                raise ArtefactError(f"the gallery's earlier versions cannot be read: {error}") from error
+
+
+def _delete_tag(dataset: lance.LanceDataset, name: str) -> None:
+    """Delete a tag that another writer may have deleted."""
+    try:
+        dataset.tags.delete(name)
+    except ValueError as error:
+        if _NO_TAG not in str(error):
+            raise
 
 
 def _state(dataset: lance.LanceDataset) -> tuple[object, ...]:
