@@ -1,4 +1,4 @@
-"""The house in figures: folders, files, lines, and which folder imports which, as a table and as a Mermaid picture.
+"""The structure of the package in figures: files and lines of each folder, and which folder imports which, as Mermaid.
 
     python benchmarks/structure.py [CHECKOUT]
 
@@ -13,10 +13,12 @@ from pathlib import Path
 PACKAGE = "nearkin"
 # An arrow stands for at least so many imports.
 DRAWN = 3
+# What any folder may import; not drawn.
+FOUNDATION = ("errors", "arrays", "arrow", "progress", "files", "registry", "serialise")
 
 
-def room_of(path: Path, source: Path) -> str:
-    """The folder of a file, as deep as it goes; a file at the top is a room of its own."""
+def folder_of(path: Path, source: Path) -> str:
+    """The folder of a file, as deep as it goes; a file at the top stands for itself."""
     parts = path.relative_to(source).with_suffix("").parts
     return "/".join(parts[:-1]) or parts[0]
 
@@ -37,15 +39,14 @@ def main() -> None:
     files = [path for path in sorted(source.rglob("*.py")) if path.name not in ("__init__.py", "__main__.py")]
     lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in files}
     modules = {".".join((PACKAGE, *path.relative_to(source).with_suffix("").parts)): path for path in files}
-    rooms: dict[str, list[Path]] = defaultdict(list)
+    folders: dict[str, list[Path]] = defaultdict(list)
     for path in files:
-        rooms[room_of(path, source)].append(path)
+        folders[folder_of(path, source)].append(path)
     print("| folder | files | lines | longest file |\n|---|---|---|---|")
-    for room, members in sorted(rooms.items()):
+    for folder, members in sorted(folders.items()):
         longest = max(members, key=lines.__getitem__)
-        print(
-            f"| {room} | {len(members)} | {sum(map(lines.__getitem__, members)):,} | {longest.name} {lines[longest]} |"
-        )
+        total = sum(map(lines.__getitem__, members))
+        print(f"| {folder} | {len(members)} | {total:,} | {longest.name} {lines[longest]} |")
     longest = max(files, key=lines.__getitem__)
     print(
         f"\n{len(files)} files, {sum(lines.values()):,} lines; longest: {longest.relative_to(source)}, {lines[longest]}"
@@ -54,15 +55,17 @@ def main() -> None:
     for path in files:
         for module in imports(path):
             target = modules.get(module)
-            there = room_of(target, source) if target else module.removeprefix(f"{PACKAGE}.").replace(".", "/")
-            top, other = room_of(path, source).split("/")[0], there.split("/")[0]
-            if top != other and other not in ("errors", "arrays", "progress", "files", "registry"):
+            there = folder_of(target, source) if target else module.removeprefix(f"{PACKAGE}.").replace(".", "/")
+            top, other = folder_of(path, source).split("/")[0], there.split("/")[0]
+            if top != other and other not in FOUNDATION:
                 arrows[top, other] += 1
     print("\n```mermaid\nflowchart TD")
-    for top in sorted({room.split("/")[0] for room in rooms}):
-        members = [path for room, several in rooms.items() if room.split("/")[0] == top for path in several]
-        if top not in ("errors", "arrays", "progress", "files", "registry"):
-            print(f'  {top}["{top}: {len(members)} files, {sum(map(lines.__getitem__, members)):,} lines"]')
+    for top in sorted({folder.split("/")[0] for folder in folders} - set(FOUNDATION)):
+        own = [folder for folder in folders if folder.split("/")[0] == top]
+        members = [path for folder in own for path in folders[folder]]
+        below = ", ".join(folder.removeprefix(f"{top}/") for folder in own if folder != top)
+        text = f"{top}: {len(members)} files, {sum(map(lines.__getitem__, members)):,} lines"
+        print(f'  {top}["{text}{below and f"<br/>{below}"}"]')
     for (top, other), count in sorted(arrows.items()):
         if count >= DRAWN:
             print(f"  {top} --> {other}")

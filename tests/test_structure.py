@@ -1,6 +1,7 @@
 """Imports point only up the list of layers; the facade's names are pinned; starting is fast."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,43 @@ def test_no_cycles_within_a_layer() -> None:
     for module in graph:
         if module not in ("nearkin", "nearkin.__main__"):
             visit(module, ())
+
+
+ARCHITECTURE = SOURCE.parent.parent / "docs" / "architecture.md"
+# What somebody who knows the subject looks for.
+TERMS = (
+    "contrastive", "triplet", "center", "softmax", "sphereface", "cosface", "arcface", "siamese", "multimodal",
+    "distance", "cosine", "nearest neighbour", "hashing", "lsh", "one-shot", "few-shot", "verification", "calibration",
+    "threshold", "false accept rate", "retrieval", "recall@k", "clustering", "semantic search", "confidence interval",
+)  # fmt: skip
+
+
+def _rows(heading: str) -> list[list[str]]:
+    """The cells of the table below a heading of the page."""
+    section = ARCHITECTURE.read_text(encoding="utf-8").split(f"{heading}\n", 1)[1].split("\n## ")[0]
+    return [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")][1:]
+
+
+def test_the_page_of_the_architecture_lists_the_layers() -> None:
+    named = [name.rstrip("/") for row in _rows("# Architecture") for name in re.findall(r"`([\w/]+)`", row[0])]
+    assert tuple(named) == LAYERS
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_terms_of_the_field_lead_to_a_file(term: str) -> None:
+    found = [name for row in _rows("## Where is ...?") if term in row[0].lower() for name in _paths(row[1])]
+    assert found
+    assert all((SOURCE / name).exists() for name in found), found
+
+
+def _paths(cell: str) -> list[str]:
+    return re.findall(r"`([\w/]+(?:/|\.py))`", cell)
+
+
+def test_what_can_be_added_has_a_folder() -> None:
+    for _, file, *_ in _rows("## Adding one thing is adding one file"):
+        folder = SOURCE / file.strip("`").removesuffix("NAME.py")
+        assert any(path.stem not in ("__init__", "NAME") for path in folder.glob("*.py")), folder
 
 
 def test_public_names() -> None:
