@@ -1,12 +1,15 @@
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nearkin.data.items import Items, Picture
 from nearkin.errors import InvalidInput, UnknownName
+from nearkin.gallery.filters.syntax import check_text
 from nearkin.gallery.gallery import Gallery
+from nearkin.gallery.reader import as_id_array
 from tests.fakes import FakeEncoder
 
 GREATEST = 2**63 - 1
@@ -201,7 +204,11 @@ def test_a_syntax_error_is_named_with_its_position(
         ("3 = label", "put the value in single quotes"),
         ("price = '3'", "write the number without quotes"),
         ("label = item_id", "say CAST(item_id AS TEXT)"),
-        ("sold = 1", "compares sold (true or false) with 1 (integers)"),
+        ("sold = 1", "compares sold (true or false) with 1 (integers): say sold or NOT sold"),
+        ("sold = 'true'", "say sold or NOT sold"),
+        ("day = 2024-05-01", "put the date in single quotes, as in '2024-05-01'"),
+        ("[price] IS NOT NULL", "has brackets in ARRAY(price): a column's name goes in double quotes"),
+        ("case = 3", 'put a column whose name is a word of SQL in double quotes: "Case", "case"'),
         ("label IN ('a', 3)", "compares label (text) with 3"),
         ("item_id IN (price)", "more than values in the list after IN"),
         ("captions = 'red'", "use array_has(captions, 'text')"),
@@ -225,8 +232,8 @@ def test_a_syntax_error_is_named_with_its_position(
         ("CAST(price AS INT) = 2", "databases do in different ways; use round()"),
         ("CAST(label AS INT) = 2", "fails on an item: Cannot cast string 'mug'"),
         # Lance computes what has no column before it reads a row, and fails otherwise.
-        ("CAST('a_b' AS DOUBLE) + 1e2 > 2", "Cannot cast string 'a_b'"),
-        ("CAST('x' AS INT) = 1", "Cannot cast string 'x'"),
+        ("CAST('a_b' AS DOUBLE) + price > 2", "Cannot cast string 'a_b'"),
+        ("CAST('x' AS INT) = item_id", "Cannot cast string 'x'"),
         ("CAST('1.5.2024' AS DATE) = day", "1.5.2024"),
         ("label = 'mug' AND 1 / 0.0 > 2", "divides by zero"),
         ("price / item_id > 1", "divides by zero; NULLIF(item_id, 0) passes over it (1 item)"),
@@ -296,7 +303,12 @@ def test_a_filter_of_a_thousand_terms(gallery: Gallery) -> None:
 
 @pytest.mark.parametrize(
     "where",
-    ["CAST(label AS INT) = 2", "CAST('x' AS INT) = 1", "CAST('x' AS DOUBLE) + 1 > 2", "CAST(label AS DOUBLE) + 1 > 2"],
+    [
+        "CAST(label AS INT) = 2",
+        "CAST('x' AS INT) = item_id",
+        "CAST('x' AS DOUBLE) + price > 2",
+        "CAST(label AS DOUBLE) + 1 > 2",
+    ],
 )
 def test_a_filter_that_fails_is_refused_by_all_that_take_one(gallery: Gallery, tmp_path: Path, where: str) -> None:
     before = gallery.version
@@ -313,3 +325,46 @@ def test_a_filter_that_fails_is_refused_by_all_that_take_one(gallery: Gallery, t
             use()
     assert gallery.version == before
     assert not (tmp_path / "out.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        # A column's name in the wrong quotes: each of these would hold for every item, and empty the gallery.
+        "'price' IS NOT NULL",
+        "'label' <> 'mug'",
+        "'label' LIKE '%'",
+        "'x' BETWEEN 'a' AND 'z'",
+        "'label' IN ('label', 'x')",
+        "length('label') > 2",
+        "coalesce('label', 'x') <> 'mug'",
+        "sold OR ('price' IS NOT NULL)",
+        "NOT 'label' = 'mug'",
+        # A column called null.
+        "null IS NULL",
+        "starts_with('label', 'l')",
+    ],
+)
+def test_what_asks_of_no_column_is_refused(gallery: Gallery, where: str) -> None:
+    with pytest.raises(InvalidInput, match="asks of no column .* a column's name in double quotes or none"):
+        gallery.delete(where=where)
+    assert len(gallery) == 6
+
+
+@pytest.mark.parametrize("where", [5, True, b"label = 'mug'", ["label = 'mug'"], {"label": "mug"}, Path("x")])
+def test_a_filter_is_a_text(where: Any) -> None:
+    with pytest.raises(InvalidInput, match="expected a text of SQL"):
+        check_text(where)
+
+
+@pytest.mark.parametrize(
+    "ids", [[True, False], np.ones(6, bool), [1.5], [1.0], ["1"], "1", b"1", 1, [None], [2**63], np.array([[1]]), slice(2)]
+)
+def test_ids_are_whole_numbers(ids: Any) -> None:
+    with pytest.raises(InvalidInput, match="expected whole numbers, such as"):
+        as_id_array(ids)
+
+
+def test_ids_may_come_one_by_one(gallery: Gallery) -> None:
+    assert gallery.delete(iter([1, 2]), dry_run=True) == 2
+    assert gallery.update({"label": None}, iter([3])) == 1

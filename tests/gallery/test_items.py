@@ -131,6 +131,21 @@ def test_values_that_cannot_be_set(gallery: Gallery, values: dict, create: bool,
         gallery.update(values, [1], create=create)
 
 
+def test_texts_are_set_in_the_form_in_which_sources_bring_them(gallery: Gallery) -> None:
+    for given, held in {" mug ": "mug", "": None, 7: "7", 1.0: "1", "e\u0301": "\u00e9", "\udcff": "\\xff"}.items():
+        gallery.update({"label": given, "captions": [given, " a "]}, [1])
+        (item,) = gallery.get([1])
+        assert (item.label, item.captions) == (held, ("a",) if held is None else (held, "a"))
+    gallery.update({"sold": True}, [1], create=True)
+    gallery.update({"sold": 0}, [1])
+    assert gallery.get([1])[0].metadata["sold"] is False
+    for label in (["a"], {"a": 1}, b"a"):
+        with pytest.raises(InvalidInput, match="label is .*: expected text"):
+            gallery.update({"label": label}, [1])
+    with pytest.raises(InvalidInput, match="neither true nor false"):
+        gallery.update({"sold": 2}, [1])
+
+
 def test_export(gallery: Gallery, tmp_path: Path) -> None:
     done: list[tuple[int, int]] = []
     out = tmp_path / "items.parquet"

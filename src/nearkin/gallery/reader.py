@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
+from operator import index
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int
 from PIL import Image
 
+from nearkin.data.cells import shown
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import ArtefactError, EncoderMismatch, InvalidInput
 from nearkin.gallery.embed_queries import calibrated_threshold, embed_queries, own_ids
@@ -383,6 +385,18 @@ class GalleryReader:
         self._current = self._version_of(self._current.snapshot)
 
 
-def as_id_array(ids: Ids) -> Int[np.ndarray, " n"]:
-    """Ids as an array."""
-    return np.fromiter(ids, dtype=np.int64)
+def as_id_array(ids: Any) -> Int[np.ndarray, " n"]:
+    """Ids as an array.
+
+    Raises:
+        InvalidInput: they are no whole numbers of 64 bits; a mask of booleans is no list of ids.
+    """
+    if isinstance(ids, np.ndarray) and ids.ndim == 1 and ids.dtype == np.int64:
+        return ids
+    try:
+        listed = list(ids)
+        if not isinstance(ids, bytes | str) and not any(isinstance(id, bool | np.bool_) for id in listed):
+            return np.fromiter(map(index, listed), dtype=np.int64, count=len(listed))
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise InvalidInput(f"ids are {shown(ids)}: expected whole numbers, such as [3, 7]")

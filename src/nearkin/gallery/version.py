@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 from nearkin.calibration.decisions import Threshold
 from nearkin.errors import InvalidInput
+from nearkin.gallery.filters.syntax import check_text
 from nearkin.gallery.cache import find_invalid
 from nearkin.gallery.hits import ChanceLimit, Hits, Item, as_frame
 from nearkin.gallery.index.index_with_changes import IndexWithChanges
@@ -198,7 +199,7 @@ class GalleryVersion:
 
     def _passes(self, where: str) -> Bool[np.ndarray, " n"]:
         """Which rows pass a filter."""
-        if where not in self._allowed:
+        if check_text(where) not in self._allowed:
             allowed = np.zeros(len(self.ids), dtype=bool)
             allowed[self.rows_of(self.snapshot.ids_where(where))] = True
             while len(self._allowed) >= MAX_FILTERS:

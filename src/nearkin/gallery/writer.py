@@ -161,6 +161,7 @@ class GalleryWriter(GalleryReader):
         Example:
             >>> Gallery.open("flowers").delete(where="label = 'rose' AND year < 2020")  # doctest: +SKIP
         """
+        ids = None if ids is None else as_id_array(ids)
         if dry_run:
             self._condition(ids, where)
             return len(self.select(ids, where=where))
@@ -198,6 +199,7 @@ class GalleryWriter(GalleryReader):
         """
         if not values:
             raise InvalidInput("no values to set: expected a column and its value, such as label = 'mug'")
+        ids = None if ids is None else as_id_array(ids)
         if dry_run:
             self._condition(ids, where)
             schema = self._newest().snapshot.schema

@@ -4,7 +4,7 @@ What SQL databases read in different ways is refused, with the way to say it cle
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -79,9 +79,16 @@ def checked_filter(where: str, columns: Mapping[str, pa.DataType]) -> Condition:
         '(`price` > 3)'
     """
     translation = _Translation(where, columns)
-    part = translation.part(parse(where))
+    tree = parse(where, columns)
+    part = translation.part(tree)
     if part.kind != "bool":
         raise translation.refuse(f"gives {NAMES[part.kind]}, not true or false: expected a comparison")
+    for test in _tests(tree):
+        if _says_nothing_of_items(test):
+            raise translation.refuse(
+                f"asks of no column in {test.sql()}, which holds for all items or for none: text goes in single quotes, "
+                "a column's name in double quotes or none"
+            )
     return Condition(part.sql, tuple(translation.guards))
 
 
@@ -90,6 +97,23 @@ def fails_on_an_item(where: str, error: Exception) -> InvalidInput:
     reason = re.split(r", /\w+/", str(error))[0]
     reason = re.split(r"(?:Invalid user input|Arrow error|External error|Execution error|Cast error): ", reason)[-1]
     return InvalidInput(f'where "{where}" fails on an item: {reason}')
+
+
+def _tests(tree: Any) -> Iterator[Any]:
+    """What AND, OR and NOT join."""
+    below = [tree]
+    while below:
+        node = below.pop()
+        if type(node).__name__ in ("And", "Or", "Not", "Paren"):
+            below += [node.args[side] for side in ("this", "expression") if node.args.get(side)]
+        else:
+            yield node
+
+
+def _says_nothing_of_items(test: Any) -> bool:
+    """Whether a test is of texts or NULL alone, as `'price' IS NOT NULL` is. `1 = 1` is a known way to say all."""
+    kinds = {"text" if getattr(node, "is_string", False) else type(node).__name__ for node in test.walk()}
+    return "Column" not in kinds and bool(kinds & {"text", "Null"})
 
 
 def _is_beside_a_path(node: Any) -> bool:
@@ -339,6 +363,10 @@ class _Translation:
             hint = hint or f": say CAST({right.shown} AS TEXT)"
         elif right.kind == "text" and right.value is not None and left.kind in _NUMBERS:
             hint = ": write the number without quotes"
+        elif left.kind == "bool" and right.value is not None:
+            hint = f": say {left.shown} or NOT {left.shown}"
+        elif left.kind in ("date", "timestamp", "moment") and right.kind in _NUMBERS:
+            hint = ": put the date in single quotes, as in '2024-05-01'"
         elif "texts" in (left.kind, right.kind):
             hint = f": use array_has({left.shown}, 'text')"
         elif {left.kind, right.kind} == {"timestamp", "moment"}:
@@ -452,6 +480,8 @@ class _Translation:
     def _function(self, node: Any) -> Part:
         from sqlglot import exp
 
+        if isinstance(node, exp.Array):
+            raise self.refuse(f"has brackets in {node.sql()}: a column's name goes in double quotes or none")
         if not isinstance(node, exp.Func):
             raise self._unsupported(node)
         written = node.name if isinstance(node, exp.Anonymous) else node.sql_name()

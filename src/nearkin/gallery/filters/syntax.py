@@ -1,6 +1,7 @@
 """The text of a filter to a syntax tree, by sqlglot; what cannot be parsed is named with its position."""
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from nearkin.errors import InvalidInput
@@ -22,8 +23,25 @@ _NO_OPERAND = _OPERATORS | {"R_PAREN"}
 _FITTING = {("L_PAREN", "R_PAREN"), ("NOT", "IN"), ("NOT", "LIKE"), ("NOT", "ILIKE"), ("NOT", "BETWEEN")}
 
 
-def parse(where: str) -> Any:
+def check_text(where: Any) -> str:
+    """The filter itself.
+
+    Raises:
+        InvalidInput: it is no text.
+    """
+    if not isinstance(where, str):
+        raise InvalidInput(
+            f"where is of type {type(where).__name__}: expected a text of SQL, such as \"label = 'mug' AND year > 2020\""
+        )
+    return where
+
+
+def parse(where: str, columns: Collection[str] = ()) -> Any:
     """The filter as a tree of sqlglot.
+
+    Args:
+        where: an SQL expression.
+        columns: names that may be meant where a word of SQL stands.
 
     Raises:
         InvalidInput: empty, or not an expression; the message names the position of the error.
@@ -35,7 +53,7 @@ def parse(where: str) -> Any:
         Traceback (most recent call last):
         nearkin.errors.InvalidInput: where "price >": syntax error at position 8 (end of filter): expected an expression
     """
-    if not where.strip():
+    if not check_text(where).strip():
         raise InvalidInput("where is empty: expected an SQL expression such as label = 'mug'")
     _check_quotes(where)
     from sqlglot import exp
@@ -50,11 +68,13 @@ def parse(where: str) -> Any:
         raise InvalidInput(f'where "{where}": cannot be read as SQL: {error}') from error
     if not tokens:
         raise InvalidInput(f"where \"{where}\" holds only a comment: expected an SQL expression such as label = 'mug'")
-    _check_operands(where, tokens)
     try:
+        _check_operands(where, tokens)
         (tree,) = dialect.parser().parse_into(exp.Condition, tokens, where)
     except ParseError as error:
-        raise _located(where, error.errors[0]) from error
+        raise InvalidInput(f"{_located(where, error.errors[0])}{_columns_meant(tokens, columns)}") from error
+    except InvalidInput as error:
+        raise InvalidInput(f"{error}{_columns_meant(tokens, columns)}") from error
     except RecursionError as error:
         raise InvalidInput("where is nested too deeply: write it with fewer parentheses, or with IN (...)") from error
     return tree
@@ -94,6 +114,13 @@ def _check_operands(where: str, tokens: list[Any]) -> None:
         raise _syntax_error(where, len(where) + 1, "", "expected an expression")
     if depth:
         raise _syntax_error(where, len(where) + 1, "", "expected )")
+
+
+def _columns_meant(tokens: list[Any], columns: Collection[str]) -> str:
+    """For a message: words of SQL that are names of columns too, such as `select`."""
+    words = {token.text.lower() for token in tokens if token.token_type.name not in ("VAR", "IDENTIFIER", "STRING")}
+    meant = [f'"{name}"' for name in columns if name.lower() in words]
+    return f"; put a column whose name is a word of SQL in double quotes: {', '.join(meant)}" if meant else ""
 
 
 def _located(where: str, error: Any) -> InvalidInput:

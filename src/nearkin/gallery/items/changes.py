@@ -22,6 +22,8 @@ def as_sql(values: Mapping[str, Any], schema: pa.Schema) -> dict[str, str]:
     """
     known = ["label", "captions", *metadata_names(schema)]
     for name in values:
+        if not isinstance(name, str):
+            raise InvalidInput(f"update: {name!r} is no name of a column")
         if name not in known:
             raise UnknownName(
                 "column", name, known, "a new one comes with `nearkin index`, or with create=True (--create)"

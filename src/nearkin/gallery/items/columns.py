@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from nearkin.data.cells import as_texts
+from nearkin.data.cells import as_texts, class_name, shown, texts
 from nearkin.data.items import Items
 from nearkin.data.names import plain_text
 from nearkin.errors import InvalidInput
@@ -132,7 +132,11 @@ def _fitted(name: str, column: pa.Array, expected: pa.DataType, source: str) -> 
         # Arrow would parse text, and "007" come out as 7.
         if pa.types.is_string(column.type) and not pa.types.is_string(expected):
             raise pa.ArrowInvalid("text is not parsed")
-        return column.cast(expected)
+        fitted = column.cast(expected)
+        is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        if is_number and pa.types.is_boolean(expected) and not fitted.cast(column.type).equals(column):
+            raise pa.ArrowInvalid("other numbers than 0 and 1 are neither true nor false")
+        return fitted
     except pa.ArrowException as error:
         raise InvalidInput(
             f"{source}: column '{name}' holds {column.type}, the gallery's column holds {expected} ({error}): "
@@ -146,13 +150,18 @@ def fitted_value(name: str, value: Any, expected: pa.DataType | None = None) -> 
     Raises:
         InvalidInput: it does not fit, or the column's name is not allowed.
     """
-    if name == "captions" and isinstance(value, str):
-        value = [value]
+    try:
+        if name == "label":
+            value = class_name(value)
+        elif name == "captions":
+            value = texts(value) or None
+    except ValueError as error:
+        raise InvalidInput(f"update: {name} is {shown(value)}: expected text") from error
     # As sources bring it: filters look for composed text.
-    texts = [
+    composed = [
         plain_text(each) if isinstance(each, str) else each for each in (value if isinstance(value, list) else [value])
     ]
-    column = _typed([texts if isinstance(value, list) else texts[0]])
+    column = _typed([composed if isinstance(value, list) else composed[0]])
     if expected is None:
         _check_name(name, "update")
         return column[0]
