@@ -346,7 +346,7 @@ def test_a_filter_that_fails_is_refused_by_all_that_take_one(gallery: Gallery, t
     ],
 )
 def test_what_asks_of_no_column_is_refused(gallery: Gallery, where: str) -> None:
-    with pytest.raises(InvalidInput, match="asks of no column .* a column's name in double quotes or none"):
+    with pytest.raises(InvalidInput, match=r"asks of no column .* a column's name in double quotes or none"):
         gallery.delete(where=where)
     assert len(gallery) == 6
 
@@ -358,7 +358,8 @@ def test_a_filter_is_a_text(where: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "ids", [[True, False], np.ones(6, bool), [1.5], [1.0], ["1"], "1", b"1", 1, [None], [2**63], np.array([[1]]), slice(2)]
+    "ids",
+    [[True, False], np.ones(6, bool), [1.5], [1.0], ["1"], "1", b"1", 1, [None], [2**63], np.array([[1]]), slice(2)],
 )
 def test_ids_are_whole_numbers(ids: Any) -> None:
     with pytest.raises(InvalidInput, match="expected whole numbers, such as"):

@@ -140,7 +140,7 @@ def test_texts_are_set_in_the_form_in_which_sources_bring_them(gallery: Gallery)
     gallery.update({"sold": 0}, [1])
     assert gallery.get([1])[0].metadata["sold"] is False
     for label in (["a"], {"a": 1}, b"a"):
-        with pytest.raises(InvalidInput, match="label is .*: expected text"):
+        with pytest.raises(InvalidInput, match=r"label is .*: expected text"):
             gallery.update({"label": label}, [1])
     with pytest.raises(InvalidInput, match="neither true nor false"):
         gallery.update({"sold": 2}, [1])

@@ -11,8 +11,8 @@ from jaxtyping import Bool, Float, Int
 
 from nearkin.calibration.decisions import Threshold
 from nearkin.errors import InvalidInput
-from nearkin.gallery.filters.syntax import check_text
 from nearkin.gallery.cache import find_invalid
+from nearkin.gallery.filters.syntax import check_text
 from nearkin.gallery.hits import ChanceLimit, Hits, Item, as_frame
 from nearkin.gallery.index.index_with_changes import IndexWithChanges
 from nearkin.gallery.index.info import IndexInfo

@@ -86,8 +86,8 @@ def checked_filter(where: str, columns: Mapping[str, pa.DataType]) -> Condition:
     for test in _tests(tree):
         if _says_nothing_of_items(test):
             raise translation.refuse(
-                f"asks of no column in {test.sql()}, which holds for all items or for none: text goes in single quotes, "
-                "a column's name in double quotes or none"
+                f"asks of no column in {test.sql()}, which holds for all items or for none: text goes in single "
+                "quotes, a column's name in double quotes or none"
             )
     return Condition(part.sql, tuple(translation.guards))
 

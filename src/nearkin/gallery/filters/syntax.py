@@ -31,7 +31,7 @@ def check_text(where: Any) -> str:
     """
     if not isinstance(where, str):
         raise InvalidInput(
-            f"where is of type {type(where).__name__}: expected a text of SQL, such as \"label = 'mug' AND year > 2020\""
+            f"where is of type {type(where).__name__}: expected a text of SQL, such as \"label = 'mug'\""
         )
     return where
 
