@@ -155,7 +155,10 @@ def test_no(word: object) -> None:
         (["007", "1"], ("007", "1")),
         (["1e3", "1"], ("1e3", "1")),
         (["1_000", "1"], ("1_000", "1")),
-        (["nan", "1"], ("nan", "1")),
+        (["nan", "1"], (None, 1)),
+        (["NA", "N/A", "1.5"], (None, None, 1.5)),
+        (["NA", "cat"], ("NA", "cat")),
+        (["NA", None], ("NA", None)),
     ],
 )
 def test_metadata_of_text_tables_are_numbers_where_all_cells_are(cells: list[Any], values: tuple[Any, ...]) -> None:

@@ -16,9 +16,27 @@ _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 _COMMA_NUMBER = re.compile(r"-?(0|[1-9]\d*)(,\d+)?")
 # As pandas writes whole numbers of a column with gaps.
 _WHOLE_FLOAT = re.compile(r"-?\d+\.0")
+_WHOLE = re.compile(r"-?(0|[1-9]\d*)(\.0)?")
+# What programs write where there is no value: no class is called so, and these may be classes beside other words.
+_NO_VALUE = frozenset(("NaN", "nan", "<NA>", "NaT", "#N/A"))
+_NO_NUMBER = _NO_VALUE | {"NA", "N/A", "n/a", "null", "NULL", "None"}
+# Signs without width, which spreadsheets and web pages leave around a text.
+_NO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
 _INT64 = 2**63
 # Whole numbers up to here are exact as 64-bit floats.
 _EXACT = 2**53
+
+
+def stripped(text: str) -> str:
+    """The text without spaces and signs of no width around it.
+
+    Example:
+        >>> stripped("\\ufeff cat\\u200b ")
+        'cat'
+    """
+    while (shorter := text.strip().strip(_NO_WIDTH)) != text:
+        text = shorter
+    return text
 
 
 def is_missing(cell: Any) -> bool:
@@ -50,7 +68,7 @@ def class_name(cell: Any) -> str | None:
         ('cat', '1', '007', None)
     """
     if isinstance(cell, str):
-        return plain_text(cell.strip()) or None
+        return plain_text(stripped(cell)) or None
     if is_missing(cell):
         return None
     if isinstance(cell, np.generic):
@@ -91,13 +109,16 @@ def _without_bytes(cell: Any) -> Any:
     """Pictures' bytes in a message would hide what it says, and take long to write out."""
     if isinstance(cell, dict):
         return {key: _without_bytes(value) for key, value in cell.items()}
+    if isinstance(cell, list):
+        return [_without_bytes(value) for value in cell[:_SHOWN]]
     return f"{len(cell)} bytes" if isinstance(cell, bytes) else cell
 
 
 def numbers_of_text(cells: Sequence[str | None], *, decimal_comma: bool = False) -> Sequence[Any]:
     """Text that reads as a number in every cell, as numbers; else the text as it is.
 
-    "007" is a name, and so is a number that 64 bits cannot hold exactly: the whole column stays text.
+    "007" is a name, and so is a number that 64 bits cannot hold exactly: the whole column stays text. NaN, NA and their
+    like beside numbers are empty cells.
 
     Args:
         cells: of one column, None where empty.
@@ -105,6 +126,7 @@ def numbers_of_text(cells: Sequence[str | None], *, decimal_comma: bool = False)
     """
     pattern = _COMMA_NUMBER if decimal_comma and any(cell and "," in cell for cell in cells) else _NUMBER
     plain = [None if cell is None else cell.strip() for cell in cells]
+    plain = [None if cell in _NO_NUMBER else cell for cell in plain]
     found = [cell for cell in plain if cell is not None]
     if not found or not all(map(pattern.fullmatch, found)):
         return cells
@@ -121,11 +143,25 @@ def numbers_of_text(cells: Sequence[str | None], *, decimal_comma: bool = False)
 
 
 def labels_of_text(cells: Sequence[str | None]) -> Sequence[str | None]:
-    """Class names of a text column; 1.0, 2.0 and gaps are the numbers 1 and 2 as pandas writes them."""
-    found = [cell for cell in cells if cell is not None]
-    if len(found) < len(cells) and found and all(_WHOLE_FLOAT.fullmatch(cell.strip()) for cell in found):
-        return [None if cell is None else cell.strip().removesuffix(".0") for cell in cells]
-    return cells
+    """Class names of a text column, None for NaN and its like.
+
+    1.0 and 2.0 are the numbers 1 and 2 where pandas writes them so, beside gaps, and where 1 and 1.0 stand together.
+    NA, null and None are gaps beside numbers; beside other words they are classes.
+
+    Example:
+        >>> labels_of_text(["1.0", "1", "NA"]), labels_of_text(["NA", "cat", "NaN"])
+        (['1', '1', None], ['NA', 'cat', None])
+    """
+    plain = [None if cell is None or cell.strip() in _NO_VALUE else cell.strip() for cell in cells]
+    found = {cell for cell in plain if cell is not None}
+    numbers = found - _NO_NUMBER
+    if not numbers or not all(map(_WHOLE.fullmatch, numbers)):
+        return plain
+    has_gaps = len(numbers) < len({*cells})
+    written_in_two_ways = len({bool(_WHOLE_FLOAT.fullmatch(number)) for number in numbers}) > 1
+    if not has_gaps and not written_in_two_ways:
+        return plain
+    return [None if cell is None or cell in _NO_NUMBER else cell.removesuffix(".0") for cell in plain]
 
 
 def as_texts(cells: Sequence[Any]) -> list[str | None]:

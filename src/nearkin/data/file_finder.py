@@ -41,6 +41,8 @@ class FileFinder:
         if found := self.find(name):
             return Picture(found)
         path = os.path.normpath(os.path.join(self.folders[0], name.strip().replace("\\", "/")))  # noqa: PTH118
+        if os.path.isdir(path):  # noqa: PTH112
+            return Picture(path, Unreadable("a folder, not a file"))
         near = self.other_case(name)
         reason = f"no such file; the folder holds '{near}': upper and lower case differ" if near else ""
         return Picture(path, Unreadable(reason) if reason else None)

@@ -13,12 +13,16 @@ _BYTE_ESCAPES = re.compile(r"\\x([89a-f][0-9a-f])")
 _LITTER = frozenset(
     (
         *("@eadir", "@recycle", "@recently-snapshot", "@sharebin", "@tmp", "@__thumb", "@__qini"),
-        *("#recycle", "#snapshot", "~snapshot", "lost+found", "lost.dir", "found.000"),
+        *("@synoresource", "@synoeastream", "@appstore", "@database", "@app", "_gsdata_", "__pycache__"),
+        *("#recycle", "#snapshot", "~snapshot", "lost+found", "lost.dir"),
         *("__macosx", "network trash folder", "temporary items"),
-        *("$recycle.bin", "$recycle", "system volume information"),
+        *("$recycle.bin", "$recycle", "recycler", "system volume information"),
+        *("$winreagent", "$sysreset", "config.msi", "paxheader"),
         *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini"),
     )
 )
+# The same, with a number or a name: what was open in Office, what a check of the disk found, what tar wrote.
+_LITTER_PATTERN = re.compile(r"~\$.*|found\.\d{3}|paxheaders?\.\d+|syno@.*", re.DOTALL)
 
 
 def printable(text: str) -> str:
@@ -60,7 +64,8 @@ def is_litter(name: str) -> bool:
         >>> [is_litter(name) for name in ("@eaDir", "._1.png", "Thumbs.db", "cat")]
         [True, True, True, False]
     """
-    return name.startswith(".") or name.lower() in _LITTER
+    lower = name.lower()
+    return name.startswith(".") or lower in _LITTER or _LITTER_PATTERN.fullmatch(lower) is not None
 
 
 def _escape(found: re.Match[str]) -> str:

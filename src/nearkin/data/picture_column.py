@@ -97,10 +97,18 @@ def _without_pictures(table: Table, folder: Path) -> str:
         )
     column = next((name for name, cells in table.columns.items() if any(map(finder.find, _some_paths(cells)))), None)
     way_out = f"; '{column}' holds files: name it as the column of paths" if column else ""
+    lists = next((name for name, cells in table.columns.items() if any(map(_is_list_of_pictures, cells[:20]))), None)
+    if lists is not None:
+        return f"{table.name}: column '{lists}' holds lists of pictures: expected one picture in each row"
     return (
         f"{table.name}: no column names the pictures' files: found {', '.join(table.columns)}; expected one of "
         f"{', '.join(PICTURE_COLUMNS)}{way_out}"
     )
+
+
+def _is_list_of_pictures(cell: Any) -> bool:
+    first = cell[0] if isinstance(cell, list | tuple) and cell else None
+    return isinstance(first, bytes) or (isinstance(first, dict) and isinstance(first.get("bytes"), bytes))
 
 
 def _some_paths(cells: Sequence[Any]) -> list[str]:
@@ -109,9 +117,13 @@ def _some_paths(cells: Sequence[Any]) -> list[str]:
 
 def _without_files(table: Table, name: str, folder: Path, finder: FileFinder) -> str:
     cells = table.columns[name]
+    if any(map(_is_list_of_pictures, cells[:20])):
+        return f"{table.name}: column '{name}' holds lists of pictures: expected one picture in each row"
     row, cell = next((pair for pair in zip(table.rows, cells, strict=True) if pair[1] is not None), (table.rows[0], ""))
     near = finder.other_case(_path_of(cell))
     way_out = f"'{near}' differs in upper and lower case" if near else "move the table beside its pictures"
+    if "://" in _path_of(cell):
+        return f"{table.name}: row {row}: {shown(cell)} is an address: download the pictures, and name their files"
     return (
         f"{table.name}: none of the files in column '{name}' exists; row {row}: {shown(cell)} is neither in {folder} "
         f"nor in {folder / 'images'}: {way_out}"

@@ -243,7 +243,19 @@ def test_litter_files(tmp_path: Path) -> None:
 
 
 def test_classes_that_only_look_like_litter(tmp_path: Path) -> None:
-    names = ["#1", "@home", "$100 bill", "recycle", "system", "thumbs", "_private", "~waves"]
+    names = [
+        "#1",
+        "@home",
+        "$100 bill",
+        "recycle",
+        "recycled",
+        "trash",
+        "found",
+        "system",
+        "thumbs",
+        "_private",
+        "~waves",
+    ]
     for name in names:
         draw(tmp_path / name / "1.png")
         assert not is_litter(name)
@@ -400,3 +412,36 @@ def test_a_query_that_is_no_file_is_named(tmp_path: Path, monkeypatch: pytest.Mo
         for query in (name, str(tmp_path / name), tmp_path / name):
             with pytest.raises(InvalidInput, match=rf"{name}.* is (a )?{expected}"):
                 kind_of(query)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["~$photos", "RECYCLER", "FOUND.001", "@SynoResource", "@SynoEAStream", "SYNO@.fileindexdb", "$WinREAgent"]
+    + ["Config.Msi", "PaxHeader", "PaxHeaders.0", "_gsdata_", "__pycache__", "$SysReset", ".stversions", ".nfs0001"],
+)
+def test_further_litter(tmp_path: Path, name: str) -> None:
+    draw(tmp_path / "cat/1.png")
+    draw(tmp_path / name / "2.png")
+    assert relative(tmp_path, read_items(tmp_path)) == ["cat/1.png"]
+
+
+def test_what_is_no_path_is_refused_before_anything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw(tmp_path / "cat/1.png")
+    monkeypatch.chdir(tmp_path)
+    for empty in ("", " "):
+        # A variable of the shell that is not set, and not the working folder.
+        with pytest.raises(SourceError, match="the source is empty"):
+            read_items(empty)
+    for address in ("https://example.org/a.png", "s3://bucket/photos", f"file://{tmp_path}/cat"):
+        with pytest.raises(SourceError, match="an address, not a file"):
+            read_items(address)
+    (tmp_path / "dead").symlink_to("nowhere")
+    with pytest.raises(SourceError, match="dead: a link that leads nowhere"):
+        read_items(tmp_path / "dead")
+
+
+def test_a_folder_in_a_list_of_pictures(tmp_path: Path) -> None:
+    draw(tmp_path / "cat/1.png")
+    (picture,) = read_items([tmp_path / "cat"]).pictures
+    with pytest.raises(PictureError, match="a folder, not a file"):
+        picture.read()

@@ -336,7 +336,7 @@ def test_numbers_of_text_lose_nothing(cells: list[str | None]) -> None:
             assert cell is not None
             assert float(cell) == value
         else:
-            assert value == cell
+            assert value == cell or cell == "nan"
 
 
 def test_json_lines_of_mixed_kinds(folder: Path) -> None:
@@ -534,3 +534,78 @@ def test_any_bytes_are_a_table_or_a_named_fault(tmp_path: Path, content: bytes, 
     except NearkinError as error:
         fault = str(error)
     assert name in fault
+
+
+@pytest.mark.parametrize(
+    ("cells", "labels"),
+    [
+        # One number written in two ways.
+        (("1.0", "1", "2"), ("1", "1", "2")),
+        (("1", "2.0", "NA"), ("1", "2", None)),
+        (("1.0", "2.0", "NaN"), ("1", "2", None)),
+        (("1", "NA", "null"), ("1", None, None)),
+        # As texts that pandas made of missing values.
+        (("cat", "nan", "<NA>"), ("cat", None, None)),
+        (("cat", "NaT", "#N/A"), ("cat", None, None)),
+        # Words may be classes: Namibia, and one that is none of the others.
+        (("DE", "NA", "FR"), ("DE", "NA", "FR")),
+        (("None", "null", "cat"), ("None", "null", "cat")),
+        # Versions, and names that only look like numbers.
+        (("1.50", "1.5", "1"), ("1.50", "1.5", "1")),
+        (("1.0", "2.0", "3.0"), ("1.0", "2.0", "3.0")),
+        (("01", "1", "1.0"), ("01", "1", "1.0")),
+        # Signs that have no width.
+        (("cat\u200b", "\ufeffcat", "\u00a0cat"), ("cat", "cat", "cat")),
+    ],
+)
+def test_labels_of_text_tables(folder: Path, cells: tuple[str, ...], labels: tuple[str | None, ...]) -> None:
+    rows = "".join(f'{i}.png,"{cell}"\n' for i, cell in enumerate(cells))
+    assert items_of(folder, "path,label\n" + rows).labels == labels
+
+
+@pytest.mark.parametrize("header", ["", "Unnamed: 0", "Unnamed: 0.1"])
+def test_an_index_without_a_name_is_no_column(folder: Path, header: str) -> None:
+    assert items_of(folder, f"{header},path,label\n5,0.png,x\n7,1.png,y\n").metadata == {}
+
+
+def test_a_first_column_without_a_name_that_counts_nothing_is_kept(folder: Path) -> None:
+    assert items_of(folder, ",path\nred,0.png\n5,1.png\n").metadata == {"column 1": ("red", "5")}
+
+
+def test_blank_lines_and_marks_before_the_header(folder: Path) -> None:
+    assert items_of(folder, "\ufeff\ufeff\n\n  \npath,label\n0.png,x\n").labels == ("x",)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"path": {"0": "0.png"}}', '{"path": ["0.png"], "label": ["x"]}', '{"data": [{"path": "0.png"}]}']
+)
+def test_json_of_columns_is_refused_with_a_way_out(folder: Path, text: str) -> None:
+    with pytest.raises(SourceError, match=r"expected an object per row; pandas writes them with to_json\(orient"):
+        items_of(folder, text, "t.json")
+
+
+def test_addresses_are_no_files(folder: Path) -> None:
+    for address in ("https://example.org/0.png", "s3://bucket/0.png"):
+        with pytest.raises(SourceError, match="is an address: download the pictures"):
+            items_of(folder, f"path,label\n{address},x\n")
+
+
+def test_bytes_that_are_text(folder: Path) -> None:
+    table = pa.table({"path": [b"0.png", b"1.png"], "label": [b"caf\xc3\xa9", None], "note": [b"", b"x"]})
+    pq.write_table(table, folder / "t.parquet")
+    for source in (folder / "t.parquet", table.set_column(0, "path", pa.array([str(folder / "0.png").encode()] * 2))):
+        items = read_items(source)
+        assert items.labels[0] == "caf\u00e9"
+        assert items.pictures[0].read()
+
+
+def test_pictures_in_structs_of_more_and_in_lists(folder: Path) -> None:
+    encoded = (folder / "0.png").read_bytes()
+    more = pa.table({"image": [{"bytes": encoded, "path": None, "width": 2}], "label": ["x"]})
+    pq.write_table(more, folder / "t.parquet")
+    assert read_items(folder / "t.parquet").pictures[0].read() == encoded
+    for name in ("images", "image"):
+        for cell in ([encoded], [{"bytes": encoded, "path": None}]):
+            pq.write_table(pa.table({name: [cell], "label": ["x"]}), folder / "t.parquet")
+            with pytest.raises(SourceError, match=f"column '{name}' holds lists of pictures: expected one picture in"):
+                read_items(folder / "t.parquet")

@@ -51,6 +51,7 @@ def read_items(
         >>> items = read_items("pictures")                                          # doctest: +SKIP
         >>> items = read_items("shop.csv", label="product", captions=["title", "title_ru"])  # doctest: +SKIP
     """
+    _refuse_what_is_no_path(source)
     columns = ColumnNames(path_column, label, [captions] if isinstance(captions, str) else captions)
     kinds = sorted((SOURCES[name] for name in SOURCES), key=lambda kind: kind.order)
     for kind in kinds:
@@ -58,7 +59,7 @@ def read_items(
             return kind.read(source, columns)
     path = as_path(source)
     if path is not None and not path.exists():
-        raise SourceError(f"{path}: no such file or folder{_near(path)}")
+        raise SourceError(_missing(path))
     what = str(path) if path is not None else f"a source of type {type(source).__name__}"
     raise SourceError(f"{what}: expected {', '.join(kind.shape for kind in kinds[:-1])} or {kinds[-1].shape}")
 
@@ -69,9 +70,24 @@ def check_source(source: Any) -> None:
     Raises:
         SourceError: no such file or folder; the message suggests near names.
     """
+    _refuse_what_is_no_path(source)
     path = as_path(source)
     if path is not None and "://" not in str(source) and not path.exists():
-        raise SourceError(f"{path}: no such file or folder{_near(path)}")
+        raise SourceError(_missing(path))
+
+
+def _refuse_what_is_no_path(source: Any) -> None:
+    """An empty text would be the working folder: it comes from a variable of the shell that is not set."""
+    if isinstance(source, str) and not source.strip():
+        raise SourceError("the source is empty: expected a folder, a table or a picture; '.' is the working folder")
+    if isinstance(source, str) and "://" in source and not source.startswith("hf://"):
+        raise SourceError(f"{source}: an address, not a file: download the pictures, and name their folder")
+
+
+def _missing(path: Path) -> str:
+    if path.is_symlink():
+        return f"{path}: a link that leads nowhere"
+    return f"{path}: no such file or folder{_near(path)}"
 
 
 def _near(path: Path) -> str:

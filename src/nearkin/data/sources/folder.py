@@ -81,7 +81,7 @@ def read_folder(root: Path, *, label: str | None = None) -> Items:
     known = {file.path: (file, meaning) for file, meaning in zip(files, meanings, strict=True)}
     for link, path in tree.links:
         if path in known and known[path][1] != _meaning(link.way, level, label):
-            where = printable("/".join(known[path][0].way))
+            where = printable("/".join(known[path][0].way)) or "."
             tree.skipped.append(Broken(printable(link.path), f"a link to a picture in '{where}', and counted there"))
     return Items.build(
         [Picture(file.path) for file in files],

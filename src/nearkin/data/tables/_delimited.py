@@ -7,7 +7,7 @@ from io import StringIO
 from itertools import islice
 from pathlib import Path
 
-from nearkin.data.cells import empty_as_none
+from nearkin.data.cells import empty_as_none, stripped
 from nearkin.data.names import plain_text
 from nearkin.data.tables._table import Table, check_names, is_index, raise_faults
 from nearkin.data.tables._text import read_text
@@ -112,13 +112,16 @@ def _delimited(path: Path, text: str, delimiter: str, *, quoting: bool = True, f
             records = _records(mended, delimiter, quoting=quoting, first_row=first_row)
     except _Quotes as error:
         raise SourceError(f"{path}: {error}") from error
+    # Blank lines may come before it.
+    first_row = min(records, default=first_row)
     header = records.pop(first_row, [])
     while header and not header[-1].strip():  # Spreadsheets write empty columns at the end.
         header.pop()
     if not header:
         raise SourceError(f"{path}: row {first_row} is empty, expected the names of the columns")
-    names = [plain_text(name.strip()) or f"column {place}" for place, name in enumerate(header, 1)]
+    names = [plain_text(stripped(name)) or f"column {place}" for place, name in enumerate(header, 1)]
     check_names(path, names)
+    is_numbered = not header[0].strip() and all(cells and cells[0].strip().isdecimal() for cells in records.values())
     width = len(names)
     faults = []
     for row, cells in records.items():
@@ -132,6 +135,6 @@ def _delimited(path: Path, text: str, delimiter: str, *, quoting: bool = True, f
     columns = {
         name: empty_as_none([cells[place] for cells in records.values()])
         for place, name in enumerate(names)
-        if not is_index(name)
+        if not is_index(name) and not (place == 0 and is_numbered)
     }
     return Table(str(path), columns, list(records), typed=False, decimal_comma=delimiter == ";")

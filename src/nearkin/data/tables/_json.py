@@ -34,6 +34,11 @@ def _table(path: Path, records: dict[int, Any]) -> Table:
     for row, record in records.items():
         if not isinstance(record, dict):
             raise SourceError(f"{path}: row {row}: expected a JSON object, got {shown(record)}")
+    if len(records) == 1 and all(isinstance(value, dict | list) for value in record.values()):
+        raise SourceError(
+            f"{path}: one object of {', '.join(record)[:80]}, whose values are lists or mappings: expected an object "
+            "per row; pandas writes them with to_json(orient='records')"
+        )
     names = dict.fromkeys(name for record in records.values() for name in record)
     columns = {
         plain_text(name): empty_as_none([record.get(name) for record in records.values()])

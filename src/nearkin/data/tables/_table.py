@@ -1,5 +1,6 @@
 """A table: named columns, and what is wrong with its rows."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,7 +42,7 @@ def raise_faults(name: str, faults: Sequence[str], expected: str = "") -> None:
 
 def is_index(name: str) -> bool:
     """Whether a column is the index that pandas writes beside the columns of a frame."""
-    return name.startswith("__index_level_") or name == "Unnamed: 0"
+    return re.fullmatch(r"__index_level_\d+__|Unnamed: 0(\.\d+)?", name) is not None
 
 
 def check_names(path: object, names: Sequence[str]) -> None:

@@ -1,8 +1,9 @@
 """Arrow tables, from Parquet files or memory: plain columns at once, pictures within them one by one."""
 
 import json
+import os
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -29,7 +30,7 @@ def read_parquet(path: Path) -> Table:
     with pq.ParquetFile(path) as file:
         schema = file.schema_arrow
         check_names(path, schema.names)
-        pictures = [field.name for field in schema if holds_pictures(field.type)]
+        pictures = [field.name for field in schema if holds_pictures(field.type) and not _is_text(file, field)]
         plain = [name for name in schema.names if name not in pictures]
         columns = columns_of(file.read(columns=plain) if plain else pa.table({}))
         count = file.metadata.num_rows
@@ -52,7 +53,11 @@ def table_of_arrow(arrow: pa.Table, name: str, folder: Path) -> Table:
         folder: where paths within structs begin.
     """
     check_names(name, arrow.column_names)
-    pictures = [field.name for field in arrow.schema if holds_pictures(field.type)]
+    pictures = [
+        field.name
+        for field in arrow.schema
+        if holds_pictures(field.type) and not (_is_bytes(field.type) and _are_texts(arrow[field.name][:_BATCH]))
+    ]
     embedded = {}
     for column in pictures:
         cells = arrow[column]
@@ -70,10 +75,32 @@ def holds_pictures(kind: pa.DataType) -> bool:
     """Whether a column of this type can hold encoded pictures: bytes, or a struct of bytes and path."""
     if pa.types.is_struct(kind):
         names = {field.name for field in kind}
-        return "bytes" in names and names <= {"bytes", "path"}
+        return "bytes" in names and holds_pictures(kind.field("bytes").type)
+    return _is_bytes(kind)
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
     return any(
         test(kind) for test in (pa.types.is_binary, pa.types.is_large_binary, getattr(pa.types, "is_binary_view", _no))
     )
+
+
+def _is_text(file: pq.ParquetFile, field: pa.Field) -> bool:
+    """Whether a column of bytes holds text, as programs write that do not say so of their strings."""
+    if not _is_bytes(field.type) or not file.metadata.num_rows:
+        return False
+    try:
+        return _are_texts(next(file.iter_batches(_BATCH, columns=[field.name])).column(0))
+    except (pa.ArrowException, OSError):
+        return False  # Damaged pictures are named one by one.
+
+
+def _are_texts(cells: Iterable[pa.Scalar]) -> bool:
+    found = [cell.as_py() for cell in cells if cell.is_valid]
+    try:
+        return bool(found) and all(encoded.decode().isprintable() for encoded in found)
+    except UnicodeDecodeError:
+        return False
 
 
 def _no(kind: pa.DataType) -> bool:
@@ -95,7 +122,9 @@ def columns_of(arrow: pa.Table) -> dict[str, list[Any]]:
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
-    """Times of nanoseconds need pandas as Python values; microseconds do not."""
+    """Times of nanoseconds need pandas as Python values; microseconds do not. Bytes are those of texts."""
+    if _is_bytes(column.type):
+        return [None if cell is None else os.fsdecode(cell) for cell in column.to_pylist()]
     if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
         column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
     elif pa.types.is_duration(column.type) and column.type.unit == "ns":
