@@ -416,8 +416,10 @@ def test_a_query_that_is_no_file_is_named(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(
     "name",
-    ["~$photos", "RECYCLER", "FOUND.001", "@SynoResource", "@SynoEAStream", "SYNO@.fileindexdb", "$WinREAgent"]
-    + ["Config.Msi", "PaxHeader", "PaxHeaders.0", "_gsdata_", "__pycache__", "$SysReset", ".stversions", ".nfs0001"],
+    [
+        *("~$photos", "RECYCLER", "FOUND.001", "@SynoResource", "@SynoEAStream", "SYNO@.fileindexdb", "$WinREAgent"),
+        *("Config.Msi", "PaxHeader", "PaxHeaders.0", "_gsdata_", "__pycache__", "$SysReset", ".stversions", ".nfs0001"),
+    ],
 )
 def test_further_litter(tmp_path: Path, name: str) -> None:
     draw(tmp_path / "cat/1.png")

@@ -573,7 +573,8 @@ def test_a_first_column_without_a_name_that_counts_nothing_is_kept(folder: Path)
 
 
 def test_blank_lines_and_marks_before_the_header(folder: Path) -> None:
-    assert items_of(folder, "\ufeff\ufeff\n\n  \npath,label\n0.png,x\n").labels == ("x",)
+    assert items_of(folder, "\ufeff\ufeffpath,label\n0.png,x\n").labels == ("x",)
+    assert items_of(folder, "\n\n  \npath,label\n0.png,x\n").labels == ("x",)
 
 
 @pytest.mark.parametrize(
