@@ -25,6 +25,7 @@ from scipy import stats
 
 from nearkin.calibration.error_curve import error_curve
 from nearkin.evaluation.metrics.all_pairs import verification_all_pairs
+from nearkin.intervals.class_rates import spread_of_class_means
 from nearkin.intervals.dyadic import ClassSums, rate_limits, spread_over_classes
 from nearkin.intervals.figure import INTERVALS
 
@@ -115,7 +116,7 @@ def draw_tar(sizes: np.ndarray, kind: Kind, tar: float, runs: int) -> Draws:
     accepted = generator.binomial(same, chances)
     rates = accepted.sum(axis=1) / same.sum()
     errors = ((accepted - rates[:, None] * same) / same.sum()).T
-    spread = spread_over_classes([ClassSums(errors, same / same.sum())], np.zeros(runs), own=(errors**2).sum(axis=0))
+    spread = spread_of_class_means(errors, same / same.sum(), same, rates * (1 - rates))
     return Draws(tar, rates, _ends(rates, spread, len(sizes)))
 
 

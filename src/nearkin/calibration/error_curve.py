@@ -11,6 +11,7 @@ from nearkin.calibration.pair_scores import CellWeights, Classes, Passes, count_
 from nearkin.calibration.weighting import EVENTS, Weighting, check_weighting
 from nearkin.errors import InvalidInput
 from nearkin.intervals.binomial import effective_trials
+from nearkin.intervals.class_rates import spread_of_class_means
 from nearkin.intervals.dyadic import ClassSums, Spread, rate_limits, spread_over_classes
 from nearkin.intervals.figure import Interval, check_interval
 from nearkin.progress import Progress
@@ -104,9 +105,7 @@ def _tar(accepted: Accepted, classes: Classes, weights: CellWeights, interval: I
     whole = of_class.sum()
     rate = np.clip(accepted.within.sum(axis=0) / whole, 0.0, 1.0)
     errors = (accepted.within[repeated] - rate * of_class[:, None]) / whole
-    spread = spread_over_classes(
-        [ClassSums(errors, of_class / whole)], np.zeros(len(rate)), own=(errors**2).sum(axis=0)
-    )  # fmt: skip
+    spread = spread_of_class_means(errors, of_class / whole, classes.same[repeated], rate * (1 - rate))
     return _with_limits(
         rate, spread, comparisons=int(classes.same.sum()), independent=classes.repeated, interval=interval
     )
@@ -152,4 +151,4 @@ def _where_few(
         np.broadcast_to(spread.effective, rate.shape)[nearest],
         of_one,
     )
-    return borrowed, effective_trials(rate[nearest], variance[nearest], freedom[nearest])
+    return borrowed, np.asarray(effective_trials(rate[nearest], variance[nearest], freedom[nearest]))
