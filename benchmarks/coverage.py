@@ -2,7 +2,7 @@
 
 Simulated data with known truth. `values`: classes of unequal size whose success rates differ; the bootstrap alone,
 against the percentile interval and one that draws queries instead of classes. `runs`: several trainings, on the same
-or other classes. The others draw whole data sets anew, embedded around class centres, and judge them by a protocol;
+or other classes. The others draw whole data sets, embedded around class centres, and evaluate them by a protocol;
 the truth is the mean over all data sets. Classes there stand in each other's way, so that an outcome also hangs on
 which other classes were drawn.
 
@@ -59,7 +59,7 @@ def _percentile(right, groups, seed):
 
 
 def runs_(runs: int) -> None:
-    print(f"\nruns, {runs} trials: trainings that differ, judged on 30 classes that differ; share held, in %")
+    print(f"\nruns, {runs} trials: trainings that differ, evaluated on 30 classes that differ; share held, in %")
     print("| trainings | the same classes | other classes each |\n|---|---|---|")
     for trainings in (2, 3, 5):
         shares = []

@@ -12,7 +12,7 @@ formulas are the same, "differs" says how far value and gradient are from theirs
 value and to the length of the gradient; else a letter says why.
 
 The losses are those of nearkin's registries; one without a peer here is measured alone: "-". A peer is left out too
-where it would take more than 4 GiB or 10 seconds a call, judged by how it grows.
+where it would take more than 4 GiB or 10 seconds a call, estimated from how it grows.
 """
 
 import argparse

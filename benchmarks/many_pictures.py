@@ -57,8 +57,8 @@ def run(options: argparse.Namespace) -> None:
     if options.side == "nearkin":
         from nearkin.evaluation import retrieval, verification_all_pairs
 
-        judge = retrieval if options.protocol == "retrieval" else verification_all_pairs
-        figures = {name: figure.value for name, figure in judge(vectors, labels).items()}
+        protocol = retrieval if options.protocol == "retrieval" else verification_all_pairs
+        figures = {name: figure.value for name, figure in protocol(vectors, labels).items()}
     elif options.side == "pytorch-metric-learning":
         from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
 

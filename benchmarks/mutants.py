@@ -94,14 +94,14 @@ def made_faults(text: str) -> list[Mutant]:
     def offset(line: int, column: int) -> int:
         return starts[line - 1] + len(lines[line - 1].encode()[:column].decode())
 
-    def place(node: ast.expr | ast.stmt) -> tuple[int, int]:
+    def position(node: ast.expr | ast.stmt) -> tuple[int, int]:
         assert node.end_lineno is not None
         assert node.end_col_offset is not None
         return offset(node.lineno, node.col_offset), offset(node.end_lineno, node.end_col_offset)
 
     found = {}
     for node in _code(ast.parse(text)):
-        for start, end, instead in _changes(node, place, text):
+        for start, end, instead in _changes(node, position, text):
             line = lines[text.count("\n", 0, start)].strip()
             found[start, end, instead] = Mutant(start, end, text[start:end], instead, line)
     return sorted(found.values())
@@ -138,28 +138,28 @@ TOLERANCE = 1e-6
 WORDS = {"left": "right", "right": "left"}
 
 
-def _changes(node: ast.AST, place, text: str) -> Iterator[tuple[int, int, str]]:
+def _changes(node: ast.AST, position, text: str) -> Iterator[tuple[int, int, str]]:
     """Where something else can stand, and what."""
     if isinstance(node, ast.Compare):
         operands = [node.left, *node.comparators]
         for one, other, operator in zip(operands[:-1], operands[1:], node.ops, strict=True):
-            yield _between(place(one)[1], place(other)[0], text, COMPARISONS[type(operator)])
+            yield _between(position(one)[1], position(other)[0], text, COMPARISONS[type(operator)])
     elif isinstance(node, ast.BinOp) and type(node.op) in OPERATORS and not _is_text(node.left):
         there, instead = OPERATORS[type(node.op)]
-        start = text.index(there, place(node.left)[1], place(node.right)[0])
+        start = text.index(there, position(node.left)[1], position(node.right)[0])
         yield start, start + len(there), instead
     elif isinstance(node, ast.AugAssign) and type(node.op) in OPERATORS:
         there, instead = (f"{sign}=" for sign in OPERATORS[type(node.op)])
-        start = text.index(there, place(node.target)[1], place(node.value)[0])
+        start = text.index(there, position(node.target)[1], position(node.value)[0])
         yield start, start + len(there), instead
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.Not | ast.Invert):
-        yield place(node)[0], place(node.operand)[0], ""
+        yield position(node)[0], position(node.operand)[0], ""
     elif isinstance(node, ast.BoolOp):
         instead = "or" if isinstance(node.op, ast.And) else "and"
         for one, other in zip(node.values[:-1], node.values[1:], strict=True):
-            yield _between(place(one)[1], place(other)[0], text, instead)
+            yield _between(position(one)[1], position(other)[0], text, instead)
     elif isinstance(node, ast.Constant):
-        start, end = place(node)
+        start, end = position(node)
         if isinstance(node.value, bool):
             yield start, end, str(not node.value)
         elif isinstance(node.value, int):
@@ -171,12 +171,12 @@ def _changes(node: ast.AST, place, text: str) -> Iterator[tuple[int, int, str]]:
     elif isinstance(node, ast.Call):
         name = node.func
         if isinstance(name, ast.Attribute) and name.attr in CALLS:
-            end = place(name)[1]
+            end = position(name)[1]
             yield end - len(name.attr), end, CALLS[name.attr]
         elif isinstance(name, ast.Name) and name.id in ("min", "max"):
-            yield *place(name), CALLS[name.id]
+            yield *position(name), CALLS[name.id]
     elif isinstance(node, ast.If) and all(isinstance(one, ast.Raise) for one in node.body):
-        yield *place(node.test), "False"
+        yield *position(node.test), "False"
 
 
 def _is_text(node: ast.expr) -> bool:

@@ -35,8 +35,8 @@ def png(values: np.ndarray, bits: int, colour: int, extra: bytes = b"") -> bytes
     elif bits == 8:
         rows = [row.astype(np.uint8).tobytes() for row in values]
     else:
-        places = np.arange(bits)[::-1]
-        rows = [np.packbits((row.reshape(-1, 1) >> places & 1).reshape(-1)).tobytes() for row in values]
+        positions = np.arange(bits)[::-1]
+        rows = [np.packbits((row.reshape(-1, 1) >> positions & 1).reshape(-1)).tobytes() for row in values]
     data = zlib.compress(b"".join(b"\0" + row for row in rows))
     header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + chunk(b"IDAT", data) + chunk(b"IEND", b"")

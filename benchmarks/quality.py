@@ -101,7 +101,7 @@ def draw(reports: dict[str, Report], path: Path) -> None:
     figure = Figure(figsize=(7, 2.6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    for place, report in enumerate(reports.values()):
+    for position, report in enumerate(reports.values()):
         for shift, colour, label, retrieval in (
             (-0.2, "#2563eb", "nearkin", report.figures["retrieval"]),
             (0.2, "#9ca3af", "raw pixels", report.baselines["raw pixels"]["retrieval"]),
@@ -109,8 +109,10 @@ def draw(reports: dict[str, Report], path: Path) -> None:
             found = retrieval["recall@1"]
             value = 100 * found.value
             span = [[value - 100 * found.low], [100 * found.high - value]]
-            axes.barh(place + shift, value, 0.36, color=colour, xerr=span, label=None if place else label, capsize=3)
-            axes.text(100 * found.high + 1.5, place + shift, f"{value:.1f}", va="center", fontsize=9)
+            axes.barh(
+                position + shift, value, 0.36, color=colour, xerr=span, label=None if position else label, capsize=3
+            )
+            axes.text(100 * found.high + 1.5, position + shift, f"{value:.1f}", va="center", fontsize=9)
     axes.set(yticks=range(len(reports)), yticklabels=[name.replace("_", ", ") for name in reports], xlim=(0, 104))
     axes.set_xlabel("recall@1 (%) on classes not trained on, 95 % intervals")
     axes.invert_yaxis()

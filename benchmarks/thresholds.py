@@ -99,7 +99,7 @@ def thresholds(vectors: np.ndarray, ids: np.ndarray) -> None:
             rows.setdefault(limit.far, []).append((*held, far / limit.far, limit.far_low, limit.far_high, tar))
     print(f"{SPLITS} splits in half, {len(people) // 2:,} people each")
     print(
-        "| wanted far | splits that held the stated interval | stated interval (mean) | achieved / wanted, range |"
+        "| far allowed | splits that held the stated interval | stated interval (mean) | achieved / allowed, range |"
         " tar (mean) | its interval held |"
     )
     print("|---|---|---|---|---|---|")

@@ -13,7 +13,7 @@ SHAPES = {"circle": "круг", "square": "квадрат", "cross": "крест
 def draw(shape: str, colour: str, random: np.random.Generator) -> Image.Image:
     picture = Image.new("RGB", (32, 32), "white")
     pen = ImageDraw.Draw(picture)
-    x, y = (int(place) for place in random.integers(4, 14, 2))
+    x, y = (int(position) for position in random.integers(4, 14, 2))
     box = (x, y, x + 14, y + 14)
     if shape == "circle":
         pen.ellipse(box, fill=colour)

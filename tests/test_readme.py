@@ -30,7 +30,7 @@ def blocks(*languages: str) -> list[str]:
 
 
 @pytest.fixture
-def place(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with everything that the README speaks of."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(shapes / "tree", "photos")
@@ -57,7 +57,7 @@ def run(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[str, str]
     return said.out, said.err
 
 
-def test_commands(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     commands = [line for block in blocks("", "sh") for line in block.splitlines() if line.startswith("nearkin ")]
     assert len(commands) >= 18
     # The README speaks of a second model, which the reader is to train.
@@ -86,7 +86,7 @@ def test_the_index_of_the_docs_is_complete() -> None:
     assert {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"} <= set(targets)
 
 
-def test_python(place: Path) -> None:
+def test_python(folder: Path) -> None:
     (code,) = blocks("python")
     code = code.replace("epochs=20", 'epochs=1, backbone="conv4"')
     names = {"embeddings": torch.eye(4), "labels": torch.tensor([0, 0, 1, 1])}

@@ -67,7 +67,7 @@ def defer_pandas() -> None:
 
 
 def import_pandas_for(schema: pa.Schema) -> None:
-    """Import pandas if values of these columns cannot be had without: its Timestamp alone holds nanoseconds.
+    """Import pandas if values of these columns need it: only its Timestamp holds nanoseconds.
 
     Example:
         >>> import_pandas_for(pa.schema({"price": pa.float64(), "day": pa.date32()}))

@@ -1,7 +1,7 @@
 """The error tree: what nearkin raises on purpose.
 
 NearkinError
-├── InvalidInput         an argument, file, table, row or picture is not what was wanted (also a ValueError)
+├── InvalidInput         an argument, file, table, row or picture is not what was expected (also a ValueError)
 │   ├── SourceError      a data source cannot be read, is empty, or its table is at fault
 │   ├── PictureError     a picture cannot be decoded, or decoding it would be unsafe
 │   └── UnknownName      no such backbone, loss, column, ...; the message suggests near names
@@ -10,7 +10,7 @@ NearkinError
 ├── TrainingError        training could not go on (NaN, nothing to learn from)
 └── MissingDependency    an optional package is not installed (also an ImportError)
 
-Every message says what came, what was wanted, and what to do.
+Every message says what came, what was expected, and what to do.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ class NearkinError(Exception):
 
 
 class InvalidInput(NearkinError, ValueError):
-    """An argument, file, table, row or picture is not what was wanted."""
+    """An argument, file, table, row or picture is not what was expected."""
 
 
 class SourceError(InvalidInput):

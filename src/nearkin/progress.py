@@ -84,7 +84,7 @@ def _lines(description: str) -> Progress:
 
 
 def duration(seconds: float) -> str:
-    """A duration as people say it.
+    """A duration in words.
 
     Example:
         >>> duration(7.2), duration(130.0), duration(7300.0)

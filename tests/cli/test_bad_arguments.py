@@ -92,11 +92,11 @@ def changed(command: str) -> Iterator[list[str]]:
     """The command with each of its arguments replaced in turn."""
     words = command.split()
     start = 2 if words[0] == "gallery" else 1
-    for place in range(start, len(words)):
-        if words[place].startswith("-"):
+    for position in range(start, len(words)):
+        if words[position].startswith("-"):
             continue
         for other in [*NAMES, *NUMBERS]:
-            yield [*words[:place], other, *words[place + 1 :]]
+            yield [*words[:position], other, *words[position + 1 :]]
 
 
 def test_every_command_is_tried() -> None:

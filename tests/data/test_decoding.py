@@ -200,8 +200,8 @@ def test_no_other_decoder_of_pillow_is_used() -> None:
 def test_damaged_bytes_give_a_picture_or_a_picture_error(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP", "PPM"]))
     content = bytearray(encoded(halves(*RED_BLUE, size=(16, 16)), kind))
-    for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=8)):
-        content[place] = data.draw(st.integers(0, 255))
+    for position in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=8)):
+        content[position] = data.draw(st.integers(0, 255))
     try:
         image = decode(bytes(content), max_pixels=1 << 20)
     except PictureError:
@@ -304,6 +304,11 @@ def test_a_large_picture_with_transparency_is_shrunk_in_bands() -> None:
     data = row * 4_500 + blank * 4_500
     picture = decode(png(10_000, 9_000, bits=1, kind=0, data=data), hint=(100, 100))
     assert picture.size == (223, 200)
-    assert [picture.getpixel(place)[0] for place in ((1, 1), (221, 1), (1, 198), (221, 198))] == [255, 0, 255, 255]
+    assert [picture.getpixel(position)[0] for position in ((1, 1), (221, 1), (1, 198), (221, 198))] == [
+        255,
+        0,
+        255,
+        255,
+    ]
     clear = decode(png(10_000, 9_000, bits=1, kind=0, data=data, extra=key), hint=(100, 100))
     assert np.asarray(clear).min() == 255

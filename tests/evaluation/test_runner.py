@@ -11,7 +11,7 @@ from nearkin.evaluation.settings import EvaluationSettings
 from nearkin.intervals.figure import Figure
 
 
-def judge(title, images, *, texts=None, raw=None, notes=(), seed=0, chance=True, **truth):
+def evaluated(title, images, *, texts=None, raw=None, notes=(), seed=0, chance=True, **truth):
     baselines = {} if raw is None else {"raw pixels": Embeddings(raw)}
     models, settings = {title: Embeddings(images, texts)}, quick_settings(seed=seed, chance=chance)
     return run_protocols(models, GroundTruth(**truth), settings, baselines=baselines, notes=notes).reports[0]
@@ -29,7 +29,7 @@ def data():
 def test_each_protocol_that_the_data_allow(data):
     images, labels, texts, owners = data
     raw = np.random.default_rng(1).normal(size=(60, 9))
-    report = judge("x on y", images, label_ids=labels, texts=texts, image_of_text=owners, raw=raw, seed=3)
+    report = evaluated("x on y", images, label_ids=labels, texts=texts, image_of_text=owners, raw=raw, seed=3)
     assert report.figures == {
         "retrieval": retrieval(images, labels, seed=3),
         "cross_modal": cross_modal(images, texts, owners, seed=3),
@@ -49,9 +49,9 @@ def test_each_protocol_that_the_data_allow(data):
 
 def test_labels_only_and_texts_only(data):
     images, labels, texts, owners = data
-    assert set(judge("x", images, label_ids=labels, chance=False).figures) == {"retrieval"}
-    assert judge("x", images, label_ids=labels, chance=False).baselines == {}
-    report = judge("x", images, texts=texts, image_of_text=owners, label_ids=np.full(60, -1))
+    assert set(evaluated("x", images, label_ids=labels, chance=False).figures) == {"retrieval"}
+    assert evaluated("x", images, label_ids=labels, chance=False).baselines == {}
+    report = evaluated("x", images, texts=texts, image_of_text=owners, label_ids=np.full(60, -1))
     assert set(report.figures) == {"cross_modal"}
     assert set(report.baselines) == {"chance"}
 
@@ -60,7 +60,7 @@ def test_pictures_without_a_label_take_no_part(data):
     images, labels, *_ = data
     some = np.where(np.arange(60) % 4 == 0, -1, labels)
     flags = np.arange(60) % 3 > 0
-    report = judge("x", images, label_ids=some, is_query=flags, is_gallery=~flags)
+    report = evaluated("x", images, label_ids=some, is_query=flags, is_gallery=~flags)
     kept = some >= 0
     expected = retrieval(images[kept], labels[kept], is_query=flags[kept], is_gallery=~flags[kept])
     assert report.figures["retrieval"] == expected
@@ -69,7 +69,7 @@ def test_pictures_without_a_label_take_no_part(data):
 
 def test_notes_on_lone_pictures_and_few_classes(data):
     images, *_ = data
-    report = judge("x", images[:5], label_ids=np.array([0, 0, 1, 1, 2]), notes=["first"])
+    report = evaluated("x", images[:5], label_ids=np.array([0, 0, 1, 1, 2]), notes=["first"])
     assert report.notes == (
         "first",
         "Queries with no other picture of their class to find, left out: 1.",
@@ -79,7 +79,7 @@ def test_notes_on_lone_pictures_and_few_classes(data):
 
 
 def test_one_class_measures_nothing(data):
-    report = judge("x", data[0], label_ids=np.zeros(60, dtype=np.int64))
+    report = evaluated("x", data[0], label_ids=np.zeros(60, dtype=np.int64))
     assert report.notes == (
         "All answers are of one class, so that every order is right: retrieval measures nothing here.",
     )
@@ -89,8 +89,8 @@ def test_one_class_measures_nothing(data):
 def test_no_two_pictures_of_a_class(data):
     images, _, texts, owners = data
     with pytest.raises(InvalidInput, match="no two pictures of one class"):
-        judge("x", images, label_ids=np.arange(60))
-    report = judge("x", images, label_ids=np.arange(60), texts=texts, image_of_text=owners)
+        evaluated("x", images, label_ids=np.arange(60))
+    report = evaluated("x", images, label_ids=np.arange(60), texts=texts, image_of_text=owners)
     assert set(report.figures) == {"cross_modal"}
     assert report.counts["queries_without_match"] == 60
 

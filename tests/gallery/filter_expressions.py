@@ -203,31 +203,31 @@ def filters(draw: Any) -> str:
 
 def for_duckdb(where: str) -> str:
     """The same filter in DuckDB's SQL: names in double quotes, `//` for DIV, NULL for UNKNOWN."""
-    parts, place = [], 0
-    while place < len(where):
-        sign = where[place]
+    parts, position = [], 0
+    while position < len(where):
+        sign = where[position]
         if sign in "'\"`":
-            end = place + 1
+            end = position + 1
             while where[end] != sign or where[end : end + 2] == sign * 2:
                 end += 2 if where[end] == sign else 1
-            quoted = where[place : end + 1]
+            quoted = where[position : end + 1]
             if sign != "'":
                 name = quoted[1:-1].replace(sign * 2, sign)
                 # DuckDB has no columns that differ in case alone.
                 name = "Case " if name == "Case" else name
                 quoted = '"' + name.replace('"', '""') + '"'
             parts.append(quoted)
-            place = end + 1
-        elif where.startswith(("--", "/*"), place):
+            position = end + 1
+        elif where.startswith(("--", "/*"), position):
             # A comment stands at the end.
             break
-        elif where.startswith("UNKNOWN", place):
+        elif where.startswith("UNKNOWN", position):
             parts.append("NULL")
-            place += 7
-        elif where[place : place + 5] == " DIV ":
+            position += 7
+        elif where[position : position + 5] == " DIV ":
             parts.append(" // ")
-            place += 5
+            position += 5
         else:
             parts.append(sign)
-            place += 1
+            position += 1
     return "".join(parts)

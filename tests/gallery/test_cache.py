@@ -1,4 +1,4 @@
-"""Files of an index: used when they fit the items, made anew when they do not, never trusted."""
+"""Files of an index: used when they match the items, rebuilt when they do not, never trusted."""
 
 import json
 import os

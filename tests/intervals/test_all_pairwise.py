@@ -110,8 +110,8 @@ def test_one_contender_has_no_differences() -> None:
 @pytest.mark.parametrize(
     ("values", "classes", "message"),
     [
-        (np.zeros((2, 0)), [], "wanted numbers"),
-        (np.zeros(3), [0, 1, 2], "wanted numbers"),
+        (np.zeros((2, 0)), [], "expected numbers"),
+        (np.zeros(3), [0, 1, 2], "expected numbers"),
         (np.zeros((2, 3)), [0, 1], "classes"),
         (np.zeros((2, 3)), [4, 4, 4], "all queries are of one class"),
     ],

@@ -14,8 +14,8 @@ def slow_top_k(queries, keys, k, exclude, allowed):
     rows = np.full(scores.shape, -1)
     for q, query in enumerate(queries):
         found = sorted((-float(query @ key), i) for i, key in enumerate(keys) if allowed[i] and i != exclude[q])
-        for place, (score, row) in enumerate(found[: scores.shape[1]]):
-            scores[q, place], rows[q, place] = -score, row
+        for position, (score, row) in enumerate(found[: scores.shape[1]]):
+            scores[q, position], rows[q, position] = -score, row
     return scores, rows
 
 

@@ -99,7 +99,7 @@ class Calibration:
         weighting: what error rates count: "comparisons", or "classes" where classes are weighted equally.
         interval: what intervals hold in 95 % of cases: the "rate" over all classes like these, or the rate that
             "another group" of as many classes shows.
-        notes: what the reader must know to judge it.
+        notes: what limits its use.
 
     Example:
         >>> from nearkin.evaluation import fit_calibration

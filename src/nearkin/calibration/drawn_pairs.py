@@ -1,4 +1,4 @@
-"""Comparisons drawn at random within folds of classes, to fit and to judge a map from score to probability on."""
+"""Comparisons drawn at random within folds of classes, to fit and to test a map from score to probability on."""
 
 from typing import NamedTuple
 
@@ -80,10 +80,10 @@ def _same(counts: np.ndarray, starts: np.ndarray, generator: "np.random.Generato
     total = int(each.sum())
     number = np.arange(total) if total <= _SAME else generator.integers(total, size=_SAME)
     owner = np.searchsorted(np.cumsum(each), number, side="right")
-    place = number - (np.cumsum(each) - each)[owner]
-    # Comparison `place` of a class is of its pictures j < i, with place = i (i - 1) / 2 + j.
-    i = ((1 + np.sqrt(8.0 * place + 1)) / 2).astype(np.int64)
-    j = place - i * (i - 1) // 2
+    position = number - (np.cumsum(each) - each)[owner]
+    # Comparison `position` of a class is of its pictures j < i, with position = i (i - 1) / 2 + j.
+    i = ((1 + np.sqrt(8.0 * position + 1)) / 2).astype(np.int64)
+    j = position - i * (i - 1) // 2
     return np.stack([starts[owner] + i, starts[owner] + j], axis=1), np.ones(len(number))
 
 

@@ -22,7 +22,7 @@ Yes = Annotated[
 
 
 def delete(
-    place: GalleryPath,
+    gallery: GalleryPath,
     ids: Ids = None,
     where: Where = None,
     dry_run: DryRun = False,
@@ -35,7 +35,7 @@ def delete(
     """
     from nearkin.cli.confirm import ask_first
 
-    opened = _open(place)
+    opened = _open(gallery)
     count = opened.delete(ids, where=where, dry_run=True)
     if dry_run:
         _show_dry_run(opened, "delete", ids, where, as_json)
@@ -43,12 +43,12 @@ def delete(
     if where is not None:
         ask_first("delete", count, len(opened), yes=yes)
     deleted = opened.delete(ids, where=where)
-    _print({"gallery": place, "deleted": deleted, "items": len(opened)}, as_json)
-    _how_to_take_back(opened, place, deleted)
+    _print({"gallery": gallery, "deleted": deleted, "items": len(opened)}, as_json)
+    _how_to_take_back(opened, gallery, deleted)
 
 
 def update(
-    place: GalleryPath,
+    gallery: GalleryPath,
     values: Annotated[
         list[str],
         typer.Option(
@@ -71,7 +71,7 @@ def update(
     """
     from nearkin.cli.confirm import ask_first
 
-    opened = _open(place)
+    opened = _open(gallery)
     changes = dict(_column_and_value(text, opened.columns) for text in values)
     count = opened.update(changes, ids, where=where, create=create, dry_run=True)
     if dry_run:
@@ -80,15 +80,15 @@ def update(
     if where is not None:
         ask_first("update", count, len(opened), yes=yes)
     updated = opened.update(changes, ids, where=where, create=create)
-    _print({"gallery": place, "updated": updated, "items": len(opened)}, as_json)
-    _how_to_take_back(opened, place, updated)
+    _print({"gallery": gallery, "updated": updated, "items": len(opened)}, as_json)
+    _how_to_take_back(opened, gallery, updated)
 
 
-def versions(place: GalleryPath, as_json: Json = False) -> None:
+def versions(gallery: GalleryPath, as_json: Json = False) -> None:
     """List the earlier versions that can be restored: the state before each change, kept for 14 days."""
     from nearkin.cli.output import next_step, print_table
 
-    opened = _open(place)
+    opened = _open(gallery)
     kept = opened.versions()
     if as_json:
         _print_json(kept)
@@ -104,28 +104,28 @@ def versions(place: GalleryPath, as_json: Json = False) -> None:
         for each in kept
     ]
     header = ("version", "items", "encoder", "before", "replaced (UTC)", "kept until (UTC)")
-    print_table(f"{place}: version {opened.version}, {len(opened):,} items", header, rows, names=header[2:])
+    print_table(f"{gallery}: version {opened.version}, {len(opened):,} items", header, rows, names=header[2:])
     if kept:
-        next_step(f"nearkin gallery restore {_quoted(place)} --version {kept[0].version}")
+        next_step(f"nearkin gallery restore {_quoted(gallery)} --version {kept[0].version}")
 
 
 def restore(
-    place: GalleryPath,
+    gallery: GalleryPath,
     version: Annotated[
         int, typer.Option("--version", help="Number of the version; `nearkin gallery versions` lists them.")
     ],
     as_json: Json = False,
 ) -> None:
     """Take a gallery back to an earlier version. This can be taken back too; ids are never given twice."""
-    opened = _open(place)
+    opened = _open(gallery)
     before = len(opened)
     opened.restore(version)
-    _print({"gallery": place, "restored": version, "items_before": before, "items": len(opened)}, as_json)
-    _how_to_take_back(opened, place, 1)
+    _print({"gallery": gallery, "restored": version, "items_before": before, "items": len(opened)}, as_json)
+    _how_to_take_back(opened, gallery, 1)
 
 
 def relink(
-    place: GalleryPath,
+    gallery: GalleryPath,
     old: Annotated[str, typer.Option("--from", help="The folder as it was when it was indexed.")],
     new: Annotated[str, typer.Option("--to", help="The folder that its pictures are in now.")],
     dry_run: DryRun = False,
@@ -136,19 +136,19 @@ def relink(
 
     from nearkin.progress import progress_bar
 
-    opened = _open(place)
+    opened = _open(gallery)
     with progress_bar("comparing pictures") as advance:
         summary = opened.relink(old, new, dry_run=dry_run, progress=advance)
     facts = asdict(summary)
     if dry_run:
         facts = {"would_relink": facts.pop("relinked"), **facts}
-    _print({"gallery": place, **facts}, as_json)
+    _print({"gallery": gallery, **facts}, as_json)
     if not dry_run:
-        _how_to_take_back(opened, place, summary.relinked)
+        _how_to_take_back(opened, gallery, summary.relinked)
 
 
 def prune(
-    place: GalleryPath,
+    gallery: GalleryPath,
     below: Annotated[str | None, typer.Option(help="Only pictures in this folder.")] = None,
     dry_run: DryRun = False,
     yes: Yes = False,
@@ -162,17 +162,17 @@ def prune(
     from nearkin.cli.confirm import ask_first
     from nearkin.progress import progress_bar
 
-    opened = _open(place)
+    opened = _open(gallery)
     with progress_bar("looking for pictures") as advance:
         planned = opened.prune(below=below, dry_run=True, progress=advance)
     if dry_run:
         facts = {"would_delete": len(planned.pruned), "items": planned.items, "empty_folders": planned.empty_folders}
-        _print({"gallery": place, **facts, "missing": planned.pruned}, as_json)
+        _print({"gallery": gallery, **facts, "missing": planned.pruned}, as_json)
         return
     ask_first("delete", len(planned.pruned), planned.items, yes=yes, reason=why_to_ask(planned.empty_folders))
     pruned = opened.prune(below=below, whole_folders=True).pruned if planned.pruned else ()
-    _print({"gallery": place, "deleted": len(pruned), "items": len(opened)}, as_json)
-    _how_to_take_back(opened, place, len(pruned))
+    _print({"gallery": gallery, "deleted": len(pruned), "items": len(opened)}, as_json)
+    _how_to_take_back(opened, gallery, len(pruned))
 
 
 def why_to_ask(empty_folders: tuple[str, ...]) -> str:
@@ -197,11 +197,11 @@ def _show_dry_run(opened: "Gallery", change: str, ids: list[int] | None, where: 
         print(f"  and {len(selected) - SHOWN:,} more")
 
 
-def _how_to_take_back(opened: "Gallery", place: str, changed: int) -> None:
+def _how_to_take_back(opened: "Gallery", gallery: str, changed: int) -> None:
     from nearkin.cli.output import status
 
     if changed and (kept := opened.versions()):
-        status(f"to take it back: nearkin gallery restore {_quoted(place)} --version {kept[0].version}")
+        status(f"to take it back: nearkin gallery restore {_quoted(gallery)} --version {kept[0].version}")
 
 
 def _column_and_value(text: str, columns: Mapping[str, str]) -> tuple[str, Any]:
@@ -227,16 +227,16 @@ def _time(at: Any) -> str:
     return f"{at:%Y-%m-%d %H:%M}"
 
 
-def _quoted(place: str) -> str:
+def _quoted(gallery: str) -> str:
     from shlex import quote
 
-    return quote(place)
+    return quote(gallery)
 
 
-def _open(place: str) -> "Gallery":
+def _open(gallery: str) -> "Gallery":
     from nearkin.gallery.gallery import Gallery
 
-    return Gallery.open(place)
+    return Gallery.open(gallery)
 
 
 def _print(facts: dict[str, Any], as_json: bool) -> None:

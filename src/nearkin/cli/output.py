@@ -32,7 +32,7 @@ quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 
 
 def status(message: str) -> None:
-    """A line on standard error about what is done, for people who watch; not with --quiet."""
+    """A line on standard error about what is done, for who is watching; not with --quiet."""
     if not quiet.get():
         warn(message)
 

@@ -61,7 +61,7 @@ def _json_escape(encoding: str):  # type: ignore[no-untyped-def]
             character.encode(encoding)
         except UnicodeEncodeError:
             units = character.encode("utf-16-be", "surrogatepass")
-            return "".join(f"\\u{units[place : place + 2].hex()}" for place in range(0, len(units), 2))
+            return "".join(f"\\u{units[position : position + 2].hex()}" for position in range(0, len(units), 2))
         return character
 
     return escaped

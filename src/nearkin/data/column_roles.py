@@ -53,12 +53,12 @@ def build_items(
     special = [label, split, is_query, is_gallery]
     if captions is None:
         captions = [name for name in free if name not in special and _holds_captions(name.lower())]
-    places: dict[str, list[int]] = {}
-    for place, picture in enumerate(pictures):
-        places.setdefault(picture.uri, []).append(place)
-    rows = _MergedRows(table, list(places.values()))
+    positions: dict[str, list[int]] = {}
+    for position, picture in enumerate(pictures):
+        positions.setdefault(picture.uri, []).append(position)
+    rows = _MergedRows(table, list(positions.values()))
     items = Items.build(
-        [pictures[first] for first, *_ in rows.places],
+        [pictures[first] for first, *_ in rows.positions],
         labels=rows.labels(label),
         captions=rows.texts(captions),
         splits=rows.agreed(split, _split, "train, val or test"),
@@ -85,12 +85,12 @@ class _MergedRows:
 
     Args:
         table: with a row per picture and caption.
-        places: for each picture those of its rows.
+        positions: for each picture those of its rows.
     """
 
-    def __init__(self, table: Table, places: Sequence[Sequence[int]]) -> None:
+    def __init__(self, table: Table, positions: Sequence[Sequence[int]]) -> None:
         self.table = table
-        self.places = places
+        self.positions = positions
         self.faults: list[str] = []
         self.repeated_captions = 0
 
@@ -99,7 +99,10 @@ class _MergedRows:
         cells: Sequence[Any] = self.table.columns[name]
         if not self.table.typed:
             cells = numbers_of_text(cells, decimal_comma=self.table.decimal_comma)
-        return [next((cells[place] for place in places if cells[place] is not None), None) for places in self.places]
+        return [
+            next((cells[position] for position in positions if cells[position] is not None), None)
+            for positions in self.positions
+        ]
 
     def labels(self, name: str | None) -> list[str | None] | None:
         """The class that all rows of a picture agree on."""
@@ -118,10 +121,10 @@ class _MergedRows:
         self, name: str, cells: Sequence[Any], parse: Callable[[Any], _Value | None], expected: str
     ) -> list[_Value | None]:
         values: list[_Value | None] = []
-        for places in self.places:
+        for positions in self.positions:
             agreed, agreed_row = None, 0
-            for place in places:
-                row, cell = self.table.rows[place], cells[place]
+            for position in positions:
+                row, cell = self.table.rows[position], cells[position]
                 value = None if cell is None else self._parsed(f"row {row}: '{name}'", cell, parse, expected)
                 if agreed is None:
                     agreed, agreed_row = value, row
@@ -148,20 +151,20 @@ class _MergedRows:
 
     def texts(self, names: Sequence[str]) -> list[list[str]]:
         """Every text of a picture once, in the order of rows and columns; repeated ones are counted."""
-        cells = {name: [self._texts(name, place) for place in range(len(self.table.rows))] for name in names}
+        cells = {name: [self._texts(name, position) for position in range(len(self.table.rows))] for name in names}
         found = []
-        for places in self.places:
-            several = [text for place in places for name in names for text in cells[name][place]]
+        for positions in self.positions:
+            several = [text for position in positions for name in names for text in cells[name][position]]
             found.append(list(dict.fromkeys(several)))
             self.repeated_captions += len(several) - len(found[-1])
         return found
 
-    def _texts(self, name: str, place: int) -> list[str]:
-        cell = self.table.columns[name][place]
+    def _texts(self, name: str, position: int) -> list[str]:
+        cell = self.table.columns[name][position]
         try:
             return texts(cell)
         except ValueError:
-            self.faults.append(f"row {self.table.rows[place]}: '{name}' is {shown(cell)}, expected a text")
+            self.faults.append(f"row {self.table.rows[position]}: '{name}' is {shown(cell)}, expected a text")
             return []
 
 

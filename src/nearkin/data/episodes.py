@@ -67,27 +67,27 @@ def read_runs(path: str | Path) -> tuple[list[Picture], list[FixedRun]]:
         raise SourceError(f"{root}: no such file or folder of runs")
     groups: dict[str, str] = {}
     lines = _folder_lines(root) if root.is_dir() else _table_lines(root, groups)
-    places: dict[str, int] = {}
+    positions: dict[str, int] = {}
     faults, runs = [], []
-    for sides in lines.values():
-        for where, file, _, _ in sides:
-            if file not in places and not Path(file).is_file():
+    for pictures in lines.values():
+        for where, file, _, _ in pictures:
+            if file not in positions and not Path(file).is_file():
                 faults.append(f"{where}: no picture '{file}'")
-            places.setdefault(file, len(places))
+            positions.setdefault(file, len(positions))
     raise_faults(str(root), faults)
-    for run, sides in lines.items():
-        names = {name: number for number, name in enumerate(dict.fromkeys(name for *_, name in sides))}
+    for run, pictures in lines.items():
+        names = {name: number for number, name in enumerate(dict.fromkeys(name for *_, name in pictures))}
         shown, asked = (
-            np.array([(places[file], names[name]) for _, file, is_shown, name in sides if is_shown is side]).reshape(
-                -1, 2
-            )
-            for side in (True, False)
+            np.array(
+                [(positions[file], names[name]) for _, file, is_shown, name in pictures if is_shown is role]
+            ).reshape(-1, 2)
+            for role in (True, False)
         )
         if len(missing := sorted(set(asked[:, 1]) - set(shown[:, 1]))) or not len(asked):
             what = f"class '{list(names)[missing[0]]}' is asked for but not shown" if missing else "asks for nothing"
             raise SourceError(f"{root}: run '{run}': {what}")
         runs.append(FixedRun(shown[:, 0], shown[:, 1], asked[:, 0], asked[:, 1], groups.get(run)))
-    return [Picture(file) for file in places], runs
+    return [Picture(file) for file in positions], runs
 
 
 # For each run: where it says so, a picture, whether it is shown, its class.
@@ -102,7 +102,7 @@ def _folder_lines(root: Path) -> _Lines:
         )
     found: _Lines = {}
     for file in files:
-        found[file.parent.name] = sides = []
+        found[file.parent.name] = pictures = []
         shown = set()
         for row, line in enumerate(read_text(file).splitlines(), 1):
             cells = line.split()
@@ -113,9 +113,9 @@ def _folder_lines(root: Path) -> _Lines:
                 raise SourceError(f"{root}: {where}: '{line}', expected a picture asked for and one shown of its class")
             asked, answer = (str((root / cell).resolve()) for cell in cells)
             if answer not in shown:
-                sides.append((where, answer, True, answer))
+                pictures.append((where, answer, True, answer))
             shown.add(answer)
-            sides.append((where, asked, False, answer))
+            pictures.append((where, asked, False, answer))
         # Pictures that are shown but the answer to nothing: they can be taken for one.
         folder = next((Path(answer).parent for answer in sorted(shown)), file.parent)
         others = (
@@ -127,7 +127,7 @@ def _folder_lines(root: Path) -> _Lines:
             if shown
             else []
         )
-        sides += [(str(folder), other, True, other) for other in others if other not in shown]
+        pictures += [(str(folder), other, True, other) for other in others if other not in shown]
     return found
 
 

@@ -47,9 +47,9 @@ def class_folds(items: Items, folds: int = 5, *, by: str | None = None, seed: in
     if len(groups) < folds:
         raise SourceError(_too_few(items, len(groups), folds, by))
     parts = np.array_split(np.random.default_rng(seed).permutation(len(groups)), folds)
-    fold_of_group = {groups[place]: number for number, part in enumerate(parts) for place in part}
+    fold_of_group = {groups[position]: number for number, part in enumerate(parts) for position in part}
     fold = np.array([fold_of_group[group_of_class[str(label)]] for label in items.labels], dtype=np.int64)
-    _check_judgeable(items, fold, folds)
+    _check_testable(items, fold, folds)
     return fold
 
 
@@ -91,7 +91,7 @@ def _group_of_class(items: Items, by: str | None) -> dict[str, Hashable]:
     return group
 
 
-def _check_judgeable(items: Items, fold: np.ndarray, folds: int) -> None:
+def _check_testable(items: Items, fold: np.ndarray, folds: int) -> None:
     """Every fold is tested on or chosen by once: it needs classes to tell apart, with pictures to find."""
     pictures: dict[tuple[int, str], int] = {}
     for number, label in zip(fold.tolist(), items.labels, strict=True):

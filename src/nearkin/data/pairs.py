@@ -148,8 +148,8 @@ class Pairs:
                     f"{self.path}: row {row}: '{line.strip()}', expected 'Name 1 4' or 'Name 1 Other 2' as in LFW, "
                     "or a table that ends in .csv or .tsv"
                 )
-            people = (cells[0], cells[-2] if len(cells) == 4 else cells[0])
-            a, b = (f"{name}/{name}_{int(number):04d}.jpg" for name, number in zip(people, numbers, strict=True))
+            names = (cells[0], cells[-2] if len(cells) == 4 else cells[0])
+            a, b = (f"{name}/{name}_{int(number):04d}.jpg" for name, number in zip(names, numbers, strict=True))
             fold = str(count // of_fold + 1) if of_fold else None
             count += 1
             yield Pair(row, a, b, (finder.picture(a), finder.picture(b)), len(cells) == 3, fold)

@@ -102,7 +102,7 @@ class PixelCache:
             store.check_space(len(missing))
             known = store.hashes() if len(missing) else set()
             batches = stream_pixels(
-                [pictures[place] for place in missing.tolist()],
+                [pictures[position] for position in missing.tolist()],
                 preprocessing,
                 batch_size=max(1, min(_COMMIT_PICTURES, _COMMIT_BYTES // store.row_bytes)),
                 strict=strict,
@@ -114,8 +114,8 @@ class PixelCache:
             report(len(pictures) - len(missing), len(pictures))
             for batch in batches:
                 found = {**batch.known, **dict(zip(batch.rows.tolist(), batch.hashes, strict=True))}
-                new = {int(missing[place]): name for place, name in found.items()}
-                store.add(batch, {state: name for place, name in new.items() if (state := states[place])})
+                new = {int(missing[position]): name for position, name in found.items()}
+                store.add(batch, {state: name for position, name in new.items() if (state := states[position])})
                 known.update(batch.hashes)
                 names |= new
                 broken += batch.broken
@@ -178,13 +178,13 @@ class _Store:
         """Stores pixels whose content is new, and what content these files have."""
         with self._index:
             self._index.execute("BEGIN IMMEDIATE")
-            place = {name: place for place, name in enumerate(batch.hashes)}
+            position = {name: position for position, name in enumerate(batch.hashes)}
             # Another process may have stored some of them in the meantime.
-            new = [name for name in place if self.row_of_content(name) < 0]
+            new = [name for name in position if self.row_of_content(name) < 0]
             start = len(self)
             with self._file.open("r+b") as file:
                 file.seek(start * self.row_bytes)
-                file.write(batch.pixels[[place[name] for name in new]].tobytes())
+                file.write(batch.pixels[[position[name] for name in new]].tobytes())
                 file.flush()
                 os.fsync(file.fileno())
             self._index.executemany("INSERT INTO content VALUES (?, ?)", enumerate(new, start))
@@ -226,4 +226,6 @@ def _cache_errors(folder: Path) -> Iterator[None]:
     except (OSError, sqlite3.OperationalError) as error:
         raise InvalidInput(f"picture cache {folder}: {error}: name another folder in NEARKIN_CACHE") from error
     except sqlite3.DatabaseError as error:
-        raise InvalidInput(f"picture cache {folder}: {error}: delete that folder, it can be made anew") from error
+        raise InvalidInput(
+            f"picture cache {folder}: {error}: delete that folder; the next run builds it again"
+        ) from error

@@ -153,7 +153,7 @@ def _rows_by_class(column: Sequence[Any], rows: Sequence[int]) -> dict[str, list
 def _sample(things: Sequence[_Thing], fraction: float, least: int, random: "np.random.Generator") -> list[_Thing]:
     """This fraction of the things by chance; at least `least`, and at least as many are left, if they suffice."""
     count = min(max(round(fraction * len(things)), least), len(things) - least)
-    return [things[place] for place in random.permutation(len(things))[: max(count, 0)]]
+    return [things[position] for position in random.permutation(len(things))[: max(count, 0)]]
 
 
 def _classes(items: Items, rows: Sequence[int]) -> set[str | None]:

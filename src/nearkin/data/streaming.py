@@ -100,7 +100,7 @@ def _load(picture: Picture, preprocessing: Preprocessing, known: Collection[str]
 
 def _batch(start: int, loaded: list[_Outcome], preprocessing: Preprocessing) -> PixelBatch:
     size = (preprocessing.height, preprocessing.width, preprocessing.channels)
-    found = {start + place: outcome for place, outcome in enumerate(loaded) if not isinstance(outcome, Broken)}
+    found = {start + position: outcome for position, outcome in enumerate(loaded) if not isinstance(outcome, Broken)}
     decoded = {row: (name, pixels) for row, (name, pixels) in found.items() if pixels is not None}
     return PixelBatch(
         rows=np.fromiter(decoded, dtype=np.int64),

@@ -1,4 +1,4 @@
-"""The model card: what the artefact is, how to use it, what it was trained on, how it was judged, its thresholds."""
+"""The model card: what the artefact is, how to use it, what it was trained on, how it was evaluated, its thresholds."""
 
 import re
 
@@ -46,8 +46,8 @@ def with_section(card: str, section: str) -> str:
     """
     heading = section.partition("\n")[0]
     parts = re.split(r"(?m)^(?=## )", card)
-    place = next((number for number, part in enumerate(parts) if part.partition("\n")[0] == heading), len(parts))
-    parts[place : place + 1] = [section]
+    position = next((number for number, part in enumerate(parts) if part.partition("\n")[0] == heading), len(parts))
+    parts[position : position + 1] = [section]
     return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
 
 

@@ -211,9 +211,9 @@ def _copies(thumbnails: Float[np.ndarray, "n raw"]) -> tuple[Copy, ...]:
     some = thumbnails[rows]
     scores, nearest = top_k(some, some, min(3, len(rows) - 1), exclude=np.arange(len(rows)))
     pairs: dict[tuple[int, int], float] = {}
-    for place, neighbour in zip(*np.nonzero(scores >= NEAR), strict=True):
-        one, two = int(rows[place]), int(rows[nearest[place, neighbour]])
-        pairs[min(one, two), max(one, two)] = round(min(1.0, float(scores[place, neighbour])), 4)
+    for position, neighbour in zip(*np.nonzero(scores >= NEAR), strict=True):
+        one, two = int(rows[position]), int(rows[nearest[position, neighbour]])
+        pairs[min(one, two), max(one, two)] = round(min(1.0, float(scores[position, neighbour])), 4)
     copies = (Copy(*pair, correlation) for pair, correlation in pairs.items())
     return tuple(sorted(copies, key=lambda copy: (-copy.correlation, copy.row, copy.other)))
 

@@ -41,7 +41,9 @@ class ModelComparison:
     @property
     def _letters(self) -> dict[str, str]:
         """Short names for headings; more models than letters are numbered."""
-        several = [chr(ord("A") + place) if place < 26 else str(place + 1) for place in range(len(self.names))]
+        several = [
+            chr(ord("A") + position) if position < 26 else str(position + 1) for position in range(len(self.names))
+        ]
         return dict(zip(several, self.names, strict=True))
 
     @property

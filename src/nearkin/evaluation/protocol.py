@@ -78,13 +78,13 @@ class Outcome:
     """What one protocol found.
 
     Args:
-        measured: the metrics of each of the embeddings, in order; none where they cannot take part.
+        estimates: the metrics of each of the embeddings, in order; none where they cannot take part.
         chance: computes what random embeddings give, as far as they take part.
         counts: what was counted.
         notes: what the reader must know.
     """
 
-    measured: Sequence[Mapping[str, Estimate]]
+    estimates: Sequence[Mapping[str, Estimate]]
     chance: Callable[[], Mapping[str, Figure]]
     counts: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -111,7 +111,7 @@ class Protocol:
     Args:
         summary: what is asked, in a sentence.
         metrics: what the figures are, in words.
-        place: protocols stand in reports in the order of this number.
+        order: protocols stand in reports in the order of this number.
         headline: metrics shown large at the top of a page, the most telling first.
         why_not_unasked: given the ground truth and the options, why it is not run unless it is asked for by name; None
             if it is run.
@@ -127,7 +127,7 @@ class Protocol:
 
     summary: str
     metrics: str
-    place: int
+    order: int
     headline: tuple[str, ...]
     why_not_unasked: Callable[[GroundTruth, Any], str | None]
     run: Callable[[Sequence[Embeddings], GroundTruth, Any, int], Outcome]

@@ -45,7 +45,7 @@ def run_protocols(
     baselines = baselines or {}
     everyone = [*models.values(), *baselines.values()]
     outcomes, left_out = _run(everyone, truth, settings)
-    evaluated = {name: outcome for name, outcome in outcomes.items() if outcome.measured[0]}
+    evaluated = {name: outcome for name, outcome in outcomes.items() if outcome.estimates[0]}
     asked = settings.protocols is not None and settings.required
     if asked:
         left_out += [f"{name} (no query has a right answer)" for name in outcomes if name not in evaluated]
@@ -60,12 +60,12 @@ def run_protocols(
         about.append(f"Protocols left out: {'; '.join(left_out)}.")
     figures = [
         {
-            name: {metric: one.figure(seed=settings.seed) for metric, one in outcome.measured[place].items()}
+            name: {metric: one.figure(seed=settings.seed) for metric, one in outcome.estimates[position].items()}
             for name, outcome in evaluated.items()
         }
-        for place in range(len(everyone))
+        for position in range(len(everyone))
     ]
-    beside = {name: _not_empty(figures[len(models) + place]) for place, name in enumerate(baselines)}
+    beside = {name: _not_empty(figures[len(models) + position]) for position, name in enumerate(baselines)}
     if settings.chance:
         beside["chance"] = {name: dict(outcome.chance()) for name, outcome in evaluated.items()}
     counts = {"pictures": len(everyone[0].images)}
@@ -73,19 +73,19 @@ def run_protocols(
     reports = (
         Report(
             name,
-            figures[place],
+            figures[position],
             baselines={baseline: found for baseline, found in beside.items() if found},
             counts=counts,
             notes=tuple(about),
         )
-        for place, name in enumerate(models)
+        for position, name in enumerate(models)
     )
     differences = {
         name: _not_empty(
-            {protocol: _differences(outcome, place, settings.seed) for protocol, outcome in evaluated.items()}
+            {protocol: _differences(outcome, position, settings.seed) for protocol, outcome in evaluated.items()}
         )
-        for place, name in enumerate(models)
-        if place
+        for position, name in enumerate(models)
+        if position
     }
     return ModelComparison(tuple(models), tuple(reports), differences)
 
@@ -136,7 +136,7 @@ def _not_empty(figures: Mapping[str, dict[str, Figure]]) -> dict[str, dict[str, 
     return {protocol: metrics for protocol, metrics in figures.items() if metrics}
 
 
-def _differences(outcome: Outcome, place: int, seed: int) -> dict[str, Figure]:
+def _differences(outcome: Outcome, position: int, seed: int) -> dict[str, Figure]:
     """The differences of this model to the first."""
-    first, other = outcome.measured[0], outcome.measured[place]
+    first, other = outcome.estimates[0], outcome.estimates[position]
     return {metric: one.minus(first[metric], seed=seed) for metric, one in other.items() if metric in first}

@@ -130,7 +130,7 @@ def build_index(
 def find_invalid(folder: Path, items: ItemVersion) -> list[Path]:
     """Folders of index files that are not what was written, or not of these items; every byte is read. They can be
     removed."""
-    return [path for path in _folders(folder) if not _is_whole(path, _checksum) or _is_foreign(path, items)]
+    return [path for path in _folders(folder) if not _is_whole(path, _checksum) or _is_of_other_items(path, items)]
 
 
 def _folders(folder: Path, kind: str = "*") -> list[Path]:
@@ -223,7 +223,7 @@ def _is_whole(path: Path, checksum: Callable[[Path], int]) -> bool:
         return False
 
 
-def _is_foreign(path: Path, items: ItemVersion) -> bool:
+def _is_of_other_items(path: Path, items: ItemVersion) -> bool:
     """Whether none of the vectors is an item's: another gallery's files, or those before a change of encoder."""
     if _stamp(path)["identity"] == items.identity:
         return False

@@ -105,9 +105,9 @@ class Staging:
         staged = table[ID].to_numpy()
         # Of an item that changed while it was waiting, the last vector counts.
         order = np.argsort(staged, kind="stable")
-        places = order[np.searchsorted(staged, ids, side="right", sorter=order) - 1]
+        positions = order[np.searchsorted(staged, ids, side="right", sorter=order) - 1]
         vectors = table[VECTOR].combine_chunks().flatten().to_numpy().reshape(-1, self._encoder.dim)
-        return vectors[places]
+        return vectors[positions]
 
     def _append(self, rows: list[tuple], vectors: Float[np.ndarray, "n dim"]) -> None:
         ids, contents = [row[0] for row in rows], [row[1] for row in rows]

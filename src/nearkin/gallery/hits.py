@@ -110,7 +110,7 @@ class Hits(Sequence[Hit]):
         limit: of a search with `honest`, else None.
 
     Example:
-        >>> hits = Hits(np.array([7]), np.array([0.5], dtype=np.float32), lambda place: Item(7, "/7.png", None, (), {}))
+        >>> hits = Hits(np.array([7]), np.array([0.5], dtype=np.float32), lambda at: Item(7, "/7.png", None, (), {}))
         >>> hits.ids.tolist(), hits[0].uri, hits[0].score
         ([7], '/7.png', 0.5)
     """
@@ -134,22 +134,22 @@ class Hits(Sequence[Hit]):
         return len(self.ids)
 
     @overload
-    def __getitem__(self, place: int) -> Hit: ...
+    def __getitem__(self, position: int) -> Hit: ...
     @overload
-    def __getitem__(self, place: slice) -> list[Hit]: ...
-    def __getitem__(self, place: int | slice) -> Hit | list[Hit]:
-        if isinstance(place, slice):
-            return [self[each] for each in range(*place.indices(len(self)))]
-        place = range(len(self))[place]
-        item = self._item(place)
-        hit = Hit(item.id, float(self.scores[place]), item.uri, item.label, item.captions, item.metadata)
+    def __getitem__(self, position: slice) -> list[Hit]: ...
+    def __getitem__(self, position: int | slice) -> Hit | list[Hit]:
+        if isinstance(position, slice):
+            return [self[each] for each in range(*position.indices(len(self)))]
+        position = range(len(self))[position]
+        item = self._item(position)
+        hit = Hit(item.id, float(self.scores[position]), item.uri, item.label, item.captions, item.metadata)
         if self._thumbnail is not None:
             thumbnail = self._thumbnail
-            hit._with_thumbnail(lambda: thumbnail(place))
+            hit._with_thumbnail(lambda: thumbnail(position))
         return hit
 
     def __iter__(self) -> Iterator[Hit]:
-        return (self[place] for place in range(len(self)))
+        return (self[position] for position in range(len(self)))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)

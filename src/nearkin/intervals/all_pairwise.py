@@ -58,7 +58,7 @@ def paired_differences(
     Args:
         values: numbers `[candidates, n]`, one per candidate and query.
         classes: class ids `[n]` of the queries.
-        repeats: ids `[n]` of the trainings that the queries judge.
+        repeats: ids `[n]` of the trainings that the queries are answered by.
         seed: of the resamples.
         resamples: how many.
 
@@ -77,12 +77,12 @@ def paired_differences(
     """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 2 or not values.size:
-        raise InvalidInput(f"values of shape {values.shape}: wanted numbers [candidates, queries], one at least")
+        raise InvalidInput(f"values of shape {values.shape}: expected numbers [candidates, queries], at least one")
     queries = values.shape[1]
     repeat_names, repeat = np.unique(as_ids(repeats, "repeats", length=queries), return_inverse=True)
     class_names, member = np.unique(as_ids(classes, "classes", length=queries), return_inverse=True)
     if len(class_names) < 2:
-        raise InvalidInput("all queries are of one class: nothing shows how classes differ, wanted 2 or more")
+        raise InvalidInput("all queries are of one class: nothing shows how classes differ, expected 2 or more")
     shape = (len(repeat_names), len(class_names))
     cells = repeat * len(class_names) + member
     counts = np.bincount(cells, minlength=len(repeat_names) * len(class_names)).reshape(shape).astype(np.float64)

@@ -169,10 +169,10 @@ def _drawn_medians(values: np.ndarray, members: np.ndarray, resamples: int, seed
     ascending, members = values[order], members[order]
     medians = []
     for weights in _resamples(int(members.max()) + 1, len(values), resamples, seed):
-        place = weights[:, members].cumsum(axis=1)
-        middle = (place[:, -1:] - 1) / 2
-        below = (place > np.floor(middle)).argmax(axis=1)
-        above = (place > np.ceil(middle)).argmax(axis=1)
+        position = weights[:, members].cumsum(axis=1)
+        middle = (position[:, -1:] - 1) / 2
+        below = (position > np.floor(middle)).argmax(axis=1)
+        above = (position > np.ceil(middle)).argmax(axis=1)
         medians.append((ascending[below] + ascending[above]) / 2)
     return np.concatenate(medians)
 
@@ -214,7 +214,7 @@ def bootstrap_left_out(
         return Figure(value, None, None, n)
     if within is not None and value in within and (left_out == value).all():
         return replace(bootstrap_mean(left_out, within=within), value=value, n=n)
-    # The mean of the pseudo-values is a little off the value; only how they differ is wanted of them.
+    # The mean of the pseudo-values is a little off the value; only their differences are used.
     figure = bootstrap_mean((groups - 1) * (left_out.mean() - left_out) + value, seed=seed, resamples=resamples)
     low, high = figure.low, figure.high
     if within is not None and low is not None and high is not None:
@@ -227,7 +227,7 @@ def _by_run_and_group(
 ) -> tuple[Float[np.ndarray, "runs groups"], Float[np.ndarray, "runs groups"], float | None]:
     """Sum and number of the values of each run and group, and the value if all are one and the same."""
     if not len(runs):
-        raise InvalidInput("no runs given: wanted the values of at least one")
+        raise InvalidInput("no runs given: expected the values of at least one")
     several = isinstance(groups, Sequence | np.ndarray) and len(groups) > 0 and np.ndim(groups[0]) > 0
     per_run: list[Any] = list(groups) if several else [groups] * len(runs)  # type: ignore[arg-type]
     if len(per_run) != len(runs):

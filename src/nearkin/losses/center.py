@@ -68,8 +68,8 @@ def move_centers_(
     """
     alpha = check_between(alpha, "alpha", 0, 1)
     embeddings, labels, now = check_class_batch(embeddings, labels, centers)
-    classes, place, counts = labels.unique(return_inverse=True, return_counts=True)
-    apart = embeddings.new_zeros(len(classes), embeddings.shape[1]).index_add_(0, place, embeddings - now[labels])
+    classes, position, counts = labels.unique(return_inverse=True, return_counts=True)
+    apart = embeddings.new_zeros(len(classes), embeddings.shape[1]).index_add_(0, position, embeddings - now[labels])
     centers.index_add_(0, classes, (alpha * apart / (1 + counts[:, None])).to(centers.dtype))
 
 

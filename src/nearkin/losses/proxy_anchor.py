@@ -83,11 +83,11 @@ def _positives(x: Tensor, p: Tensor, labels: Tensor, alpha: float, margin: float
     """The mean over the proxies of the batch's classes; its derivatives are added."""
     own = p[labels]
     scores = alpha * (margin - torch.linalg.vecdot(x, own))
-    classes, place = labels.unique(return_inverse=True)
-    top = scores.new_zeros(len(classes)).scatter_reduce_(0, place, scores, "amax")
-    exponentials = (scores - top[place]).exp()
-    sums = (-top).exp().index_add_(0, place, exponentials)
-    slope = (-alpha / max(1, len(classes)) * exponentials / sums[place])[:, None]
+    classes, position = labels.unique(return_inverse=True)
+    top = scores.new_zeros(len(classes)).scatter_reduce_(0, position, scores, "amax")
+    exponentials = (scores - top[position]).exp()
+    sums = (-top).exp().index_add_(0, position, exponentials)
+    slope = (-alpha / max(1, len(classes)) * exponentials / sums[position])[:, None]
     by_x.addcmul_(slope, own)
     by_p.index_add_(0, labels, slope * x)
     return (top + sums.log()).sum() / max(1, len(classes))

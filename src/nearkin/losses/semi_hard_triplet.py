@@ -97,8 +97,8 @@ def nearest_beyond_by_ranks(
     """The same by binary search among the sorted scores: O(a (r + p) log r)."""
     descending = far.sort(1, descending=True)
     # Those that are none come last.
-    place = torch.searchsorted(-descending.values, -near, right=True).clamp_(max=negatives - 1)
-    return descending.values.gather(1, place), descending.indices.gather(1, place)
+    position = torch.searchsorted(-descending.values, -near, right=True).clamp_(max=negatives - 1)
+    return descending.values.gather(1, position), descending.indices.gather(1, position)
 
 
 LOSS = semi_hard_triplet_loss

@@ -11,7 +11,7 @@ MAPPED, COLOURED = 800, 10
 
 @dataclass(frozen=True)
 class MapPoint:
-    """A picture on the 2-D map: its row, where it lies, and the place of its class among the coloured ones, or -1."""
+    """A picture on the 2-D map: its row, where it lies, and its class by number among the coloured ones, or -1."""
 
     row: int
     x: float
@@ -50,15 +50,17 @@ def embedding_map(vectors: np.ndarray, ids: np.ndarray, names: Sequence[str], se
     method = "t-SNE" if len(chosen) >= 30 and some.std() > 0 else "PCA"
     width = min(50, *some.shape)
     if width < 2 or not some.std(axis=0).any():
-        places = np.zeros((len(chosen), 2))
+        positions = np.zeros((len(chosen), 2))
     else:
-        places = PCA(min(width, 50) if method == "t-SNE" else 2, random_state=seed).fit_transform(some)
+        positions = PCA(min(width, 50) if method == "t-SNE" else 2, random_state=seed).fit_transform(some)
         if method == "t-SNE":
             perplexity = min(30.0, (len(chosen) - 1) / 4)
-            places = TSNE(perplexity=perplexity, init="pca", random_state=seed, max_iter=500).fit_transform(places)
-    colour = {number: place for place, number in enumerate(coloured)}
+            positions = TSNE(perplexity=perplexity, init="pca", random_state=seed, max_iter=500).fit_transform(
+                positions
+            )
+    colour = {number: position for position, number in enumerate(coloured)}
     points = (
         MapPoint(int(row), round(float(x), 3), round(float(y), 3), colour.get(int(ids[row]), -1))
-        for row, (x, y) in zip(chosen, places, strict=True)
+        for row, (x, y) in zip(chosen, positions, strict=True)
     )
     return Map(method, tuple(points), tuple(names[number] for number in coloured))

@@ -43,8 +43,8 @@ def wrong_neighbours(
         scores[ids[rows][:, None] == ids[answers][None]] = -np.inf
         best = scores.argmax(axis=1)
         found += [
-            Mistake(int(row), int(answers[place]), float(scores[number, place]))
-            for number, (row, place) in enumerate(zip(rows, best, strict=True))
+            Mistake(int(row), int(answers[position]), float(scores[number, position]))
+            for number, (row, position) in enumerate(zip(rows, best, strict=True))
         ]
     return sorted(found, key=lambda mistake: -mistake.score)
 
@@ -60,10 +60,10 @@ def false_accepts(vectors: np.ndarray, ids: np.ndarray) -> list[Mistake]:
         for row, (low, high) in enumerate(zip(first[block], last[block], strict=True)):
             scores[row, low:high] = -np.inf
         best = scores.argmax(axis=1)
-        for place, other in enumerate(best.tolist()):
-            if np.isfinite(scores[place, other]):
-                one, two = int(order[block.start + place]), int(order[other])
-                found[min(one, two), max(one, two)] = float(scores[place, other])
+        for position, other in enumerate(best.tolist()):
+            if np.isfinite(scores[position, other]):
+                one, two = int(order[block.start + position]), int(order[other])
+                found[min(one, two), max(one, two)] = float(scores[position, other])
     return sorted((Mistake(*pair, score) for pair, score in found.items()), key=lambda mistake: -mistake.score)
 
 
@@ -76,10 +76,10 @@ def false_rejects(vectors: np.ndarray, ids: np.ndarray) -> tuple[Mistake, ...]:
             continue
         worst = Mistake(-1, -1, np.inf)
         for block, scores in score_blocks(vectors[rows], vectors[rows]):
-            place, other = np.unravel_index(int(scores.argmin()), scores.shape)
-            if scores[place, other] < worst.score:
-                score = float(scores[place, other])
-                worst = Mistake(int(rows[block.start + place]), int(rows[other]), score)
+            position, other = np.unravel_index(int(scores.argmin()), scores.shape)
+            if scores[position, other] < worst.score:
+                score = float(scores[position, other])
+                worst = Mistake(int(rows[block.start + position]), int(rows[other]), score)
         found.append(worst)
     return tuple(sorted(found, key=lambda mistake: mistake.score)[:MISTAKES])
 

@@ -269,12 +269,12 @@ def _map_plot(content: PageContent) -> dict[str, Any] | None:
     if not points or len(set(zip(xs, ys, strict=True))) < 2:
         return None
     plot = Plot(_plain(xs), _plain(ys), f"Map of the embeddings by {diagnostics.map.method}")
-    order = sorted(range(len(points)), key=lambda place: points[place].colour)
-    titles = [content.captions.get(points[place].row, "") for place in order]
-    styles = ["other" if points[place].colour < 0 else f"f{points[place].colour}" for place in order]
+    order = sorted(range(len(points)), key=lambda position: points[position].colour)
+    titles = [content.captions.get(points[position].row, "") for position in order]
+    styles = ["other" if points[position].colour < 0 else f"f{points[position].colour}" for position in order]
     plot.dots(
-        [xs[place] for place in order],
-        [ys[place] for place in order],
+        [xs[position] for position in order],
+        [ys[position] for position in order],
         styles.__getitem__,
         radius=[3.0 if style == "other" else 4.5 for style in styles],
         titles=titles,

@@ -126,8 +126,8 @@ class Plot:
         """Points; `style` gives the class of each, and titles show when one is pointed at."""
         for number, (point, size) in enumerate(zip(self._pixels(xs, ys), radius, strict=True)):
             inside = f"<title>{escape(titles[number])}</title>" if titles else ""
-            place = f'cx="{point[0]:.1f}" cy="{point[1]:.1f}" r="{size:.1f}"'
-            self.marks.append(f'<circle class="dot {style(number)}" {place}>{inside}</circle>')
+            position = f'cx="{point[0]:.1f}" cy="{point[1]:.1f}" r="{size:.1f}"'
+            self.marks.append(f'<circle class="dot {style(number)}" {position}>{inside}</circle>')
         return self
 
     def svg(self, *, alone: bool = False, frame: bool = True) -> str:

@@ -89,15 +89,15 @@ def rank_right_answers(
     right = last - first - (to - from_)
     assert (right > 0).all(), "every query needs a right answer"
 
-    places = np.stack([first, last, from_, to], axis=1)
+    positions = np.stack([first, last, from_, to], axis=1)
 
-    def rank_rows(scores: np.ndarray, places: np.ndarray) -> list[np.ndarray]:
-        return [_ranks(row, *place) for row, place in zip(scores, places.tolist(), strict=True)]
+    def rank_rows(scores: np.ndarray, positions: np.ndarray) -> list[np.ndarray]:
+        return [_ranks(row, *bounds) for row, bounds in zip(scores, positions.tolist(), strict=True)]
 
     threads = _threads()
     with ThreadPoolExecutor(threads) as pool:
         for block, scores in score_blocks(queries, keys):
-            shares = (np.array_split(array, threads) for array in (scores, places[block]))
+            shares = (np.array_split(array, threads) for array in (scores, positions[block]))
             ranks = np.concatenate([row for rows in pool.map(rank_rows, *shares) for row in rows])
             yield Ranking(block, ranks, np.cumsum(right[block]) - right[block])
             if progress:

@@ -56,9 +56,9 @@ class EmbeddingMemory(nn.Module):
     def push(self, embeddings: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"]) -> None:
         """Take in a batch in place of the oldest embeddings; of one larger than the memory, its end."""
         size = len(self.ring)
-        places = (self.pushed + torch.arange(len(labels), device=labels.device))[-size:] % size
-        self.ring[places] = embeddings[-size:].detach().to(self.ring.dtype)
-        self.ring_labels[places] = labels[-size:]
+        positions = (self.pushed + torch.arange(len(labels), device=labels.device))[-size:] % size
+        self.ring[positions] = embeddings[-size:].detach().to(self.ring.dtype)
+        self.ring_labels[positions] = labels[-size:]
         self.pushed += len(labels)
 
 

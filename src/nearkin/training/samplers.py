@@ -80,7 +80,7 @@ def m_per_class_batches(
         for rows in _rows_of_groups(labels, groups, batch_size)
         for batch in _batches(labels[rows], batch_size, m, random, class_means)
     ]
-    return [batches[place] for place in random.permutation(len(batches))]
+    return [batches[position] for position in random.permutation(len(batches))]
 
 
 def _rows_of_groups(labels: np.ndarray, groups: Sequence[object], batch_size: int) -> list[np.ndarray]:
@@ -102,13 +102,13 @@ def _batches(
     bundles = _bundles(labels, m, random)
     size = 1 if class_means is None else min(CLUSTER, batch_size // m)
     clusters = _clusters(list(bundles), size, random, class_means)
-    pieces, places = [], []
+    pieces, positions = [], []
     for cluster in clusters:
         rounds = list(zip_longest(*(bundles[label] for label in cluster)))
         pieces += [np.concatenate([bundle for bundle in one if bundle is not None]) for one in rounds]
-        places += ((np.arange(len(rounds)) + random.random(len(rounds))) / len(rounds)).tolist()
-    order = np.argsort(places).astype(np.int64)
-    return _cut([pieces[place] for place in order], batch_size)
+        positions += ((np.arange(len(rounds)) + random.random(len(rounds))) / len(rounds)).tolist()
+    order = np.argsort(positions).astype(np.int64)
+    return _cut([pieces[position] for position in order], batch_size)
 
 
 def _bundles(labels: np.ndarray, m: int, random: np.random.Generator) -> dict[int, list[np.ndarray]]:
@@ -147,7 +147,7 @@ def _cut(pieces: list[np.ndarray], batch_size: int) -> list[np.ndarray]:
     count = max(1, round(total / batch_size))
     belongs = np.minimum((np.cumsum(sizes) - sizes) * count // max(1, total), count - 1)
     return [
-        np.concatenate([pieces[place] for place in np.flatnonzero(belongs == batch)])
+        np.concatenate([pieces[position] for position in np.flatnonzero(belongs == batch)])
         for batch in range(count)
         if (belongs == batch).any()
     ]

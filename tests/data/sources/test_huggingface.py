@@ -50,7 +50,7 @@ def greys(source: str, store: Path) -> list[int]:
 def test_all_splits(saved: Path, tmp_path: Path) -> None:
     name = str(saved / "both")
     items = read_huggingface(name)
-    assert items.uris == tuple(f"hf://{name}/{place}" for place in ("train#0", "train#1", "train#2", "test#0"))
+    assert items.uris == tuple(f"hf://{name}/{position}" for position in ("train#0", "train#1", "train#2", "test#0"))
     assert items.labels == ("cat", "dog", None, "dog")
     assert items.captions == (("one",), ("two",), (), ("four",))
     assert items.splits == ("train", "train", "train", "test")

@@ -63,8 +63,8 @@ def slow_with_equal_texts(images, texts, owners, words, k):
     has = {(word, owner) for word, owner in zip(words, owners, strict=True)}
 
     def found(row, right):
-        best = max(row[place] for place in right)
-        return 1 + sum(best <= other for place, other in enumerate(row) if place not in right) <= k
+        best = max(row[position] for position in right)
+        return 1 + sum(best <= other for position, other in enumerate(row) if position not in right) <= k
 
     by_text = [
         found(row, [image for image in range(len(images)) if (word, image) in has])
@@ -113,9 +113,11 @@ def test_order_and_rotation_change_nothing(seed):
     images, texts, owners = pairs(seed)
     generator = np.random.default_rng(seed)
     rotation = np.linalg.qr(generator.normal(size=(5, 5)))[0]
-    shuffled, place = generator.permutation(25), generator.permutation(75)
+    shuffled, position = generator.permutation(25), generator.permutation(75)
     before = cross_modal(images, texts, owners)
-    after = cross_modal((images @ rotation)[shuffled], (texts @ rotation)[place], np.argsort(shuffled)[owners][place])
+    after = cross_modal(
+        (images @ rotation)[shuffled], (texts @ rotation)[position], np.argsort(shuffled)[owners][position]
+    )
     assert {name: f.value for name, f in after.items()} == pytest.approx({name: f.value for name, f in before.items()})
 
 

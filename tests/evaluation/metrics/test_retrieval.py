@@ -97,12 +97,12 @@ def test_map_and_ndcg_equal_scikit_learn():
     embeddings, labels = clusters(7, each=9)
     scores = unit(embeddings) @ unit(embeddings).T
     found = score_queries(embeddings, labels, ks=(1, 4, 10))
-    for place, query in enumerate(found.queries):
+    for position, query in enumerate(found.queries):
         others = np.arange(len(labels)) != query
         right, own = (labels == labels[query])[others], scores[query][others]
-        assert found.values["map"][place] == pytest.approx(average_precision_score(right, own))
+        assert found.values["map"][position] == pytest.approx(average_precision_score(right, own))
         for k in (4, 10):
-            assert found.values[f"ndcg@{k}"][place] == pytest.approx(ndcg_score([right], [own], k=k))
+            assert found.values[f"ndcg@{k}"][position] == pytest.approx(ndcg_score([right], [own], k=k))
 
 
 def test_recall_at_1_is_the_accuracy_of_a_nearest_neighbour_classifier():

@@ -30,7 +30,7 @@ def run(vectors, labels, group, **options):
 def test_episodes_within_groups_have_intervals_over_groups():
     vectors, labels, group = alphabets(12)
     outcome = run(vectors, labels, group, within="alphabet")
-    figure = outcome.measured[0]["5-way 1-shot/prototype"].figure()
+    figure = outcome.estimates[0]["5-way 1-shot/prototype"].figure()
     by_classes = few_shot(
         vectors, labels, queries=3, episodes=100, within=group, unit_of_interval="classes"
     )["prototype"]  # fmt: skip
@@ -52,7 +52,7 @@ def test_episodes_of_one_group_stand_or_fall_together():
 def test_one_group_alone_says_so():
     vectors, labels, group = alphabets(1)
     outcome = run(vectors, labels, group, within="alphabet")
-    assert outcome.measured[0]["5-way 1-shot/prototype"].figure().low is not None
+    assert outcome.estimates[0]["5-way 1-shot/prototype"].figure().low is not None
     assert any("only one alphabet" in note for note in outcome.notes)
 
 
@@ -82,7 +82,7 @@ def test_fixed_runs_over_their_groups(tmp_path, groups, note):
     assert [Path(file).name for file in PROTOCOL.pictures(options)] == ["a.png", "b.png", "c.png", "d.png"]
     vectors = np.array([[1.0, 0], [0, 1], [1, 0.1], [0.9, 1]])
     outcome = PROTOCOL.run([Embeddings(vectors, further={"few_shot": vectors})], GroundTruth(), options, 0)
-    assert outcome.measured[0]["2-way fixed runs/neighbour"].figure().value == 1.0
+    assert outcome.estimates[0]["2-way fixed runs/neighbour"].figure().value == 1.0
     assert note in outcome.notes[0]
     assert PROTOCOL.why_not_unasked(GroundTruth(), options) is None
 

@@ -38,8 +38,8 @@ def test_the_docs_have_the_table_of_the_registry():
 
 
 def test_reports_have_one_order():
-    places = [protocol.place for protocol in protocols_in_order().values()]
-    assert len(set(places)) == len(places)
+    positions = [protocol.order for protocol in protocols_in_order().values()]
+    assert len(set(positions)) == len(positions)
     assert set(protocols_in_order()) == set(protocol_names())
 
 

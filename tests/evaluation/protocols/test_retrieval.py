@@ -88,7 +88,7 @@ def test_the_protocol_leaves_out_and_says_so():
     vectors, labels, cameras = market()
     found = outcome(vectors, labels, cameras)
     expected = measure_retrieval(vectors, labels, exclude_same=cameras)
-    assert found.measured[0]["map"].figure() == expected["map"].figure()
+    assert found.estimates[0]["map"].figure() == expected["map"].figure()
     assert "Pictures of a query's own class and its own camera are no answers to it." in found.notes
     assert f"Pictures without an entry in camera, each taken as one of its own: {(cameras < 0).sum()}." in found.notes
 

@@ -23,8 +23,8 @@ def seeded(seed: int = 0) -> torch.Generator:
 @given(st.integers(0, 2**32 - 1), st.integers(2, 60), st.floats(0, 1), st.integers(0, 30))
 def test_classes_of_the_batch_are_always_in(seed: int, classes: int, rate: float, count: int) -> None:
     labels = torch.randint(classes, (count,), generator=seeded(seed))
-    taken, places = sample_classes(labels, classes, rate, generator=seeded(seed))
-    assert torch.equal(taken[places], labels)
+    taken, positions = sample_classes(labels, classes, rate, generator=seeded(seed))
+    assert torch.equal(taken[positions], labels)
     assert (taken.diff() > 0).all()
     assert taken.numel() == 0 or (taken[0] >= 0 and taken[-1] < classes)
     wanted = -(-int(rate * classes * 10**9) // 10**9)
@@ -45,11 +45,11 @@ def test_others_are_drawn_alike_often() -> None:
 def test_all_classes_sampled_are_the_full_loss() -> None:
     labels = torch.randint(30, (12,), generator=seeded())
     embeddings, weight = (torch.randn(rows, 5, generator=seeded(1)).double() for rows in (12, 30))
-    taken, places = sample_classes(labels, 30, 1.0, generator=seeded())
+    taken, positions = sample_classes(labels, 30, 1.0, generator=seeded())
     full = partial(arcface_loss, scale=9.0)
 
     def sampled(x: Tensor, _: Tensor, w: Tensor) -> Tensor:
-        return full(x, places, w[taken])
+        return full(x, positions, w[taken])
 
     got, wanted = (both_gradients(loss, embeddings, labels, weight) for loss in (sampled, full))
     assert_same(got, wanted, 1e-12)
@@ -58,10 +58,10 @@ def test_all_classes_sampled_are_the_full_loss() -> None:
 def test_the_sampled_loss_is_the_full_one_over_the_rows_that_were_drawn() -> None:
     loss = ArcFaceLoss(40, 5, sample_rate=0.25, generator=seeded())
     embeddings, labels = torch.randn(6, 5, generator=seeded()), torch.tensor([0, 39, 7, 7, 21, 3])
-    taken, places = sample_classes(
+    taken, positions = sample_classes(
         labels, 40, 0.25, generator=torch.Generator().manual_seed(int(loss.class_weights.seed))
     )
-    wanted = arcface_loss(embeddings, places, loss.class_weights.weight[taken])
+    wanted = arcface_loss(embeddings, positions, loss.class_weights.weight[taken])
     torch.testing.assert_close(loss(embeddings, labels), wanted)
     loss.eval()
     torch.testing.assert_close(loss(embeddings, labels), arcface_loss(embeddings, labels, loss.class_weights.weight))
@@ -72,8 +72,8 @@ def test_only_rows_that_were_drawn_move_by_row_wise_adagrad() -> None:
     labels = torch.tensor([4, 11])
     squares, now = torch.zeros(20), weights.weight.clone()
     for step in range(3):
-        rows, places = weights(labels)
-        torch.testing.assert_close(rows[places], now[labels])
+        rows, positions = weights(labels)
+        torch.testing.assert_close(rows[positions], now[labels])
         (rows * torch.arange(1.0, 4.0)).square().sum().backward()
         taken = sample_classes(labels, 20, 0.3, generator=seeded(int(weights.seed) + step))[0]
         assert len(taken) == 6

@@ -1,4 +1,4 @@
-"""What training asks of any loss: functions, modules, sums and foreign ones answer alike."""
+"""What training asks of any loss: functions, modules, sums and imported ones answer alike."""
 
 from functools import partial
 
@@ -49,8 +49,8 @@ def test_weights_are_grouped_by_their_rate() -> None:
         20.0: {id(arcface.class_weights.weight)},
         10.0: {id(cosface.class_weights.weight)},
     }
-    foreign = build_loss("pytorch_metric_learning.losses.ProxyAnchorLoss", **SIZES)
-    assert [multiple for multiple, _ in weight_groups(foreign)] == [1.0]
+    imported = build_loss("pytorch_metric_learning.losses.ProxyAnchorLoss", **SIZES)
+    assert [multiple for multiple, _ in weight_groups(imported)] == [1.0]
     assert weight_groups(triplet_loss) == weight_groups(CenterLoss(**SIZES)) == []
 
 
@@ -78,7 +78,7 @@ def test_a_sum_weighs_its_terms_and_hands_on_references() -> None:
     torch.testing.assert_close(loss(embeddings, labels, **references), wanted + 0.1 * module(embeddings, labels))
 
 
-def test_foreign_losses_are_given_references_as_theirs() -> None:
+def test_imported_losses_are_given_references_as_theirs() -> None:
     random = torch.Generator().manual_seed(0)
     embeddings, refs = torch.randn(6, 4, generator=random), torch.randn(8, 4, generator=random)
     labels, ref_labels = torch.arange(6) // 2, torch.arange(8) // 2

@@ -32,7 +32,7 @@ def demo(
     from nearkin.progress import progress_bar
     from nearkin.tasks.emoji import DEMO_SETTINGS, picture_of, without_skin_tones, write_emoji_table
 
-    run, place = out / "run", out / "gallery"
+    run, gallery_path = out / "run", out / "gallery"
     check_output_folder(out, "--out")
     sheet = check_output(out / "hits.png", "--out")
     pictures = read_items(write_emoji_table(out / "emoji.csv"))
@@ -68,7 +68,9 @@ def demo(
         "Longer training and more pictures go further; `nearkin train` does both."
     )
     encoder = Encoder.from_pretrained(run)
-    gallery = Gallery.open(place, encoder) if Gallery.is_at(place) else Gallery.create(place, encoder)
+    gallery = (
+        Gallery.open(gallery_path, encoder) if Gallery.is_at(gallery_path) else Gallery.create(gallery_path, encoder)
+    )
     with progress_bar("indexing pictures") as advance:
         summary = gallery.add(pictures, progress=advance)
     status(f"\n3. A gallery of all pictures, skin tones included: {summary.added:,} added, {len(gallery):,} in all.")
@@ -84,7 +86,7 @@ def demo(
     save_sheet(draw_sheet(gallery, answers), sheet)
     status(
         f"\nContact sheet: {sheet}\n"
-        f'   nearkin search {place} "улыбка" "flag" --sheet more.png\n'
+        f'   nearkin search {gallery_path} "улыбка" "flag" --sheet more.png\n'
         f"   nearkin evaluate {run} {run / 'validation.csv'}"
     )
     next_step("nearkin train YOUR_PICTURES --out runs/mine       (a folder for each class)")

@@ -30,11 +30,11 @@ for _change in (
 
 
 @gallery.command()
-def info(place: GalleryPath, as_json: Json = False) -> None:
+def info(gallery: GalleryPath, as_json: Json = False) -> None:
     """Say what a gallery holds: items, columns, encoder, index."""
-    opened = _open(place)
+    opened = _open(gallery)
     facts = {
-        "gallery": place,
+        "gallery": gallery,
         "items": len(opened),
         "dim": opened.dim,
         "encoder": opened.fingerprint,
@@ -47,7 +47,7 @@ def info(place: GalleryPath, as_json: Json = False) -> None:
 
 @gallery.command()
 def build(
-    place: GalleryPath,
+    gallery: GalleryPath,
     kind: Annotated[str, typer.Option(help=_KINDS)] = "auto",
     recall: Annotated[float, typer.Option(help="Share of the true 10 nearest that shall be found.")] = 0.99,
     as_json: Json = False,
@@ -55,32 +55,32 @@ def build(
     """Choose the index of a gallery and build it; says what recall it reaches. The choice stays with the gallery."""
     from nearkin.cli.output import status
 
-    built = _open(place).build(kind, recall=recall)
-    print_facts({"gallery": place, **_index_facts(built, as_json)}, as_json=as_json)
+    built = _open(gallery).build(kind, recall=recall)
+    print_facts({"gallery": gallery, **_index_facts(built, as_json)}, as_json=as_json)
     if built.recall is not None and built.recall.value < recall:
         status(f"recall is below the {100 * recall:g} % asked for: --kind exact finds all, --kind auto chooses")
 
 
 @gallery.command()
 def get(
-    place: GalleryPath,
+    gallery: GalleryPath,
     ids: Annotated[list[int], typer.Argument(metavar="ID...", help="Ids of items.")],
     as_json: Annotated[bool, typer.Option("--json", help="The same: items are always printed as JSON.")] = True,
 ) -> None:
     """Print items as JSON."""
     from dataclasses import asdict
 
-    print_json([asdict(item) for item in _open(place).get(ids)])
+    print_json([asdict(item) for item in _open(gallery).get(ids)])
 
 
 @gallery.command()
 def hashes(
-    place: GalleryPath,
+    gallery: GalleryPath,
     ids: Annotated[list[int], typer.Argument(metavar="ID...", help="Ids of items.")],
     as_json: Json = False,
 ) -> None:
     """Show the hashes of items, if the index is of kind lsh: items whose hashes differ in few bits are alike."""
-    found = _open(place).hashes(ids)
+    found = _open(gallery).hashes(ids)
     if as_json:
         print_json(dict(zip(map(str, ids), found, strict=True)))
         return
@@ -90,12 +90,12 @@ def hashes(
 
 @gallery.command()
 def buckets(
-    place: GalleryPath,
+    gallery: GalleryPath,
     bits: Annotated[int, typer.Option(help="First bits that are compared.")] = 16,
     as_json: Json = False,
 ) -> None:
     """List the items whose hashes begin alike, if the index is of kind lsh; the fullest bucket first."""
-    found = _open(place).buckets(bits)
+    found = _open(gallery).buckets(bits)
     if as_json:
         print_json(found)
         return
@@ -105,7 +105,7 @@ def buckets(
 
 @gallery.command()
 def export(
-    place: GalleryPath,
+    gallery: GalleryPath,
     out: Annotated[str, typer.Argument(help="Parquet file to write.")],
     where: Where = None,
     vectors: Annotated[bool, typer.Option(help="With the vectors.")] = True,
@@ -118,13 +118,13 @@ def export(
 
     check_output(out, "OUT")
     with progress_bar("writing items") as advance:
-        written = _open(place).export(out, where=where, vectors=vectors, thumbnails=thumbnails, progress=advance)
-    print_facts({"gallery": place, "written": written, "file": out}, as_json=as_json)
+        written = _open(gallery).export(out, where=where, vectors=vectors, thumbnails=thumbnails, progress=advance)
+    print_facts({"gallery": gallery, "written": written, "file": out}, as_json=as_json)
 
 
 @gallery.command()
 def check(
-    place: GalleryPath,
+    gallery: GalleryPath,
     read_pictures: Annotated[bool, typer.Option("--read-pictures", help="Compare the contents of pictures.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -137,14 +137,14 @@ def check(
     from nearkin.progress import progress_bar
 
     with progress_bar("looking for pictures") as advance:
-        report = _open(place).check(read_pictures=read_pictures, progress=advance)
-    print_facts({"gallery": place, "sound": report.sound, **asdict(report)}, as_json=as_json)
+        report = _open(gallery).check(read_pictures=read_pictures, progress=advance)
+    print_facts({"gallery": gallery, "sound": report.sound, **asdict(report)}, as_json=as_json)
     if not report.sound:
         raise typer.Exit(1)
 
 
 def _index_facts(index: "IndexInfo", as_json: bool) -> dict[str, Any]:
-    """Numbers for JSON; for people in their units. An exact index finds all, which needs no measurement."""
+    """Numbers for JSON; text with units otherwise. An exact index finds all, which needs no measurement."""
     from dataclasses import asdict
 
     from nearkin.evaluation.report import shown_figure
@@ -162,7 +162,7 @@ def _index_facts(index: "IndexInfo", as_json: bool) -> dict[str, Any]:
     }
 
 
-def _open(place: str) -> "Gallery":
+def _open(gallery: str) -> "Gallery":
     from nearkin.gallery.gallery import Gallery
 
-    return Gallery.open(place)
+    return Gallery.open(gallery)

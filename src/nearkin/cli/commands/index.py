@@ -57,7 +57,7 @@ def index(
     from nearkin.gallery.gallery import Gallery
     from nearkin.progress import progress_bar
 
-    # The source first: a slip in its name leaves no empty gallery behind.
+    # The source first: a typo in its name leaves no empty gallery behind.
     items = read_items(data, label=label, captions=caption_column, path_column=path_column)
     with progress_bar("indexing pictures", before="loading the model") as advance:
         encoder = load_encoder(model, threads=threads, device=device)

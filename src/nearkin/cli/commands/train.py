@@ -82,7 +82,7 @@ def train(
     if not as_json:
         run_folder = quote(str(out))
         next_step(
-            f"nearkin evaluate {run_folder} OTHER_PICTURES judges the model; "
+            f"nearkin evaluate {run_folder} OTHER_PICTURES evaluates the model; "
             f"nearkin index {run_folder} {quote(data)} galleries/mine makes pictures searchable"
         )
 

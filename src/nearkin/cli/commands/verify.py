@@ -74,7 +74,7 @@ def verify(
 
 
 def lines_of(verdict: "Verdict", *, equal: bool = False) -> list[str]:
-    """A verdict for people to read.
+    """A verdict as lines of text.
 
     Args:
         verdict: of two pictures.

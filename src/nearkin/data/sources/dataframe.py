@@ -43,12 +43,12 @@ def _table_of_pandas(frame: Any) -> Table:
     if named:  # An index with a name says something, such as the path; row numbers say nothing.
         unnamed = [level for level, name in enumerate(frame.index.names) if name not in named]
         frame = (frame.reset_index(level=unnamed, drop=True) if unnamed else frame).reset_index()
-    names = [plain_text(str(name).strip()) or f"column {place}" for place, name in enumerate(frame.columns, 1)]
+    names = [plain_text(str(name).strip()) or f"column {position}" for position, name in enumerate(frame.columns, 1)]
     check_names("frame", names)
     columns: dict[str, list[Any]] = {}
     embedded = {}
-    for place, name in enumerate(names):
-        cells = empty_as_none(frame.iloc[:, place].tolist())
+    for position, name in enumerate(names):
+        cells = empty_as_none(frame.iloc[:, position].tolist())
         encoded = [_encoded(cell) for cell in cells]
         if any(one is not None for one in encoded):
             embedded[name] = [Picture(f"frame#{row}", _InMemory(one)) for row, one in enumerate(encoded, 1)]

@@ -55,20 +55,20 @@ def read_huggingface(source: str, *, label: str | None = None, captions: Sequenc
     image = next((name for name, kind in dataset.features.items() if isinstance(kind, datasets.Image)), None)
     if image is None:
         raise SourceError(f"{source}: no column of pictures (type Image): found {', '.join(dataset.features)}")
-    places = [(split, row) for split, part in splits.items() for row in range(len(part))]
+    positions = [(split, row) for split, part in splits.items() for row in range(len(part))]
     images = dataset.select_columns([image]).cast_column(image, datasets.Image(decode=False))
     pictures = [
-        Picture(f"{SCHEME}{name}/{split}#{row}", _EncodedPicture(images, image, place))
-        for place, (split, row) in enumerate(places)
+        Picture(f"{SCHEME}{name}/{split}#{row}", _EncodedPicture(images, image, position))
+        for position, (split, row) in enumerate(positions)
     ]
     columns = _columns(datasets, dataset)
     if len(splits) > 1:
-        columns["split"] = [split for split, _ in places]
+        columns["split"] = [split for split, _ in positions]
     classes = [name for name, kind in dataset.features.items() if isinstance(kind, datasets.ClassLabel)]
     if label is None and "label" not in columns and len(classes) == 1:
         label = classes[0]
     columns = {name: empty_as_none(cells) for name, cells in columns.items()}
-    table = Table(source, columns, [row for _, row in places])
+    table = Table(source, columns, [row for _, row in positions])
     return build_items(table, pictures, label=label, captions=captions)
 
 

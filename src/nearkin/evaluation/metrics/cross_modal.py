@@ -54,8 +54,8 @@ def cross_modal(
 
     Source: Karpathy & Fei-Fei 2015, arXiv:1412.2306, section 4.1.
     """
-    measured = score_cross_modal(images, texts, image_of_text, text_ids=text_ids, ks=ks, progress=progress)
-    return {metric: one.figure(seed=seed) for metric, one in measured.items()}
+    estimates = score_cross_modal(images, texts, image_of_text, text_ids=text_ids, ks=ks, progress=progress)
+    return {metric: one.figure(seed=seed) for metric, one in estimates.items()}
 
 
 def score_cross_modal(

@@ -132,8 +132,8 @@ def few_shot_episodes(
         >>> few_shot_episodes(np.array([[1.0, 0.0], [0.0, 1.0], [0.1, 1.0]]), [one])["neighbour"].value
         1.0
     """
-    measured = score_episodes(embeddings, episodes, unit_of_interval=unit_of_interval)
-    return {name: one.figure(seed=seed) for name, one in measured.items()}
+    estimates = score_episodes(embeddings, episodes, unit_of_interval=unit_of_interval)
+    return {name: one.figure(seed=seed) for name, one in estimates.items()}
 
 
 def score_episodes(
@@ -152,12 +152,14 @@ def score_episodes(
             raise InvalidInput("intervals over groups need a group for each episode")
         return {way: MeanOverGroups(np.array([one[i].mean() for one in right]), groups) for i, way in enumerate(WAYS)}
     if unit_of_interval == "episodes":
-        return {way: Mean(np.array([one[place].mean() for one in right])) for place, way in enumerate(WAYS)}
+        return {way: Mean(np.array([one[position].mean() for one in right])) for position, way in enumerate(WAYS)}
     classes = np.concatenate([episode.asked_classes for episode in episodes])
     members = np.repeat(np.arange(len(episodes)), [len(episode.asked) for episode in episodes])
     kinds, cells = np.unique(np.stack([members, classes]), axis=1, return_inverse=True)
     numbers = np.unique(kinds[1], return_inverse=True)[1]
-    shares = (np.bincount(cells.ravel(), np.concatenate([one[place] for one in right])) for place in range(len(WAYS)))
+    shares = (
+        np.bincount(cells.ravel(), np.concatenate([one[position] for one in right])) for position in range(len(WAYS))
+    )
     asked = np.bincount(cells.ravel())
     return {way: EpisodeAccuracy(share / asked, numbers, kinds[0]) for way, share in zip(WAYS, shares, strict=True)}
 

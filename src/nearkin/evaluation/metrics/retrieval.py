@@ -36,7 +36,7 @@ class QueryScores:
     labels: Int[np.ndarray, " q"]
     values: dict[str, Float[np.ndarray, " q"]]
 
-    def measured(self) -> dict[str, Mean]:
+    def estimates(self) -> dict[str, Mean]:
         """Each metric as a mean over queries, grouped by class."""
         return {metric: Mean(values, self.labels) for metric, values in self.values.items()}
 
@@ -111,7 +111,7 @@ def retrieval(
     A Benchmark (Market-1501), section 5 and its evaluation code: pictures of a query's identity by its own camera are
     left out of the ranking.
     """
-    measured = measure_retrieval(
+    estimates = measure_retrieval(
         embeddings,
         labels,
         is_query=is_query,
@@ -120,7 +120,7 @@ def retrieval(
         ks=ks,
         progress=progress,
     )
-    return {metric: one.figure(seed=seed) for metric, one in measured.items()}
+    return {metric: one.figure(seed=seed) for metric, one in estimates.items()}
 
 
 def measure_retrieval(
@@ -146,19 +146,19 @@ def measure_retrieval(
     names, classes = np.unique(scores.labels, return_inverse=True)
     cost = len(names) * len(classes) * np.size(labels)
     if quick or not 2 <= len(names) <= FEW_CLASSES or cost > MOST_WITHOUT:
-        return dict(scores.measured())
+        return dict(scores.estimates())
     without: dict[str, list[np.ndarray]] = {metric: [] for metric in scores.values}
     ids = np.asarray(labels)
     chosen = {
         name: np.ones(len(ids), dtype=bool) if flags is None else np.asarray(flags)
         for name, flags in (("is_query", is_query), ("is_gallery", is_gallery))
     }
-    for place, name in enumerate(names):
+    for position, name in enumerate(names):
         others = ids != name
         left = score_queries(embeddings, ids, **{role: flags & others for role, flags in chosen.items()}, **options)
         for metric, values in scores.values.items():
             known = values.copy()
-            known[classes != place] = left.values[metric]
+            known[classes != position] = left.values[metric]
             without[metric].append(known)
     return {
         metric: leave_each_class_out(values, classes, np.stack(without[metric]))
@@ -196,8 +196,8 @@ def score_queries(
             f"of {len(who.gallery)}: retrieval needs classes with two pictures or more{where and ', in several groups'}"
         )
     groups = None if exclude_same is None else as_ids(exclude_same, "exclude_same", length=len(labels))
-    place = np.full(len(vectors), -1)
-    place[who.gallery] = np.arange(len(who.gallery))
+    position = np.full(len(vectors), -1)
+    position[who.gallery] = np.arange(len(who.gallery))
     cmc = any(one is not None for one in (is_query, is_gallery, exclude_same))
     parts = [
         _metrics(ranking, who.right[ranking.queries], ks, cmc)
@@ -206,7 +206,7 @@ def score_queries(
             labels[who.queries],
             vectors[who.gallery],
             labels[who.gallery],
-            itself=place[who.queries],
+            itself=position[who.queries],
             query_groups=None if groups is None else groups[who.queries],
             key_groups=None if groups is None else groups[who.gallery],
             progress=progress,

@@ -24,7 +24,7 @@ def protocols_in_order() -> dict[str, Protocol]:
         >>> next(iter(protocols_in_order()))
         'retrieval'
     """
-    return dict(sorted(((name, PROTOCOLS[name]) for name in protocol_names()), key=lambda one: one[1].place))
+    return dict(sorted(((name, PROTOCOLS[name]) for name in protocol_names()), key=lambda one: one[1].order))
 
 
 def protocols_table() -> str:

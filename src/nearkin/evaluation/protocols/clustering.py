@@ -53,7 +53,7 @@ PROTOCOL = Protocol(
     summary="k-means, and average linkage of up to 10,000 pictures, into as many clusters as there are classes: do "
     "the clusters agree with the classes?",
     metrics="nmi, ami, ari; BCubed and pairwise precision, recall, F",
-    place=40,
+    order=40,
     headline=("k-means/nmi", "k-means/bcubed_f"),
     why_not_unasked=why_not_unasked,
     run=run,

@@ -21,11 +21,11 @@ def run(models: Sequence[Embeddings], truth: GroundTruth, options: NoOptions, se
     if owners is None or not len(owners):
         raise InvalidInput("there are no texts: cross-modal retrieval needs pictures with captions")
     words = truth.text_ids
-    measured = [
+    estimates = [
         {} if one.texts is None else score_cross_modal(one.images, one.texts, owners, text_ids=words) for one in models
     ]
     chance = partial(cross_modal_by_chance, owners, images=len(models[0].images), text_ids=words)
-    return Outcome(measured, chance, {"texts": len(owners)}, _about_texts(truth))
+    return Outcome(estimates, chance, {"texts": len(owners)}, _about_texts(truth))
 
 
 def _about_texts(truth: GroundTruth) -> tuple[str, ...]:
@@ -45,7 +45,7 @@ PROTOCOL = Protocol(
     summary="text to picture and picture to text, as for Flickr30K and COCO: the best-ranked of a picture's texts "
     "counts, and equal texts are equally right",
     metrics="recall@k both ways, median rank",
-    place=50,
+    order=50,
     headline=("text_to_image/recall@1", "text_to_image/recall@5", "image_to_text/recall@1"),
     why_not_unasked=why_not_unasked,
     run=run,

@@ -107,13 +107,13 @@ def pictures(options: FewShotOptions) -> Sequence[str]:
 
 def run(models: Sequence[Embeddings], truth: GroundTruth, options: FewShotOptions, seed: int) -> Outcome:
     """The fixed episodes, or random ones of each kind that the classes are large enough for."""
-    measured: list[dict[str, Estimate]] = [{} for _ in models]
+    estimates: list[dict[str, Estimate]] = [{} for _ in models]
     chance: dict[str, Figure] = {}
     notes = []
 
     def add(name: str, episodes: Sequence[Episode], vectors: list[np.ndarray], over: str) -> None:
         by_chance = float(np.mean([1 / len(np.unique(episode.shown_classes)) for episode in episodes]))
-        for found, one in zip(measured, vectors, strict=True):
+        for found, one in zip(estimates, vectors, strict=True):
             found |= {f"{name}/{way}": m for way, m in score_episodes(one, episodes, unit_of_interval=over).items()}
         chance.update({f"{name}/{way}": Figure(by_chance, None, None, len(episodes)) for way in WAYS})
 
@@ -126,7 +126,7 @@ def run(models: Sequence[Embeddings], truth: GroundTruth, options: FewShotOption
             [one.further["few_shot"] if options.runs.files else one.images for one in models],
             "groups" if _has_groups(fixed) else "episodes",
         )
-        return Outcome(measured, lambda: chance, {"episodes": len(fixed)}, _about_fixed(fixed))
+        return Outcome(estimates, lambda: chance, {"episodes": len(fixed)}, _about_fixed(fixed))
     chosen, labels = truth.labelled()
     within = None
     if options.within is not None:
@@ -148,7 +148,7 @@ def run(models: Sequence[Embeddings], truth: GroundTruth, options: FewShotOption
         add(str(kind), episodes, [one.images[chosen] for one in models], over)
     if not chance:
         raise InvalidInput(" ".join(notes))
-    return Outcome(measured, lambda: chance, {"episodes": max(figure.n for figure in chance.values())}, tuple(notes))
+    return Outcome(estimates, lambda: chance, {"episodes": max(figure.n for figure in chance.values())}, tuple(notes))
 
 
 def _has_groups(episodes: Sequence[Episode]) -> bool:
@@ -179,7 +179,7 @@ PROTOCOL = Protocol(
     summary="episodes of N classes with K labelled pictures each: do further pictures go to their class, by the "
     "nearest mean (prototype) and by the nearest picture (neighbour)?",
     metrics="accuracy of both, for each K",
-    place=30,
+    order=30,
     headline=("5-way 1-shot/prototype", "5-way 5-shot/prototype"),
     why_not_unasked=why_not_unasked,
     run=run,

@@ -79,16 +79,16 @@ def run(models: Sequence[Embeddings], truth: GroundTruth, options: RetrievalOpti
         notes.append("All answers are of one class, so that every order is right: retrieval measures nothing here.")
     elif classes < FEW_CLASSES:
         notes.append(f"Queries come from few classes ({classes}): the intervals say little about other classes.")
-    measured = [measure_retrieval(one.images[chosen], labels, **who, quick=options.quick) for one in models]
+    estimates = [measure_retrieval(one.images[chosen], labels, **who, quick=options.quick) for one in models]
     chance = partial(retrieval_by_chance, labels, **who)
-    return Outcome(measured, chance, counts, tuple(notes))
+    return Outcome(estimates, chance, counts, tuple(notes))
 
 
 PROTOCOL = Protocol(
     summary="every picture asks for its nearest neighbours among the others (or `is_query` asks and `is_gallery` "
     "answers): are they of its class?",
     metrics="recall@k, precision@1, r_precision, map@r, map, ndcg@k; cmc@k where queries and gallery are given",
-    place=10,
+    order=10,
     headline=("recall@1", "map@r"),
     why_not_unasked=why_not_unasked,
     run=run,

@@ -108,30 +108,34 @@ def check(options: VerificationOptions, truth: GroundTruth) -> None:
 def run(models: Sequence[Embeddings], truth: GroundTruth, options: VerificationOptions, seed: int) -> Outcome:
     """Verification on the given pairs, or on all pairs of labelled pictures."""
     pairs, notes = options.pairs, []
-    measured: list[dict[str, Any]]
+    estimates: list[dict[str, Any]]
     if isinstance(pairs, PairsOfFile):
         pairs = locate_pairs(pairs, truth, leave_out=True)
     if isinstance(pairs, LabelledPairs):
         if pairs.left_out:
             notes.append(f"Pairs left out, since a picture of theirs could not be read: {pairs.left_out:,}.")
-        measured = [
+        estimates = [
             dict(score_pairs(score_rows(one.images, pairs.rows), pairs.same, classes=pairs.classes, folds=pairs.folds))
             for one in models
         ]
         different, accuracy = int((~pairs.same).sum()), max(pairs.same.mean(), 1 - pairs.same.mean())
     else:
         chosen, labels = truth.labelled()
-        measured = [dict(one) for one in score_all_pairs([one.images[chosen] for one in models], labels)]
+        estimates = [dict(one) for one in score_all_pairs([one.images[chosen] for one in models], labels)]
         different, accuracy = Classes.of(labels).different, None
-    n = next(iter(measured[0].values())).n
+    n = next(iter(estimates[0].values())).n
     carried, refused = supported_fars(different)
-    known = {"auc": 0.5, "eer": 0.5, **dict(zip([name for name in measured[0] if "far" in name], carried, strict=True))}
+    known = {
+        "auc": 0.5,
+        "eer": 0.5,
+        **dict(zip([name for name in estimates[0] if "far" in name], carried, strict=True)),
+    }
     chance = {name: Figure(float(value), None, None, n) for name, value in known.items()}
-    if accuracy is not None and "accuracy" in measured[0]:
+    if accuracy is not None and "accuracy" in estimates[0]:
         chance["accuracy"] = Figure(float(accuracy), None, None, n)
     if refused:
         notes.append(f"Left out: {refused[0]}{', and smaller rates more' if len(refused) > 1 else ''}.")
-    return Outcome(measured, lambda: chance, {"pairs": n}, tuple(notes))
+    return Outcome(estimates, lambda: chance, {"pairs": n}, tuple(notes))
 
 
 def locate_pairs(pairs: PairsOfFile, truth: GroundTruth, *, leave_out: bool = False) -> LabelledPairs:
@@ -151,16 +155,16 @@ def locate_pairs(pairs: PairsOfFile, truth: GroundTruth, *, leave_out: bool = Fa
     by_name = _Names(truth.names)
     found, rows, faults = [], [], []
     for pair in pairs.pairs:
-        places = [by_name.find(picture.uri) for picture in pair.pictures]
-        for name, several in zip((pair.a, pair.b), places, strict=True):
+        positions = [by_name.find(picture.uri) for picture in pair.pictures]
+        for name, several in zip((pair.a, pair.b), positions, strict=True):
             if not several and not leave_out:
                 faults.append(f"row {pair.row}: no picture '{name}' among those that are evaluated")
             if len(several) > 1:
                 some = " or ".join(f"'{truth.names[row]}'" for row in several[:2])
                 faults.append(f"row {pair.row}: '{name}' may be {some}: write its path")
-        if all(len(several) == 1 for several in places):
+        if all(len(several) == 1 for several in positions):
             found.append(pair)
-            rows.append([several[0] for several in places])
+            rows.append([several[0] for several in positions])
     raise_faults(pairs.file, faults)
     if not found:
         raise InvalidInput(f"{pairs.file}: none of its {len(pairs.pairs)} pairs has two pictures that could be read")
@@ -199,18 +203,18 @@ def _end(name: str) -> str:
 
 
 def _classes(
-    places: Int[np.ndarray, "p 2"], same: np.ndarray, labels: np.ndarray, file: str, found: Sequence[Pair]
+    positions: Int[np.ndarray, "p 2"], same: np.ndarray, labels: np.ndarray, file: str, found: Sequence[Pair]
 ) -> Int[np.ndarray, "p 2"]:
     """The classes of each pair: the labels if they agree with what the file says, else who is the same as whom."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    by_label = labels[places]
+    by_label = labels[positions]
     if (by_label >= 0).all() and ((by_label[:, 0] == by_label[:, 1]) == same).all():
         return by_label
-    links = places[same]
+    links = positions[same]
     graph = coo_array((np.ones(len(links)), (links[:, 0], links[:, 1])), shape=(len(labels),) * 2)
-    classes = connected_components(graph, directed=False)[1][places].astype(np.int64)
+    classes = connected_components(graph, directed=False)[1][positions].astype(np.int64)
     wrong = np.flatnonzero((classes[:, 0] == classes[:, 1]) != same)
     if len(wrong):
         raise InvalidInput(
@@ -236,7 +240,7 @@ PROTOCOL = Protocol(
     summary="are two pictures of one class? All pairs of labelled pictures, or those of a file: LFW's `pairs.txt`, "
     "or a table",
     metrics="auc, eer, tar@far; accuracy by folds where the file has folds",
-    place=20,
+    order=20,
     headline=("auc", "eer"),
     why_not_unasked=why_not_unasked,
     run=run,

@@ -131,7 +131,7 @@ class FaissIndex(Index):
         """Look so much deeper that enough of what is found is allowed; search exactly where it is not, or is faster."""
         total = int(allowed.sum())
         share = total / len(allowed)
-        # Room for chance: k of a random share are among the first wanted / share for all but a few queries.
+        # Room for chance: k of a random share are among the first needed / share for all but a few queries.
         wanted = k + 2 * k**0.5 + 2
         expected = self._depth(round(wanted), effort)
         depth, effort = (round(each / max(share, 1e-9)) for each in (expected, effort * wanted / k))

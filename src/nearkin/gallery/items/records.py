@@ -38,45 +38,45 @@ class Records:
 
     def __getitem__(self, row: int) -> Mapping[str, Any]:
         """A row by column names."""
-        place = bisect_right(self._starts, row) - 1
-        part = self._part(place)
-        return {name: part[name][row - self._starts[place]].as_py() for name in self._columns}
+        position = bisect_right(self._starts, row) - 1
+        part = self._part(position)
+        return {name: part[name][row - self._starts[position]].as_py() for name in self._columns}
 
     def repair(self) -> list[str]:
         """Write again the copies that differ from the rows; names them."""
         wrong = []
-        for place, path in enumerate(map(self._path, range(len(self._fragments)))):
+        for position, path in enumerate(map(self._path, range(len(self._fragments)))):
             if path.exists():
-                truth, copy = self._read(place), self._copy(place)
+                truth, copy = self._read(position), self._copy(position)
                 if copy is None or not truth.equals(copy):
                     path.unlink(missing_ok=True)
                     wrong.append(str(path))
         self._parts.clear()
         return wrong
 
-    def _part(self, place: int) -> pa.Table:
-        if place not in self._parts:
-            self._parts[place] = self._load(place)
-        return self._parts[place]
+    def _part(self, position: int) -> pa.Table:
+        if position not in self._parts:
+            self._parts[position] = self._load(position)
+        return self._parts[position]
 
-    def _load(self, place: int) -> pa.Table:
-        if (copy := self._copy(place)) is not None:
+    def _load(self, position: int) -> pa.Table:
+        if (copy := self._copy(position)) is not None:
             return copy
-        part = self._read(place)
+        part = self._read(position)
         with suppress(OSError):
-            self._write(part, self._path(place))
+            self._write(part, self._path(position))
         return part
 
-    def _copy(self, place: int) -> pa.Table | None:
+    def _copy(self, position: int) -> pa.Table | None:
         """What the file holds, None if that cannot be the fragment."""
         with suppress(OSError, pa.ArrowInvalid):
-            copy = pa.ipc.open_file(pa.memory_map(str(self._path(place)))).read_all()
-            if copy.num_rows == self._starts[place + 1] - self._starts[place]:
+            copy = pa.ipc.open_file(pa.memory_map(str(self._path(position)))).read_all()
+            if copy.num_rows == self._starts[position + 1] - self._starts[position]:
                 return copy
         return None
 
-    def _read(self, place: int) -> pa.Table:
-        return self._snapshot.read(self._columns, self._fragments[place]).combine_chunks()
+    def _read(self, position: int) -> pa.Table:
+        return self._snapshot.read(self._columns, self._fragments[position]).combine_chunks()
 
     def _write(self, part: pa.Table, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,13 +91,13 @@ class Records:
 
     def _remove_old(self) -> None:
         """Remove the copies of fragments that are gone, unless they are new: another process may be ahead."""
-        used = {self._path(place) for place in range(len(self._fragments))}
+        used = {self._path(position) for position in range(len(self._fragments))}
         for path in self._folder.iterdir():
             if path not in used and path.stat().st_mtime < time.time() - GRACE.total_seconds():
                 path.unlink(missing_ok=True)
 
-    def _path(self, place: int) -> Path:
-        fragment = self._fragments[place]
+    def _path(self, position: int) -> Path:
+        fragment = self._fragments[position]
         # The names of Lance's files are never used again.
         named = (self._columns, [file.path for file in fragment.data_files()], fragment.deletion_file())
         return self._folder / f"{blake2b(repr(named).encode(), digest_size=16).hexdigest()}.arrow"

@@ -87,9 +87,9 @@ class Rows:
         self._schema = self._snapshot.schema
         self.counts: Counter[str] = Counter()
         known = self._snapshot.read(["uri"])["uri"].combine_chunks()
-        places = pc.index_in(self._stated["uri"].combine_chunks(), value_set=known)
+        positions = pc.index_in(self._stated["uri"].combine_chunks(), value_set=known)
         # Rows of the known items in the store, -1 of the new ones.
-        self._places: Int[np.ndarray, " n"] = pc.fill_null(places, -1).to_numpy()
+        self._places: Int[np.ndarray, " n"] = pc.fill_null(positions, -1).to_numpy()
         # Read at once, since the version that they are of will not stay.
         names = [name for name in self._schema.names if name not in (VECTOR, THUMBNAIL)]
         self._known = self._snapshot.take(self._places[self._places >= 0], names)
@@ -97,9 +97,9 @@ class Rows:
 
     def old_records(self, rows: slice) -> list[Record | None]:
         """What the store has of these items, None of a new one."""
-        places = self._places[rows]
-        known = iter(self._known.take(self._first[rows][places >= 0]).to_pylist())
-        return [None if place < 0 else next(known) for place in places]
+        positions = self._places[rows]
+        known = iter(self._known.take(self._first[rows][positions >= 0]).to_pylist())
+        return [None if position < 0 else next(known) for position in positions]
 
     def write(self, changes: Sequence[Change]) -> None:
         """Write what has changed, in one commit."""

@@ -101,7 +101,7 @@ class Snapshot:
 
     @property
     def columns(self) -> dict[str, str]:
-        """Names and types of the columns that people may ask for."""
+        """Names and types of the columns that can be asked for."""
         return {name: str(self.schema.field(name).type) for name in shown_names(self.schema)}
 
     @property

@@ -32,8 +32,8 @@ class ClassWeights(nn.Module):
 
     Example:
         >>> weights = ClassWeights(1000, 8, sample_rate=0.01)
-        >>> rows, places = weights(torch.tensor([7, 999, 7]))
-        >>> rows.shape, bool((rows[places[0]] == weights.weight[7]).all())
+        >>> rows, positions = weights(torch.tensor([7, 999, 7]))
+        >>> rows.shape, bool((rows[positions[0]] == weights.weight[7]).all())
         (torch.Size([10, 8]), True)
 
     Source: An et al. 2022, "Killing two birds with one stone: efficient and robust training of face recognition CNNs
@@ -77,7 +77,7 @@ class ClassWeights(nn.Module):
         self._drawn: tuple[Tensor, Tensor] | None = None
 
     def forward(self, labels: Int[Tensor, " batch"]) -> tuple[Float[Tensor, "some *row"], Int[Tensor, " batch"]]:
-        """The rows to compare a batch with, and each label's place among them.
+        """The rows to compare a batch with, and each label's position among them.
 
         Raises:
             InvalidInput: labels outside of the classes, or the rows drawn last were never stepped.
@@ -89,12 +89,12 @@ class ClassWeights(nn.Module):
                 "the sampled classes of the last step were not trained: call step_sampled after backward"
             )
         generator = torch.Generator(self.weight.device).manual_seed(int(self.seed) + int(self.steps))
-        rows, places = sample_classes(labels, self.classes, self.sample_rate, generator=generator)
+        rows, positions = sample_classes(labels, self.classes, self.sample_rate, generator=generator)
         drawn = self.weight[rows]
         if torch.is_grad_enabled():
             self.steps += 1
             self._drawn = rows, drawn.requires_grad_()
-        return drawn, places
+        return drawn, positions
 
     @torch.no_grad()
     def step_sampled(self, learning_rate: float) -> None:
@@ -124,7 +124,7 @@ def sample_classes(
         generator: draws the others, on the labels' device.
 
     Returns:
-        The classes taken, ascending, and each label's place among them.
+        The classes taken, ascending, and each label's position among them.
 
     Raises:
         InvalidInput: labels outside of the classes.

@@ -72,8 +72,8 @@ def _notes(items: Items, trials: list[Trial], split_by: str | None) -> list[str]
     first, seeds = trials[0], len({trial.seed for trial in trials})
     kept = f" (values of '{split_by}' kept whole)" if split_by else ""
     settings = first.settings
-    sides = zip(first.items.labels, first.items.splits, strict=True)
-    classes = Counter(split for _, split in set(sides))
+    both = zip(first.items.labels, first.items.splits, strict=True)
+    classes = Counter(split for _, split in set(both))
     notes = [
         f"{len(items):,} pictures of {len(set(items.labels)):,} classes. "
         f"The first seed learns from {classes['train']}, chooses the epoch by {classes['val']}, and is tested on "

@@ -151,15 +151,15 @@ def compare(
     for trial in baselines:
         if trial.scores is None:
             run_baseline(trial)
-    spent: list[float] = []
+    seconds: list[float] = []
     for number, trial in enumerate(trials, 1):
         if trial.scores is None and trial.failure is None:
             started = time.monotonic()
-            first = _Estimate(say, len(trials) - number + 1) if not spent else None
+            first = _Estimate(say, len(trials) - number + 1) if not seconds else None
             run_trial(trial, _both(on_epoch, first), progress_bar)
-            spent.append(time.monotonic() - started)
+            seconds.append(time.monotonic() - started)
             if number < len(trials):
-                say(f"about {duration((len(trials) - number) * sum(spent) / len(spent))} left for all trainings")
+                say(f"about {duration((len(trials) - number) * sum(seconds) / len(seconds))} left for all trainings")
         if on_trial is not None:
             on_trial(_summary(trial, number, len(trials)))
     comparison = conclude(items, trials, baselines, split_by)
