@@ -1,7 +1,7 @@
 """A figure before its interval: what every unit gave, so that two models can also be compared unit by unit.
 
-The unit is what would be drawn again if the evaluation were repeated: classes for retrieval and clustering, episodes for
-few-shot, pictures with their texts for cross-modal, the classes of a pair for verification.
+The unit is what would be drawn again if the evaluation were repeated: classes for retrieval and clustering, episodes
+for few-shot, pictures with their texts for cross-modal, the classes of a pair for verification.
 """
 
 from dataclasses import dataclass
