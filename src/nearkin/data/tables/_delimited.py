@@ -119,7 +119,7 @@ def _delimited(path: Path, text: str, delimiter: str, *, quoting: bool = True, f
         header.pop()
     if not header:
         raise SourceError(f"{path}: row {first_row} is empty, expected the names of the columns")
-    names = [plain_text(stripped(name)) or f"column {place}" for place, name in enumerate(header, 1)]
+    names = [plain_text(stripped(name)) or f"column {position}" for position, name in enumerate(header, 1)]
     check_names(path, names)
     is_numbered = not header[0].strip() and all(cells and cells[0].strip().isdecimal() for cells in records.values())
     width = len(names)
@@ -133,8 +133,8 @@ def _delimited(path: Path, text: str, delimiter: str, *, quoting: bool = True, f
         f"; expected {width} as in row {first_row} (a text that holds {delimiter!r} needs quotes)",
     )
     columns = {
-        name: empty_as_none([cells[place] for cells in records.values()])
-        for place, name in enumerate(names)
-        if not is_index(name) and not (place == 0 and is_numbered)
+        name: empty_as_none([cells[position] for cells in records.values()])
+        for position, name in enumerate(names)
+        if not is_index(name) and not (position == 0 and is_numbered)
     }
     return Table(str(path), columns, list(records), typed=False, decimal_comma=delimiter == ";")
