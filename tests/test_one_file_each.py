@@ -76,7 +76,7 @@ def run(models, truth, options, seed):
 PROTOCOL = Protocol(
     summary="how alike are two pictures?",
     metrics="mean similarity",
-    place=90,
+    order=90,
     headline=("similarity",),
     why_not_unasked=why_not_unasked,
     run=run,
