@@ -82,6 +82,7 @@ def test_vectors_from_files_and_lists(tmp_path: Path, monkeypatch: pytest.Monkey
     ("query", "reason"),
     [
         (["red", "blue"], "the list holds no vector"),
+        ([10**400, 1], "the list holds no vector"),
         ([[1.0, 2.0]], "the list is an array of shape"),
         ([(7, float("nan"))], "the weight of a term is nan"),
         ([(7, "much")], "expected a part and its weight"),

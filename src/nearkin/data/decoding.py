@@ -145,6 +145,9 @@ def _pillow_errors() -> Iterator[None]:
     except InvalidInput:
         raise
     except Exception as error:
+        if str(error) == "unknown pixel mode":
+            reason = "pixels of a kind that cannot be read: save it with 8 or 16 bits a channel"
+            raise PictureError(reason) from error
         raise PictureError(f"damaged: {str(error) or type(error).__name__}") from error
 
 

@@ -75,6 +75,13 @@ class FileBytes:
         return read_file(self.path)
 
 
+def file_of(picture: Picture) -> str | None:
+    """The path of a picture's file as the file system knows it; None if it comes from elsewhere."""
+    if picture.read_bytes is None:
+        return picture.uri
+    return picture.read_bytes.path if isinstance(picture.read_bytes, FileBytes) else None
+
+
 @dataclass(frozen=True)
 class Unreadable:
     """Says why a picture cannot be read, where that is known before."""

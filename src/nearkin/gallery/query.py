@@ -205,7 +205,7 @@ def _as_vector(value: Any) -> Any:
             return value
     except OSError as error:
         raise InvalidInput(f"cannot read the vector in '{value}': {error.strerror or error}") from error
-    except (TypeError, ValueError, EOFError) as error:
+    except (TypeError, ValueError, EOFError, OverflowError) as error:
         raise InvalidInput(f"{where} holds no vector: expected numbers") from error
     if vector.ndim != 1:
         raise InvalidInput(f"{where} is an array of shape {vector.shape}: expected one vector [dim]")

@@ -268,3 +268,34 @@ def test_a_path_is_looked_for_as_it_is_and_other_text_in_both_forms(tmp_path: Pa
     for form in (composed, decomposed):
         assert gallery.select(where=f"label = '{form}' AND array_has(captions, '{form}')").tolist() == [id]
         assert gallery.select(where=f"label <> '{form}'").tolist() == []
+
+
+def test_files_whose_names_are_no_utf8_are_gone_and_found_as_others(tmp_path: Path, encoder: FakeEncoder) -> None:
+    odd, moved = (tmp_path / os.fsdecode(name) for name in (b"\xff old", b"\xfe new"))
+    draw_noise(odd, range(3))
+    draw_noise(tmp_path / "cat", [7])
+    gallery = Gallery.create(tmp_path / "gallery", encoder)
+    gallery.add(tmp_path)
+    assert (gallery.check().pictures, gallery.check().missing) == (4, ())
+    embedded = encoder.embedded
+    assert gallery.add(tmp_path).unchanged == 4
+    odd.rename(moved)
+    (moved / "2.png").unlink()
+    gone = {f"{tmp_path}/\\xff old/{i}.png" for i in range(3)}
+    assert {*gallery.check().missing} == {*gallery.prune(dry_run=True).pruned} == gone
+    summary = gallery.relink(odd, moved)
+    assert (summary.relinked, summary.missing) == (2, (f"{tmp_path}/\\xff old/2.png",))
+    assert gallery.relink(odd, moved).relinked == 0
+    # What moves on is known by its content.
+    moved.rename(odd)
+    assert gallery.add(tmp_path).moved == 2
+    assert len(gallery.prune().pruned) == 1
+    assert encoder.embedded == embedded
+
+
+def test_an_empty_name_is_no_folder(gallery: Gallery, tmp_path: Path) -> None:
+    for old, new in (("", tmp_path), (tmp_path / "photos", "")):
+        with pytest.raises(InvalidInput, match=r"the folder is empty|is no folder"):
+            gallery.relink(old, new)
+    with pytest.raises(InvalidInput, match="the folder is empty"):
+        gallery.prune(below="")

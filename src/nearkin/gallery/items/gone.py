@@ -11,6 +11,8 @@ from typing import Any, Literal
 from nearkin.arrow import pa
 from nearkin.data.images import content_hash
 from nearkin.data.items import Items
+from nearkin.data.names import printable, unescaped
+from nearkin.data.picture import file_of
 from nearkin.errors import InvalidInput
 from nearkin.gallery.items.columns import FILE_FACTS, ID
 from nearkin.gallery.items.store import Snapshot, Store
@@ -80,11 +82,12 @@ def state_of(record: dict[str, Any], *, read: bool = False) -> State:
         record: path, content hash, size and time of the item.
         read: compare the content even if size and time are the same.
     """
+    path = Path(_file(record["uri"]))
     try:
-        facts = Path(record["uri"]).stat()
+        facts = path.stat()
         same = (facts.st_size, facts.st_mtime_ns) == (record["file_size"], record["file_mtime_ns"])
         if read or not same:
-            same = content_hash(Path(record["uri"]).read_bytes()) == record["content_hash"]
+            same = content_hash(path.read_bytes()) == record["content_hash"]
     except (FileNotFoundError, NotADirectoryError):
         return "missing"
     except OSError:
@@ -92,10 +95,15 @@ def state_of(record: dict[str, Any], *, read: bool = False) -> State:
     return "same" if same else "changed"
 
 
+def _file(uri: str) -> str:
+    """The file of an item: its uri, or the name that the escapes in it stand for, which is no UTF-8."""
+    return uri if "\\x" not in uri or os.path.lexists(uri) else unescaped(uri)
+
+
 def is_missing(path: str) -> bool:
     """Whether there is no file of this name. What cannot be looked at, as without permission, is not missing."""
     try:
-        os.stat(path)  # noqa: PTH116 - the fastest way, for a million of them
+        os.stat(_file(path))  # noqa: PTH116 - the fastest way, for a million of them
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:
@@ -142,7 +150,9 @@ def relative_to(folder: str | Path) -> Callable[[str], str | None]:
         >>> relative_to("/a")("/a/b/c.png"), relative_to("/a")("/ab.png")
         ('b/c.png', None)
     """
-    starts = {os.path.join(path, "") for path in (os.path.abspath(folder), os.path.realpath(folder))}  # noqa: PTH100, PTH118
+    if not os.fspath(folder):
+        raise InvalidInput("the folder is empty: expected its path; '.' is the working folder")
+    starts = {printable(os.path.join(path, "")) for path in (os.path.abspath(folder), os.path.realpath(folder))}  # noqa: PTH100, PTH118
 
     def rest(path: str) -> str | None:
         return next((path[len(start) :] for start in starts if path.startswith(start)), None)
@@ -158,14 +168,14 @@ def empty_folders(records: Iterable[dict[str, Any]], missing: Iterable[dict[str,
     `/mnt/a` is mounted.
     """
     gone = {record["uri"] for record in missing}
-    kept_in = {Path(record["uri"]).parent for record in records if record["uri"] not in gone}
+    kept_in = {Path(_file(record["uri"])).parent for record in records if record["uri"] not in gone}
     left = {(above, device) for parent in kept_in if (device := _device(parent)) for above in (parent, *parent.parents)}
     lost: dict[Path, set[Path]] = defaultdict(set)
-    for parent in {Path(uri).parent for uri in gone}:
+    for parent in {Path(_file(uri)).parent for uri in gone}:
         there = next((above for above in (parent, *parent.parents) if above.is_dir()), Path(parent.anchor))
         if (there, _device(there)) not in left:
             lost[there].add(parent)
-    return sorted(os.path.commonpath(parents) for parents in lost.values())
+    return sorted(printable(os.path.commonpath(parents)) for parents in lost.values())
 
 
 def _device(folder: Path) -> int | None:
@@ -179,7 +189,7 @@ def find_moved(items: Items, snapshot: Snapshot) -> list[Move]:
     """Pictures of a source that are new to the gallery by their path, and whose content is that of a picture that is
     gone. Of several with one content, those of the same file name belong together."""
     known = set(snapshot.read(["uri"])["uri"].to_pylist())
-    new = [picture.uri for picture in items.pictures if picture.read_bytes is None and picture.uri not in known]
+    new = {picture.uri: path for picture in items.pictures if picture.uri not in known and (path := file_of(picture))}
     if not new or not known:
         return []
     listed = set(items.uris)
@@ -187,14 +197,14 @@ def find_moved(items: Items, snapshot: Snapshot) -> list[Move]:
     for record in file_records(snapshot):
         if record["uri"] not in listed:
             by_size[record["file_size"]].append(record)
-    sized = [(uri, facts) for uri in new if (facts := _facts(uri)) and facts["file_size"] in by_size]
+    sized = [(uri, facts) for uri, path in new.items() if (facts := _facts(path)) and facts["file_size"] in by_size]
     sizes = {facts["file_size"] for _, facts in sized}
     gone: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for record in missing_of([record for size in sizes for record in by_size[size]]):
         gone[record["content_hash"]].append(record)
     moves = []
     for uri, facts in sized:
-        candidates = gone.get(_hash(uri) or "") if gone else None
+        candidates = gone.get(_hash(new[uri]) or "") if gone else None
         if candidates:
             name = Path(uri).name
             best = next((record for record in candidates if Path(record["uri"]).name == name), candidates[0])
@@ -213,23 +223,23 @@ def plan_relink(
     """
     rest = relative_to(old)
     records = records_below(old, snapshot)
-    if not Path(new).is_dir():
+    if not os.fspath(new) or not Path(new).is_dir():
         raise InvalidInput(f"'{new}' is no folder: expected the one that the pictures are in now")
     known = set(snapshot.read(["uri"])["uri"].to_pylist())
     gone = missing_of(records)
     moves: list[Move] = []
     missing, mismatched, taken = [], [], []
     for done, record in enumerate(gone, 1):
-        path = os.path.join(os.path.realpath(new), rest(record["uri"]) or "")  # noqa: PTH118
-        facts = _facts(path)
-        if path in known:
-            taken.append(path)
+        path = _file(os.path.join(os.path.realpath(new), rest(record["uri"]) or ""))  # noqa: PTH118
+        facts, uri = _facts(path), printable(path)
+        if uri in known:
+            taken.append(uri)
         elif facts is None:
             missing.append(record["uri"])
         elif facts["file_size"] != record["file_size"] or _hash(path) != record["content_hash"]:
-            mismatched.append(path)
+            mismatched.append(uri)
         else:
-            moves.append(Move(record[ID], record["uri"], path, facts))
+            moves.append(Move(record[ID], record["uri"], uri, facts))
         if progress:
             progress(done, len(gone))
     summary = RelinkSummary(len(moves), tuple(missing), tuple(mismatched), tuple(taken), len(records) - len(gone))

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from nearkin.data.items import Broken, Items, Picture
 from nearkin.data.loading import content_hash, load_picture
+from nearkin.data.picture import file_of
 from nearkin.data.preprocessing import Preprocessing
 from nearkin.data.thumbnails import thumbnail_jpeg
 from nearkin.encoders.embedder import Embedder
@@ -146,7 +147,8 @@ def _load(preprocessing: Preprocessing, picture: Picture, old: Record | None) ->
 def _file_facts(picture: Picture) -> Record:
     """Size and time of a file, taken before it is read: if it changes meanwhile, the next add sees it."""
     try:
-        status = None if picture.read_bytes else Path(picture.uri).stat()
+        path = file_of(picture)
+        status = None if path is None else Path(path).stat()
     except OSError:
         status = None
     return {"file_size": status and status.st_size, "file_mtime_ns": status and status.st_mtime_ns}
