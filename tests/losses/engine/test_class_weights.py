@@ -55,6 +55,11 @@ def test_all_classes_sampled_are_the_full_loss() -> None:
     assert_same(got, wanted, 1e-12)
 
 
+def test_an_option_that_the_formula_lacks_is_refused() -> None:
+    with pytest.raises(TypeError, match="ArcFaceLoss has no option 'margn'"):
+        ArcFaceLoss(4, 2, margn=0.4)
+
+
 def test_the_sampled_loss_is_the_full_one_over_the_rows_that_were_drawn() -> None:
     loss = ArcFaceLoss(40, 5, sample_rate=0.25, generator=seeded())
     embeddings, labels = torch.randn(6, 5, generator=seeded()), torch.tensor([0, 39, 7, 7, 21, 3])

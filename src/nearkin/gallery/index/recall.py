@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float
 from nearkin.gallery.index.base import Index
 from nearkin.gallery.index.faiss_index import ANSWERS
 from nearkin.intervals.binomial import share_figure
-from nearkin.intervals.figure import Figure
+from nearkin.intervals.figure import Figure, Z
 
 # By how much the share of misses changes when a twentieth of the vectors joins an index: a tenth of it, typically.
 _TYPICAL_CHANGE = 0.1
@@ -94,7 +94,7 @@ def recall_after_joining(before: Float[np.ndarray, " q"], after: Float[np.ndarra
     figure = recall_figure(after + trusted * change)
     if figure.low is None or figure.high is None:
         return figure
-    unknown = 1.96 * float(np.sqrt(typical * (1 - trusted)))
+    unknown = Z * float(np.sqrt(typical * (1 - trusted)))
     low = figure.value - float(np.hypot(figure.value - figure.low, unknown))
     high = figure.value + float(np.hypot(figure.high - figure.value, unknown))
     return Figure(figure.value, max(0.0, low), min(1.0, high), q)
