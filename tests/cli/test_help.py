@@ -58,11 +58,17 @@ def test_help_shows_every_word_of_every_option(
             said = squeezed(f"default: {default}")
             assert said in letters, f"{path}: the default {default!r} of {parameter.name} is not shown"
     assert "\x1b" not in shown
+    # Names of values and types as people write them.
+    usage = shown[: shown.index("\n\n")]
+    assert not set("{}<>") & set(usage), usage
+    assert usage.removeprefix(f"Usage: nearkin {' '.join(path)}").isupper(), usage
+    assert "list[" not in shown
+    assert "range>" not in shown
 
 
 def test_brackets_are_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert "[" in help_of("train", capsys=capsys)
-    assert squeezed("[0.001, or the lowest supported]") in squeezed(help_of("verify", capsys=capsys))
+    assert squeezed("[default: (0.001, or the lowest supported)]") in squeezed(help_of("verify", capsys=capsys))
 
 
 def test_every_command_declares_its_section_and_order(capsys: pytest.CaptureFixture[str]) -> None:

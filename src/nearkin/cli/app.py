@@ -1,5 +1,6 @@
 """The program `nearkin`: finds its commands, and prints help as plain text."""
 
+import re
 import sys
 from importlib import import_module
 from types import ModuleType
@@ -25,6 +26,9 @@ WHOLE = 500
 
 class PlainCommand(TyperCommand):
     """A command whose help lists its options by section, as plain text: brackets are printed as they are."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return [_usage_piece(piece) for piece in super().collect_usage_pieces(ctx)]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         _write_parameters(self, ctx, formatter)
@@ -105,6 +109,21 @@ def _built(name: str) -> Any:
     return typer.main.get_command(alone)
 
 
+# What the types of values are called in help: <list[str]> and <int range> say no more than <str> and <int>.
+_TYPE = re.compile(r"<list\[(\w+)\]>|<(\w+) range>")
+
+
+def _usage_piece(piece: str) -> str:
+    """An argument in the line of usage, without braces.
+
+    Example:
+        >>> [_usage_piece(piece) for piece in ("[OPTIONS]", "{GALLERY}", "{QUERY}...", "{MODEL... DATA}...")]
+        ['[OPTIONS]', 'GALLERY', 'QUERY...', 'MODEL... DATA']
+    """
+    name, several = re.fullmatch(r"\{?(.*?)\}?(\.\.\.)?", piece, re.DOTALL).groups()  # type: ignore[union-attr]
+    return name if several is None or "..." in name else name + several
+
+
 def _write_parameters(command: Any, ctx: Any, formatter: Any) -> None:
     """Arguments, then options by section; those without a section of their own come first."""
     sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
@@ -113,7 +132,8 @@ def _write_parameters(command: Any, ctx: Any, formatter: Any) -> None:
         if record is not None:
             default = "Arguments" if parameter.param_type_name == "argument" else "Options"
             section = getattr(parameter, "rich_help_panel", None) or default
-            sections.setdefault(section, []).append(record)
+            name, text = record
+            sections.setdefault(section, []).append((_TYPE.sub(r"<\1\2>", name), text))
     _write_sections(sections, formatter)
 
 

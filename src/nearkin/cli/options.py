@@ -23,7 +23,9 @@ Data = Annotated[
 GalleryPath = Annotated[str, typer.Argument(metavar="GALLERY", help="Gallery folder, or URL such as s3://bucket/shop.")]
 Label = Annotated[str | None, typer.Option(help="Label column. 'path': a picture's whole folder below DATA.")]
 CaptionColumn = Annotated[list[str] | None, typer.Option(help="Caption column; may be given several times.")]
-PathColumn = Annotated[str | None, typer.Option(help="Column of the pictures' files [path, file_name, file, image].")]
+PathColumn = Annotated[
+    str | None, typer.Option(help="Column of the pictures' files.", show_default="path, file_name, file or image")
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at a broken picture instead of skipping it.")]
 Where = Annotated[str | None, typer.Option(help="Items that pass this SQL filter, such as \"label = 'mug'\".")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -32,7 +34,10 @@ Quiet = Annotated[
     typer.Option("--quiet", "-q", callback=_set_quiet, help="Print the answer, warnings and errors; nothing else."),
 ]
 Threads = Annotated[
-    int | None, typer.Option(min=1, help="CPU threads for embedding and search [all].", rich_help_panel="Machine")
+    int | None,
+    typer.Option(
+        min=1, help="CPU threads for embedding and search.", show_default="all cores", rich_help_panel="Machine"
+    ),
 ]
 Device = Annotated[
     str, typer.Option(help="auto, cpu or cuda. auto: the GPU if there is one.", rich_help_panel="Machine")

@@ -23,7 +23,8 @@ def calibrate(
     label: Label = None,
     path_column: PathColumn = None,
     split: Annotated[
-        str | None, typer.Option(help="train, val, test or all [val if there is one, else all that is not train].")
+        str | None,
+        typer.Option(help="train, val, test or all.", show_default="val if there is one, else all that is not train"),
     ] = None,
     prior: Annotated[float, typer.Option(help="Prior probability that two pictures are the same.")] = 0.5,
     method: Annotated[
@@ -36,7 +37,9 @@ def calibrate(
         str,
         typer.Option(help="What 95 % intervals hold: the rate, or what 'another group' of as many classes shows."),
     ] = "rate",
-    out: Annotated[Path | None, typer.Option(help="Folder to write the calibrated model into [MODEL itself].")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write the calibrated model into.", show_default="MODEL itself")
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the reliability plot into a file, such as out.svg.")] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Calibrate even on pictures that the model was trained on.")

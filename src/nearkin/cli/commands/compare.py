@@ -20,7 +20,12 @@ INTERRUPTED = 130
 
 @takes_settings(without=[*DECIDED, *OF_CAPTIONS, "backbone", "loss_options"])
 def compare(
-    data: Annotated[str, typer.Argument(help="Folder tree, table (CSV, TSV, Parquet) or hf:// dataset, with labels.")],
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA", help="Folder tree, table (CSV, TSV, JSON lines, Parquet) or hf:// dataset, with labels."
+        ),
+    ],
     losses: Annotated[
         str | None,
         typer.Option(

@@ -25,14 +25,14 @@ def evaluate(
     ],
     protocol: Annotated[
         list[str] | None,
-        typer.Option(help=f"{', '.join(PROTOCOLS)}; separated by commas [all that the data allow]."),
+        typer.Option(help=f"{', '.join(PROTOCOLS)}; separated by commas.", show_default="all that the data allow"),
     ] = None,
     label: Label = None,
     caption_column: CaptionColumn = None,
     path_column: PathColumn = None,
     split: Annotated[
         str | None,
-        typer.Option(help="train, val, test or all [test if the data have one, else val, else all]."),
+        typer.Option(help="train, val, test or all.", show_default="test if the data have one, else val, else all"),
     ] = None,
     frozen: Annotated[
         str | None,

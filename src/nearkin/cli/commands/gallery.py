@@ -106,7 +106,7 @@ def buckets(
 @gallery.command()
 def export(
     gallery: GalleryPath,
-    out: Annotated[str, typer.Argument(help="Parquet file to write.")],
+    out: Annotated[str, typer.Argument(metavar="OUT", help="Parquet file to write.")],
     where: Where = None,
     vectors: Annotated[bool, typer.Option(help="With the vectors.")] = True,
     thumbnails: Annotated[bool, typer.Option(help="With the thumbnails.")] = False,

@@ -17,7 +17,10 @@ def index(
     model: Model,
     data: Data,
     gallery: Annotated[
-        str, typer.Argument(help="Gallery folder or URL such as s3://bucket/shop, made if it does not exist.")
+        str,
+        typer.Argument(
+            metavar="GALLERY", help="Gallery folder or URL such as s3://bucket/shop, made if it does not exist."
+        ),
     ],
     label: Label = None,
     caption_column: CaptionColumn = None,

@@ -40,7 +40,10 @@ def search(
     ] = False,
     far: Annotated[
         float | None,
-        typer.Option(help="False accept rate of that threshold; implies --honest [0.001, or the lowest supported]."),
+        typer.Option(
+            help="False accept rate of that threshold; implies --honest.",
+            show_default="0.001, or the lowest supported",
+        ),
     ] = None,
     others: Annotated[
         bool, typer.Option("--others", help="Leave out the query itself, where it is in the gallery: #7, a picture.")

@@ -27,14 +27,17 @@ def verify(
         Path | None, typer.Option(help="Many pairs: a table with columns a and b, or a pairs.txt as LFW's.")
     ] = None,
     root: Annotated[
-        Path | None, typer.Option(help="Folder that the paths in --pairs start from [the folder of that file].")
+        Path | None,
+        typer.Option(help="Folder that the paths in --pairs start from.", show_default="the folder of that file"),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the verdicts on many pairs into a CSV file.")] = None,
     far: Annotated[
-        float | None, typer.Option(help="False accept rate to allow [0.001, or the lowest supported].")
+        float | None,
+        typer.Option(help="False accept rate to allow.", show_default="0.001, or the lowest supported"),
     ] = None,
     prior: Annotated[
-        float | None, typer.Option(help="Prior probability that two pictures are the same [the calibration's].")
+        float | None,
+        typer.Option(help="Prior probability that two pictures are the same.", show_default="the calibration's"),
     ] = None,
     threads: Threads = None,
     device: Device = "auto",
