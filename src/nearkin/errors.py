@@ -44,7 +44,8 @@ class UnknownName(InvalidInput):
             hint += f"{' ' if near else ''}known: {', '.join(known)}"
         elif not near:
             hint = f"{len(known)} are known, such as {', '.join(known[:3])}"
-        super().__init__(f"unknown {kind} '{name}': {hint}{'; ' + way_out if way_out else ''}")
+        way_out = f"{' ' if hint.endswith('?') else '; '}{way_out}" if way_out else ""
+        super().__init__(f"unknown {kind} '{name}': {hint}{way_out}")
 
 
 class EncoderMismatch(NearkinError):

@@ -19,7 +19,7 @@ from nearkin.encoders.image import ImageTower, ImageTowerConfig
 from nearkin.encoders.text import TextTower, TextTowerConfig
 from tests.fakes import draw_noise
 
-# Commands that work, in a folder with `model`, `other`, `data`, `moved`, `gallery`, `pairs.csv`, `text.txt`, `empty.csv` and `empty-folder`.
+# Commands that work, in a folder as the fixture `ready` makes it.
 COMMANDS = [
     "train data --out OUT --backbone conv4 --size 16 --epochs 0",
     "compare data --out OUT --losses softmax --seeds 0",

@@ -25,7 +25,7 @@ def test_table_json_and_settings_file(shapes: Path, tmp_path: Path, capsys: pyte
     command = ["compare", shapes / "tree", "--out", out, "--settings", file, *FAST]
     assert run(*command, "--losses", "wide, triplet(margin=0.1)") == 0
     printed = capsys.readouterr()
-    assert "surely" in printed.out
+    assert "significantly" in printed.out
     assert "raw pixels" in printed.out
     assert "[2/2]  triplet(margin=0.1) on conv4, seed 0: recall@1" in printed.err
     assert str(out / "report.md") in printed.err

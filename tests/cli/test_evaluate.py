@@ -11,7 +11,7 @@ from nearkin.cli.commands.evaluate import CLASS, evaluate
 from nearkin.data.images import Preprocessing
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.image import ImageTower, ImageTowerConfig
-from nearkin.errors import ArtefactError, PictureError, SourceError
+from nearkin.errors import ArtefactError, InvalidInput, PictureError, SourceError
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +68,7 @@ def test_bad_input(model, data, tmp_path):
         run(model, data, "--split", "val")
     with pytest.raises(PictureError, match=r"broken\.png"):
         run(model, data, "--strict")
+    with pytest.raises(InvalidInput, match=f"'{model}' is a model, and '{data}' is none: MODEL comes first, then DATA"):
+        run(data, model)
+    with pytest.raises(InvalidInput, match="is a model, no pictures: DATA comes after MODEL"):
+        run(model, model.parent / "." / model.name / ".." / model.name)

@@ -9,6 +9,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from nearkin.cli.app import app
+from nearkin.cli.output import print_facts
 from nearkin.errors import InvalidInput
 from nearkin.gallery.gallery import Gallery
 from tests.cli.test_index_search import make_encoder
@@ -84,6 +85,22 @@ def test_check_names_what_is_missing(gallery: Path, tmp_path: Path) -> None:
     shown = run("gallery", "check", gallery)
     assert "sound: True" in shown.stdout
     assert f"missing: 1\n  {missing}" in shown.stdout
+    assert f"next: nearkin gallery relink {place} --from OLD --to NEW" in shown.stderr
+
+
+def test_long_lists_are_cut_for_people_and_whole_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"{number}.png" for number in range(12)]
+    print_facts({"missing": names})
+    assert capsys.readouterr().out.splitlines()[-2:] == ["  9.png", "  and 2 more; --json lists all"]
+    print_facts({"missing": names}, as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"missing": names}
+
+
+@pytest.mark.parametrize("command", [("info",), ("build",), ("check",), ("versions",)])
+def test_every_answer_ends_with_what_to_do_next(place: Path, command: tuple[str, ...]) -> None:
+    shown = run("gallery", *command, place)
+    assert shown.stderr.splitlines()[-1].startswith("next: nearkin ")
+    assert "next:" not in run("gallery", *command, place, "--json").stderr
 
 
 def test_reindex(gallery: Path, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_a_tenth_of_the_gallery_needs_no_question(gallery: Path, change: str) ->
     assert shown.exit_code == 0
     assert f"{change} 3 of 30 items" in shown.stderr
     version = Gallery.open(gallery).versions()[0].version
-    assert f"to take it back: nearkin gallery restore {gallery} --version {version}" in shown.stderr
+    assert f"next: nearkin gallery restore {gallery} --version {version} takes this back" in shown.stderr
     changed = ("item_id < 3",) if change == "delete" else ("label = 'x'",)
     assert len(Gallery.open(gallery).select(where=changed[0])) == (0 if change == "delete" else 3)
 
@@ -127,7 +127,7 @@ def test_items_that_are_named_by_id_are_meant(gallery: Path) -> None:
 def test_a_filter_that_nothing_passes(gallery: Path) -> None:
     shown = run("gallery", "delete", gallery, "--where", "label = 'fish'")
     assert "deleted: 0" in shown.stdout
-    assert "take it back" not in shown.stderr
+    assert "takes this back" not in shown.stderr
 
 
 def test_versions_and_restore(gallery: Path) -> None:
@@ -159,7 +159,7 @@ def test_relink(gallery: Path, tmp_path: Path) -> None:
     shown = run("gallery", "relink", gallery, "--from", photos, "--to", new)
     assert "relinked: 28" in shown.stdout
     assert f"mismatched: 1\n  {new / 'dog' / '28.png'}" in shown.stdout
-    assert "to take it back" in shown.stderr
+    assert "takes this back" in shown.stderr
     assert len(facts("gallery", "check", gallery)["missing"]) == 2
 
 

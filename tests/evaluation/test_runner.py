@@ -121,11 +121,11 @@ def test_what_was_asked_for_and_cannot_be_done(data):
     report = ask("retrieval", "few_shot").reports[0]
     assert list(report.figures) == ["retrieval"]
     (note,) = [note for note in report.notes if note.startswith("Protocols left out")]
-    assert "few_shot (5-way 1-shot left out: 0 classes have 16 pictures or more" in note
+    assert "few-shot (5-way 1-shot left out: 0 classes have 16 pictures or more" in note
     with pytest.raises(InvalidInput, match=r"^5-way 1-shot left out: 0 classes have 16 pictures"):
         ask("few_shot")
     with pytest.raises(
-        InvalidInput, match=r"x: nothing that was asked for .*: few_shot \(5-way.*; cross_modal \(there are"
+        InvalidInput, match=r"x: nothing that was asked for .*: few-shot \(5-way.*; cross-modal \(there are"
     ):
         ask("few_shot", "cross_modal")
 

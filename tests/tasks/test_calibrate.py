@@ -73,7 +73,10 @@ def test_bad_input(folder):
     with pytest.raises(InvalidInput, match="has no labels"):
         calibrate(Carrying(), Items.build(items(folder, ["val"]).pictures))
     with pytest.raises(InvalidInput, match="needs at least 15 classes; you have 10"):
-        calibrate(Carrying(), items(folder, ["val"]).select(range(30)))
+        # Before any picture is embedded.
+        calibrate(
+            Carrying(), items(folder, ["val"]).select(range(30)), progress=lambda done, total: pytest.fail("embedded")
+        )
 
 
 def test_evaluate_writes_a_page_with_its_numbers(folder, tmp_path):

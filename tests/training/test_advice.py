@@ -38,3 +38,7 @@ def test_below_raw_pixels(losses: list[float], recalls: list[float], expected: l
 def test_above_raw_pixels() -> None:
     assert said([0.2, 0.1, 0.1], [0.5, 0.9, 0.8], raw=0.5) == []
     assert "--resume --epochs 9" in said([0.2, 0.1, 0.1], [0.5, 0.8, 0.9], raw=0.5)[0]
+
+
+def test_equal_at_the_top_is_no_fault_of_the_model() -> None:
+    assert said([0.2], [1.0], raw=1.0)[0].startswith("The model and raw pixels both find every picture")

@@ -69,7 +69,8 @@ def fit_calibration(
     counted, kind = check_weighting(weighting), check_interval(interval)
     classes = Classes.of(labels)
     vectors = classes.sorted(embeddings)
-    _check_support(vectors, classes)
+    check_enough_classes(classes)
+    _check_scores(vectors)
     return Calibration(
         fingerprint=fingerprint,
         source=source,
@@ -89,7 +90,12 @@ def fit_calibration(
     )
 
 
-def _check_support(vectors: np.ndarray, classes: Classes) -> None:
+def check_enough_classes(classes: Classes) -> None:
+    """Refuse too few classes, or too few with two pictures.
+
+    Raises:
+        InvalidInput: how many are needed, and how many there are.
+    """
     if len(classes.starts) < LEAST_CLASSES:
         raise InvalidInput(
             f"a calibration needs at least {LEAST_CLASSES} classes; you have {len(classes.starts)}: add pictures of "
@@ -100,6 +106,9 @@ def _check_support(vectors: np.ndarray, classes: Classes) -> None:
             f"a calibration needs at least {LEAST_REPEATED} classes with two pictures or more; you have "
             f"{classes.repeated}: add pictures of those that have one"
         )
+
+
+def _check_scores(vectors: np.ndarray) -> None:
     if float((vectors @ vectors[0]).min()) >= 1 - 4 / STEPS:
         raise InvalidInput(
             "all scores are equal: the encoder gives one vector for every picture, so that no threshold can tell them "

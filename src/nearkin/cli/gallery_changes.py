@@ -44,7 +44,7 @@ def delete(
         ask_first("delete", count, len(opened), yes=yes)
     deleted = opened.delete(ids, where=where)
     _print({"gallery": gallery, "deleted": deleted, "items": len(opened)}, as_json)
-    _how_to_take_back(opened, gallery, deleted)
+    _how_to_take_back(opened, gallery, deleted, as_json)
 
 
 def update(
@@ -81,7 +81,7 @@ def update(
         ask_first("update", count, len(opened), yes=yes)
     updated = opened.update(changes, ids, where=where, create=create)
     _print({"gallery": gallery, "updated": updated, "items": len(opened)}, as_json)
-    _how_to_take_back(opened, gallery, updated)
+    _how_to_take_back(opened, gallery, updated, as_json)
 
 
 def versions(gallery: GalleryPath, as_json: Json = False) -> None:
@@ -121,7 +121,7 @@ def restore(
     before = len(opened)
     opened.restore(version)
     _print({"gallery": gallery, "restored": version, "items_before": before, "items": len(opened)}, as_json)
-    _how_to_take_back(opened, gallery, 1)
+    _how_to_take_back(opened, gallery, 1, as_json)
 
 
 def relink(
@@ -144,7 +144,9 @@ def relink(
         facts = {"would_relink": facts.pop("relinked"), **facts}
     _print({"gallery": gallery, **facts}, as_json)
     if not dry_run:
-        _how_to_take_back(opened, gallery, summary.relinked)
+        _how_to_take_back(opened, gallery, summary.relinked, as_json)
+    elif not as_json:
+        _how_to_do_it(summary.relinked)
 
 
 def prune(
@@ -168,11 +170,13 @@ def prune(
     if dry_run:
         facts = {"would_delete": len(planned.pruned), "items": planned.items, "empty_folders": planned.empty_folders}
         _print({"gallery": gallery, **facts, "missing": planned.pruned}, as_json)
+        if not as_json:
+            _how_to_do_it(len(planned.pruned))
         return
     ask_first("delete", len(planned.pruned), planned.items, yes=yes, reason=why_to_ask(planned.empty_folders))
     pruned = opened.prune(below=below, whole_folders=True).pruned if planned.pruned else ()
     _print({"gallery": gallery, "deleted": len(pruned), "items": len(opened)}, as_json)
-    _how_to_take_back(opened, gallery, len(pruned))
+    _how_to_take_back(opened, gallery, len(pruned), as_json)
 
 
 def why_to_ask(empty_folders: tuple[str, ...]) -> str:
@@ -195,13 +199,26 @@ def _show_dry_run(opened: "Gallery", change: str, ids: list[int] | None, where: 
         print(f"  #{item.id}  {item.label or '-'}  {item.uri}")
     if len(selected) > SHOWN:
         print(f"  and {len(selected) - SHOWN:,} more")
+    _how_to_do_it(len(selected))
 
 
-def _how_to_take_back(opened: "Gallery", gallery: str, changed: int) -> None:
-    from nearkin.cli.output import status
+def _how_to_take_back(opened: "Gallery", gallery: str, changed: int, as_json: bool) -> None:
+    from nearkin.cli.output import next_step
 
+    if as_json:
+        return
     if changed and (kept := opened.versions()):
-        status(f"to take it back: nearkin gallery restore {_quoted(gallery)} --version {kept[0].version}")
+        next_step(f"nearkin gallery restore {_quoted(gallery)} --version {kept[0].version} takes this back")
+    else:
+        next_step(f"nearkin gallery info {_quoted(gallery)} says what there is")
+
+
+def _how_to_do_it(count: int) -> None:
+    """After a dry run."""
+    from nearkin.cli.output import next_step
+
+    if count:
+        next_step("the same command without --dry-run does it")
 
 
 def _column_and_value(text: str, columns: Mapping[str, str]) -> tuple[str, Any]:

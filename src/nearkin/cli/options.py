@@ -1,5 +1,6 @@
 """Options that several commands share: the same name, meaning and help everywhere."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,6 +56,36 @@ def use_threads(threads: int | None) -> None:
     torch: Any = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(threads)
+
+
+def check_models_and_data(models: Sequence[str], data: str) -> None:
+    """Check that models and data are there, before torch is loaded; and that they are not exchanged.
+
+    Raises:
+        ArtefactError: one of `models` is none.
+        SourceError: no such file or folder of data.
+        InvalidInput: `data` is a model, or a run.
+    """
+    from nearkin.data.sources import check_source
+    from nearkin.encoders.model_folder import locate
+    from nearkin.errors import ArtefactError, InvalidInput
+    from nearkin.training.run_folder import SETTINGS
+
+    def is_model(folder: str) -> bool:
+        try:
+            return Path(folder).is_dir() and bool(locate(folder))
+        except ArtefactError:
+            return False
+
+    # A folder of pictures may well have a model in it; a run has its settings beside the model.
+    if is_model(data) and (locate(data) == Path(data) or (Path(data) / SETTINGS).is_file()):
+        no_model = [model for model in models if Path(model).exists() and not is_model(model)]
+        if no_model:
+            raise InvalidInput(f"'{data}' is a model, and '{no_model[0]}' is none: MODEL comes first, then DATA")
+        raise InvalidInput(f"'{data}' is a model, no pictures: DATA comes after MODEL")
+    for model in models:
+        locate(model)
+    check_source(data)
 
 
 def load_encoder(model: str | Path, *, threads: int | None = None, device: str = "auto") -> "Encoder":

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # Skipped pictures that are named one by one; --json has all.
 SHOWN_SKIPPED = 5
 
+# Entries of a list of facts that are shown; --json has all.
+SHOWN_ENTRIES = 10
+
 # Columns of names, not numbers.
 _NAMES = ("metric", "name")
 
@@ -53,7 +56,7 @@ def print_json(value: Any, *, one_line: bool = False) -> None:
 
 
 def print_facts(facts: Mapping[str, Any], *, as_json: bool = False) -> None:
-    """A line for each fact, lists line by line below their name; or JSON."""
+    """A line for each fact, the beginning of a list line by line below its name; or JSON, which has all."""
     if as_json:
         print_json(facts)
         return
@@ -61,7 +64,9 @@ def print_facts(facts: Mapping[str, Any], *, as_json: bool = False) -> None:
         if isinstance(value, dict):
             value = "; ".join(f"{key}: {_shown(entry)}" for key, entry in value.items())
         if isinstance(value, list | tuple):
-            print(f"{name}: {len(value):,}", *value, sep="\n  ")
+            print(f"{name}: {len(value):,}", *value[:SHOWN_ENTRIES], sep="\n  ")
+            if len(value) > SHOWN_ENTRIES:
+                print(f"  and {len(value) - SHOWN_ENTRIES:,} more; --json lists all")
         else:
             print(f"{name}: {_shown(value)}")
 

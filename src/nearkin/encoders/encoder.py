@@ -246,8 +246,7 @@ class Encoder(nn.Module):
         if self.calibration is None:
             raise InvalidInput(
                 f"encoder {self.fingerprint} has no calibration, so that its scores have no threshold yet: make one "
-                "with `nearkin calibrate MODEL DATA`, on labelled pictures that it was not trained on; then "
-                "`nearkin reindex GALLERY --model MODEL` brings it into a gallery"
+                "with `nearkin calibrate MODEL DATA`, on labelled pictures that it was not trained on"
             )
         self.calibration.check(self.fingerprint)
         return self.calibration

@@ -48,7 +48,7 @@ def run_protocols(
     evaluated = {name: outcome for name, outcome in outcomes.items() if outcome.estimates[0]}
     asked = settings.protocols is not None and settings.required
     if asked:
-        left_out += [f"{name} (no query has a right answer)" for name in outcomes if name not in evaluated]
+        left_out += [f"{_typed(name)} (no query has a right answer)" for name in outcomes if name not in evaluated]
     names = " and ".join(models)
     if not evaluated and asked and left_out:
         raise InvalidInput(f"{names}: nothing that was asked for can be evaluated: {'; '.join(left_out)}")
@@ -127,8 +127,13 @@ def _run(
                 raise
             reason = str(error)
         if reason is not None:
-            left_out.append(f"{name} ({reason})")
+            left_out.append(f"{_typed(name)} ({reason})")
     return outcomes, left_out
+
+
+def _typed(name: str) -> str:
+    """A protocol as the command line calls it."""
+    return name.replace("_", "-")
 
 
 def _not_empty(figures: Mapping[str, dict[str, Figure]]) -> dict[str, dict[str, Figure]]:

@@ -78,6 +78,12 @@ def calibrated_threshold(queries: Sequence[Query] | np.ndarray, encoder: Embedde
         )
     if not isinstance(encoder, Calibrated):
         raise InvalidInput(f"honest: encoder {encoder.fingerprint} cannot have a calibration: give a threshold")
+    if encoder.calibration is None:
+        raise InvalidInput(
+            f"honest: encoder {encoder.fingerprint} has no calibration, so that its scores have no threshold yet: make "
+            "one with `nearkin calibrate MODEL DATA`, on labelled pictures that it was not trained on; then "
+            "`nearkin reindex GALLERY --model MODEL` brings it into this gallery"
+        )
     return encoder.checked_calibration().threshold(None if far is True else far)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from nearkin.registry import Registry
 
 LOSSES: Registry[Callable[..., Any]] = Registry(
-    "nearkin.losses", "LOSS", "loss", "any other goes by its import path, such as package.module.Loss"
+    "nearkin.losses", "LOSS", "loss", "your own goes by its import path, such as package.module.Loss"
 )
 CAPTION_LOSSES: Registry[Callable[..., Any]] = Registry("nearkin.losses.captions", "LOSS", "caption loss")
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from nearkin.arrays import check_seed
 from nearkin.calibration.decisions import Calibration
-from nearkin.calibration.fit import fit_calibration
+from nearkin.calibration.fit import check_enough_classes, fit_calibration
+from nearkin.calibration.pair_scores import Classes
 from nearkin.calibration.weighting import check_weighting
 from nearkin.data.items import Items
 from nearkin.data.sources import read_items
@@ -74,6 +75,7 @@ def calibrate(
     items = _choose(read_items(source, label=label, path_column=path_column), split)
     if not items.has_labels:
         raise InvalidInput(f"{items.source} has no labels, which a calibration needs: name the column of the classes")
+    check_enough_classes(Classes.of(items.label_ids()[0]))
     embedded = embed_items(encoder, items, strict=strict, progress=progress)
     checks = check_data(
         embedded.items.labels, embedded.hashes, embedded.thumbnails, training_hashes=encoder.training_hashes

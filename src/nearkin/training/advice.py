@@ -25,6 +25,8 @@ def advice(metrics: Sequence[Mapping[str, str]], report: Report, settings: Train
     stalled = _is_stalled([float(row["loss"]) for row in metrics])
     rising = not stalled and len(metrics) > 1 and _best_epoch(metrics) == int(metrics[-1]["epoch"])
     longer = f"training longer (--resume --epochs {3 * len(metrics)})"
+    if found.value == raw.value == 1:
+        return ["The model and raw pixels both find every picture: these are too few or too easy to tell models apart."]
     if found.value <= raw.value:
         loss = "softmax" if settings.loss == "multi-similarity" else "multi-similarity"
         other_loss = f"another loss (--loss {loss})"

@@ -75,7 +75,9 @@ def _evaluated(
         vectors = np.concatenate([encoder.embed_pixels(pixels) for pixels in batches])
         raw = np.concatenate([raw_pixels(pixels) for pixels in batches])
         more = [
-            f"Held-out pictures; the best of {epochs:,} epochs was chosen by them.",
+            f"Held-out pictures; the best of {epochs:,} epochs was chosen by them."
+            if epochs > 1
+            else "Held-out pictures, after one epoch.",
             *more,
             *_copies(encoder, batches, raw, prepared.val),
         ]

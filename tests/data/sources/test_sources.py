@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from nearkin.data.items import Items, Picture
-from nearkin.data.sources import read_items
+from nearkin.data.sources import check_source, read_items
 from nearkin.errors import InvalidInput, SourceError
 
 
@@ -90,3 +90,16 @@ def test_an_empty_folder(tmp_path: Path) -> None:
 def test_the_home_folder(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(pets.parent))
     assert len(read_items("~/pets")) == 3
+
+
+def test_a_folder_without_pictures_is_refused_by_its_names(tmp_path: Path) -> None:
+    (tmp_path / "holiday").mkdir()
+    (tmp_path / "holiday" / "a.mp4").touch()
+    with pytest.raises(SourceError, match=r"found only 1 other file, such as a\.mp4"):
+        check_source(tmp_path)
+    (tmp_path / "holiday" / "b.JPG").touch()
+    check_source(tmp_path)
+    loop = tmp_path / "linked"
+    loop.mkdir()
+    (loop / "again").symlink_to(loop)
+    check_source(loop)

@@ -110,7 +110,7 @@ def test_options_of_a_term() -> None:
             "tripplet",
             {},
             UnknownName,
-            r"unknown loss 'tripplet': did you mean triplet.*; any other goes by its import path",
+            r"unknown loss 'tripplet': did you mean triplet.*[?] your own goes by its import path",
         ),
         ("triplet", {"margn": 1}, UnknownName, r"option of loss 'triplet', 'margn': .*known: .*margin, reduction"),
         ("triplet", {"labels": 1}, UnknownName, r"'labels': .*known: .*margin, reduction"),

@@ -52,13 +52,14 @@ def calibrate(
     as_json: Json = False,
 ) -> None:
     """Find the thresholds of false accept rates, and the probability of "same"; the model keeps them."""
-    from nearkin.cli.options import load_encoder
+    from nearkin.cli.options import check_models_and_data, load_encoder
     from nearkin.cli.output import print_json
     from nearkin.encoders.model_folder import CALIBRATION, CARD, locate
     from nearkin.errors import InvalidInput
     from nearkin.files import check_output, check_output_folder, write_whole
     from nearkin.progress import progress_bar
 
+    check_models_and_data([model], data)
     if out is None:
         if not Path(model).exists():
             raise InvalidInput(

@@ -54,10 +54,8 @@ def evaluate(
     import sys
     from shlex import quote
 
-    from nearkin.cli.options import use_threads
+    from nearkin.cli.options import check_models_and_data, use_threads
     from nearkin.cli.output import next_step, print_report, status
-    from nearkin.data.sources import check_source
-    from nearkin.encoders.model_folder import locate
     from nearkin.errors import InvalidInput
     from nearkin.files import check_output
     from nearkin.progress import progress_bar
@@ -71,9 +69,7 @@ def evaluate(
         raise InvalidInput(f"--report shows one model, {len(models)} were given: leave it out, or use --json")
     if report is not None:
         report = check_output(report, "--report", suffixes=(".html", ".htm"))
-    for model in models:
-        locate(model)
-    check_source(data)
+    check_models_and_data(models, data)
     use_threads(threads)
     from nearkin.tasks.evaluate import PageError
     from nearkin.tasks.evaluate import evaluate as run

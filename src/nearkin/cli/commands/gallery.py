@@ -1,16 +1,17 @@
 """`nearkin gallery ...`: look into a gallery, change it, check it."""
 
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nearkin.cli import gallery_changes
 from nearkin.cli.options import GalleryPath, Json, Where
-from nearkin.cli.output import print_facts, print_json
+from nearkin.cli.output import next_step, print_facts, print_json
 from nearkin.registry import module_names
 
 if TYPE_CHECKING:
-    from nearkin.gallery.gallery import Gallery, IndexInfo
+    from nearkin.gallery.gallery import CheckReport, Gallery, IndexInfo
 
 SECTION, ORDER = "Search", 60
 
@@ -43,6 +44,12 @@ def info(gallery: GalleryPath, as_json: Json = False) -> None:
         "index": _index_facts(opened.index, as_json) if len(opened) else None,
     }
     print_facts(facts, as_json=as_json)
+    if as_json:
+        return
+    if len(opened):
+        next_step(f"nearkin search {quote(gallery)} PICTURE_OR_WORDS")
+    else:
+        next_step(f"nearkin index MODEL PICTURES {quote(gallery)}")
 
 
 @gallery.command()
@@ -59,6 +66,8 @@ def build(
     print_facts({"gallery": gallery, **_index_facts(built, as_json)}, as_json=as_json)
     if built.recall is not None and built.recall.value < recall:
         status(f"recall is below the {100 * recall:g} % asked for: --kind exact finds all, --kind auto chooses")
+    if not as_json:
+        next_step(f"nearkin search {quote(gallery)} PICTURE_OR_WORDS")
 
 
 @gallery.command()
@@ -120,6 +129,8 @@ def export(
     with progress_bar("writing items") as advance:
         written = _open(gallery).export(out, where=where, vectors=vectors, thumbnails=thumbnails, progress=advance)
     print_facts({"gallery": gallery, "written": written, "file": out}, as_json=as_json)
+    if not as_json:
+        next_step(f"pandas.read_parquet({out!r}), or any other program that reads Parquet")
 
 
 @gallery.command()
@@ -139,8 +150,26 @@ def check(
     with progress_bar("looking for pictures") as advance:
         report = _open(gallery).check(read_pictures=read_pictures, progress=advance)
     print_facts({"gallery": gallery, "sound": report.sound, **asdict(report)}, as_json=as_json)
+    if not as_json:
+        for step in _after_check(report, quote(gallery)):
+            next_step(step)
     if not report.sound:
         raise typer.Exit(1)
+
+
+def _after_check(report: "CheckReport", gallery: str) -> list[str]:
+    """What can be done about what was found."""
+    if not report.sound:
+        return [f"nearkin gallery versions {gallery} lists the earlier versions that can be restored"]
+    steps = []
+    if report.missing:
+        steps.append(
+            f"nearkin gallery relink {gallery} --from OLD --to NEW if a folder was moved; nearkin gallery prune {gallery} "
+            "deletes the items of missing pictures"
+        )
+    if report.changed:
+        steps.append(f"nearkin index MODEL PICTURES {gallery} embeds the pictures that have changed")
+    return steps or [f"nearkin search {gallery} PICTURE_OR_WORDS"]
 
 
 def _index_facts(index: "IndexInfo", as_json: bool) -> dict[str, Any]:

@@ -54,12 +54,13 @@ def index(
     from dataclasses import asdict
     from shlex import quote
 
-    from nearkin.cli.options import load_encoder
+    from nearkin.cli.options import check_models_and_data, load_encoder
     from nearkin.cli.output import next_step, print_json, print_skipped, status
     from nearkin.data.sources import read_items
     from nearkin.gallery.gallery import Gallery
     from nearkin.progress import progress_bar
 
+    check_models_and_data([model], data)
     # The source first: a typo in its name leaves no empty gallery behind.
     items = read_items(data, label=label, captions=caption_column, path_column=path_column)
     with progress_bar("indexing pictures", before="loading the model") as advance:

@@ -49,6 +49,7 @@ def verify(
     """Say whether two pictures show the same, how sure that is, and how often such a score would be wrong."""
     from nearkin.cli.options import load_encoder
     from nearkin.cli.output import next_step, print_json
+    from nearkin.data.sources import check_source
     from nearkin.errors import InvalidInput
     from nearkin.files import check_output
 
@@ -59,6 +60,8 @@ def verify(
         raise InvalidInput("--out is for many pairs: give them with --pairs, or leave it out")
     if out is not None:
         out = check_output(out, "--out")
+    for picture in pictures or []:
+        check_source(picture)
     encoder = load_encoder(model, threads=threads, device=device)
     if pairs is not None:
         _verify_many(encoder, pairs, root, out, as_json, far=far, prior=prior)

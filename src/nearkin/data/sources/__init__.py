@@ -3,6 +3,7 @@
 To add a kind, add a module here that declares `SOURCE`: see `nearkin.data.sources._source.Source`.
 """
 
+import os
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,6 +13,9 @@ from nearkin.data.items import Items
 from nearkin.data.sources._source import ColumnNames, Source, as_path
 from nearkin.errors import SourceError
 from nearkin.registry import Registry
+
+# Tables and saved datasets may hold pictures themselves.
+_MAY_HOLD_PICTURES = {"", ".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow"}
 
 SOURCES: Registry[Source] = Registry(__name__, "SOURCE", "kind of source")
 
@@ -65,15 +69,17 @@ def read_items(
 
 
 def check_source(source: Any) -> None:
-    """Check that a path is there, before anything slow is imported or read.
+    """Check that a path is there, and a folder not without pictures, before anything slow is imported or read.
 
     Raises:
-        SourceError: no such file or folder; the message suggests near names.
+        SourceError: no such file or folder; the message suggests near names. Or nothing that can be read in a folder.
     """
     _refuse_what_is_no_path(source)
     path = as_path(source)
     if path is not None and "://" not in str(source) and not path.exists():
         raise SourceError(_missing(path))
+    if path is not None and path.is_dir() and not _may_hold_pictures(path):
+        read_items(source)  # which says what is there instead
 
 
 def _refuse_what_is_no_path(source: Any) -> None:
@@ -88,6 +94,18 @@ def _missing(path: Path) -> str:
     if path.is_symlink():
         return f"{path}: a link that leads nowhere"
     return f"{path}: no such file or folder{_near(path)}"
+
+
+def _may_hold_pictures(folder: Path) -> bool:
+    """Whether there is a file called as pictures, tables or saved datasets are, or a link to another folder."""
+    from nearkin.data.decoding import EXTENSIONS
+
+    for root, folders, files in os.walk(folder):
+        if any(Path(name).suffix.lower() in EXTENSIONS | _MAY_HOLD_PICTURES for name in files):
+            return True
+        if any(Path(root, name).is_symlink() for name in folders):
+            return True
+    return False
 
 
 def _near(path: Path) -> str:

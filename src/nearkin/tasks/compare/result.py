@@ -75,7 +75,7 @@ class Comparison:
         >>> results = [CandidateResult(name, "conv4", base, f, ()) for (name, base), f in zip(names, figures)]
         >>> found = Comparison("shapes", tuple(results), (Difference(0, 1, 0.4, 0.3, 0.5),), ())
         >>> found.sentences()[0]
-        'arcface is the best by recall@1, 90.0 %, and surely better than every other.'
+        'arcface is the best by recall@1, 90.0 %, significantly better than every other.'
     """
 
     title: str
@@ -90,7 +90,7 @@ class Comparison:
         return f"{result.loss} on {result.backbone}" if several and result.backbone else result.loss
 
     def beaten_by(self, rank: int) -> list[int]:
-        """Ranks that this one is surely better than."""
+        """Ranks that this one is significantly better than."""
         return sorted(pair.worse for pair in self.differences if pair.better == rank and pair.is_real)
 
     def sentences(self) -> list[str]:
@@ -99,22 +99,24 @@ class Comparison:
         beaten = self.beaten_by(0)
         first = f"{self.name(0)} is the best by {HEADLINE}, {100 * self.results[0].figures[HEADLINE].value:.1f} %"
         if len(beaten) == len(others):
-            sentences = [f"{first}, and surely better than every other."]
+            sentences = [f"{first}, significantly better than every other."]
         else:
             level = ", ".join(self.name(rank) for rank in others if rank not in beaten)
-            below = ", ".join(self.name(rank) for rank in beaten) or "none"
-            sentences = [f"{first}; the data do not tell it from {level}; it is surely better than {below}."]
+            below = ", ".join(self.name(rank) for rank in beaten) or "none of the others"
+            sentences = [f"{first}, significantly better than {below}."]
+            if beaten:
+                sentences.append(f"The data do not show that it is better than {level}.")
         for base, result in enumerate(self.results):
             if result.is_baseline:
                 weak = [self.name(rank) for rank in self._rivals(base) if base not in self.beaten_by(rank)]
-                who = f"Not surely better than {self.name(base)}: {', '.join(weak)}."
-                sentences.append(who if weak else f"Every loss is surely better than {self.name(base)}.")
-        return [*sentences, f"Surely: with 95 %, for all {len(self.differences)} pairs at once."]
+                who = f"Not significantly better than {self.name(base)}: {', '.join(weak)}."
+                sentences.append(who if weak else f"Every loss is significantly better than {self.name(base)}.")
+        return [*sentences, f"Significantly: with 95 % confidence for all {len(self.differences)} pairs at once."]
 
     def table(self) -> list[list[str]]:
         """Cells, the header first."""
         metrics = list(self.results[0].figures)
-        rows = [["#", "name", *(f"{metric}, %" for metric in metrics), "surely above #", "epochs", "seconds"]]
+        rows = [["#", "name", *(f"{metric}, %" for metric in metrics), "significantly above #", "epochs", "seconds"]]
         for rank, result in enumerate(self.results):
             others = [_shown(result.figures[metric]) for metric in metrics if metric != HEADLINE]
             beaten = _ranges([beaten + 1 for beaten in self.beaten_by(rank)])
