@@ -164,8 +164,8 @@ def _after_check(report: "CheckReport", gallery: str) -> list[str]:
     steps = []
     if report.missing:
         steps.append(
-            f"nearkin gallery relink {gallery} --from OLD --to NEW if a folder was moved; nearkin gallery prune {gallery} "
-            "deletes the items of missing pictures"
+            f"nearkin gallery relink {gallery} --from OLD --to NEW if a folder was moved; "
+            f"nearkin gallery prune {gallery} deletes the items of missing pictures"
         )
     if report.changed:
         steps.append(f"nearkin index MODEL PICTURES {gallery} embeds the pictures that have changed")
