@@ -85,7 +85,7 @@ def test_check_names_what_is_missing(gallery: Path, tmp_path: Path) -> None:
     shown = run("gallery", "check", gallery)
     assert "sound: True" in shown.stdout
     assert f"missing: 1\n  {missing}" in shown.stdout
-    assert f"next: nearkin gallery relink {place} --from OLD --to NEW" in shown.stderr
+    assert f"next: nearkin gallery relink {gallery} --from OLD --to NEW" in shown.stderr
 
 
 def test_long_lists_are_cut_for_people_and_whole_in_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ from jaxtyping import Int, UInt8
 from nearkin.data.images import PixelBatch, Preprocessing, stream_pixels
 from nearkin.data.items import Broken, Picture
 from nearkin.errors import InvalidInput
+from nearkin.files import cache_root
 from nearkin.progress import Progress
 
 # Each commit waits for the disk, and holds back other processes: not too often, not too much at once.
@@ -84,7 +85,7 @@ class PixelCache:
         Args:
             pictures: what to decode.
             preprocessing: size, channels and fit.
-            folder: of the store; $NEARKIN_CACHE by default, or ~/.cache/nearkin/pictures.
+            folder: of the store; `pictures/` in $NEARKIN_CACHE by default, or in ~/.cache/nearkin.
             strict: do not pass over a broken picture.
             progress: called after each commit.
 
@@ -92,7 +93,7 @@ class PixelCache:
             PictureError: strict, and a picture is broken.
             InvalidInput: the folder cannot be written, is damaged, or its disk is too small.
         """
-        folder = (folder or _default_folder()) / preprocessing.key()
+        folder = (folder or cache_root() / "pictures") / preprocessing.key()
         shape = (preprocessing.height, preprocessing.width, preprocessing.channels)
         report = progress or (lambda done, total: None)
         with _cache_errors(folder), closing(_Store(folder, shape)) as store:
@@ -213,10 +214,6 @@ def _state(picture: Picture) -> _State | None:
     except OSError:
         return None
     return picture.uri, state.st_size, state.st_mtime_ns
-
-
-def _default_folder() -> Path:
-    return Path(os.environ.get("NEARKIN_CACHE") or "~/.cache/nearkin/pictures").expanduser()
 
 
 @contextmanager

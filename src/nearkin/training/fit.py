@@ -125,7 +125,8 @@ def _precision(settings: TrainSettings) -> Any:
     if settings.device != "cpu" and torch.cuda.is_available():
         has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        has_bfloat16 = torch.cpu._is_avx512_bf16_supported()
+        # A private function: where a release of torch lacks it, training is in 32 bits.
+        has_bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
     return "bf16-mixed" if has_bfloat16 else "32-true"
 
 
