@@ -128,7 +128,7 @@ def test_progress_counts_to_the_end(tmp_path: Path) -> None:
 def test_the_default_folder_is_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEARKIN_CACHE", str(tmp_path / "there"))
     PixelCache.build(draw(tmp_path / "a", 1), SMALL)
-    assert (tmp_path / "there" / SMALL.key() / "pixels").stat().st_size == 16
+    assert (tmp_path / "there" / "pictures" / SMALL.key() / "pixels").stat().st_size == 16
 
 
 def test_cut_pixels_are_decoded_again(tmp_path: Path) -> None:
