@@ -97,10 +97,10 @@ def test_long_lists_are_cut_for_people_and_whole_in_json(capsys: pytest.CaptureF
 
 
 @pytest.mark.parametrize("command", [("info",), ("build",), ("check",), ("versions",)])
-def test_every_answer_ends_with_what_to_do_next(place: Path, command: tuple[str, ...]) -> None:
-    shown = run("gallery", *command, place)
+def test_every_answer_ends_with_what_to_do_next(gallery: Path, command: tuple[str, ...]) -> None:
+    shown = run("gallery", *command, gallery)
     assert shown.stderr.splitlines()[-1].startswith("next: nearkin ")
-    assert "next:" not in run("gallery", *command, place, "--json").stderr
+    assert "next:" not in run("gallery", *command, gallery, "--json").stderr
 
 
 def test_reindex(gallery: Path, tmp_path: Path) -> None:

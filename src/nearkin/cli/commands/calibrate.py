@@ -59,12 +59,10 @@ def calibrate(
     from nearkin.files import check_output, check_output_folder, write_whole
     from nearkin.progress import progress_bar
 
+    if out is None and not Path(model).exists():
+        raise InvalidInput(f"'{model}' is not a folder here that can be written: name one for the result with --out")
     check_models_and_data([model], data)
     if out is None:
-        if not Path(model).exists():
-            raise InvalidInput(
-                f"'{model}' is not a folder here that can be written: name one for the result with --out"
-            )
         check_output_folder(locate(model), "MODEL")
         check_output(locate(model) / CALIBRATION, "MODEL")
     else:
