@@ -78,7 +78,7 @@ def calibrated_threshold(queries: Sequence[Query] | np.ndarray, encoder: Embedde
         )
     if not isinstance(encoder, Calibrated):
         raise InvalidInput(f"honest: encoder {encoder.fingerprint} cannot have a calibration: give a threshold")
-    if getattr(encoder, "calibration", None) is None:
+    if getattr(encoder, "calibration", ...) is None:
         raise InvalidInput(
             f"honest: encoder {encoder.fingerprint} has no calibration, so that its scores have no threshold yet: make "
             "one with `nearkin calibrate MODEL DATA`, on labelled pictures that it was not trained on; then "

@@ -63,7 +63,8 @@ def read_folder(root: Path, *, label: str | None = None) -> Items:
     tree = _Tree(str(root))
     files = tree.files
     if not files:
-        found = f"only {len(tree.others)} other files, such as {tree.others[0]}" if tree.others else "nothing"
+        noun = "file" if len(tree.others) == 1 else "files"
+        found = f"only {len(tree.others)} other {noun}, such as {tree.others[0]}" if tree.others else "nothing"
         if tree.skipped:
             found += f"; {tree.skipped[0]}"
         raise SourceError(

@@ -24,8 +24,6 @@ MOST = 100
 # Calls of `add` that follow each other within this time count as one change.
 SERIES = timedelta(hours=1)
 ADD = "index"
-# How Lance says that a tag is not there.
-_NO_TAG = "Ref not found"
 
 
 @dataclass(frozen=True)
@@ -155,8 +153,13 @@ def _tags(dataset: lance.LanceDataset) -> dict[str, Any]:
         except ValueError as error:
             # Another writer of an object store has deleted one between the listing and its reading.
             attempts -= 1
-            if _NO_TAG not in str(error) or not attempts:
+            if not _says_gone(error) or not attempts:
                 raise ArtefactError(f"the gallery's earlier versions cannot be read: {error}") from error
+
+
+def _says_gone(error: Exception) -> bool:
+    """Whether a tag is not there, or its file went while it was read."""
+    return "not found" in str(error).lower()
 
 
 def _delete_tag(dataset: lance.LanceDataset, name: str) -> None:
@@ -164,7 +167,7 @@ def _delete_tag(dataset: lance.LanceDataset, name: str) -> None:
     try:
         dataset.tags.delete(name)
     except ValueError as error:
-        if _NO_TAG not in str(error):
+        if not _says_gone(error):
             raise
 
 
