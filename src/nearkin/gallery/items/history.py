@@ -5,6 +5,7 @@ removed when the version has been out of date for so long. The versions between 
 replaced, so that adding many pictures leaves nothing behind.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from secrets import token_hex
 from typing import Any
 
 from nearkin.errors import ArtefactError, InvalidInput
-from nearkin.gallery.items.store import ENCODER, Store, lance_errors
+from nearkin.gallery.items.store import ATTEMPTS, ENCODER, Store, lance_errors
 from nearkin.gallery.lance import lance
 
 # An earlier version is kept for this long after a change replaced it.
@@ -145,16 +146,16 @@ class History:
 
 def _tags(dataset: lance.LanceDataset) -> dict[str, Any]:
     """Our tags in the order of their versions, and of their times where these are equal."""
-    attempts = 5
-    while True:
+    for left in reversed(range(ATTEMPTS)):
         try:
             tags = {name: tag for name, tag in dataset.tags.list().items() if name.startswith("before-")}
             return dict(sorted(tags.items(), key=lambda entry: (entry[1]["version"], entry[1]["created_at"])))
-        except ValueError as error:
-            # Another writer of an object store has deleted one between the listing and its reading.
-            attempts -= 1
-            if not _says_gone(error) or not attempts:
+        except (ValueError, RuntimeError) as error:
+            # Another writer of an object store has deleted one between the listing and its reading, or is writing it.
+            if not left:
                 raise ArtefactError(f"the gallery's earlier versions cannot be read: {error}") from error
+            time.sleep(0.05)
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _says_gone(error: Exception) -> bool:
