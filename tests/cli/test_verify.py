@@ -94,7 +94,7 @@ def test_many_pairs(model, faces, tmp_path):
 
 
 def test_bad_input(model, faces, tmp_path):
-    with pytest.raises(InvalidInput, match="1 pictures given: expected two"):
+    with pytest.raises(InvalidInput, match="1 picture given: expected two"):
         run(verify, model, faces / "p00/0.png")
     with pytest.raises(InvalidInput, match="2 pictures and --pairs given"):
         run(verify, model, "a", "b", "--pairs", faces / "pairs.csv")

@@ -78,13 +78,13 @@ def calibrated_threshold(queries: Sequence[Query] | np.ndarray, encoder: Embedde
         )
     if not isinstance(encoder, Calibrated):
         raise InvalidInput(f"honest: encoder {encoder.fingerprint} cannot have a calibration: give a threshold")
-    if getattr(encoder, "calibration", ...) is None:
+    try:
+        calibration = encoder.checked_calibration()
+    except InvalidInput as error:
         raise InvalidInput(
-            f"honest: encoder {encoder.fingerprint} has no calibration, so that its scores have no threshold yet: make "
-            "one with `nearkin calibrate MODEL DATA`, on labelled pictures that it was not trained on; then "
-            "`nearkin reindex GALLERY --model MODEL` brings it into this gallery"
-        )
-    return encoder.checked_calibration().threshold(None if far is True else far)
+            f"honest: {error}; then `nearkin reindex GALLERY --model MODEL` brings it into the gallery"
+        ) from error
+    return calibration.threshold(None if far is True else far)
 
 
 def own_ids(queries: Sequence[Query] | np.ndarray, version: GalleryVersion) -> list[set[int]]:

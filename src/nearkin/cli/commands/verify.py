@@ -54,7 +54,8 @@ def verify(
     from nearkin.files import check_output
 
     if (pairs is None) == (not pictures) or (pictures and len(pictures) != 2):
-        given = f"{len(pictures or [])} pictures{' and --pairs' if pairs else ''}"
+        count = len(pictures or [])
+        given = f"{count} picture{'' if count == 1 else 's'}{' and --pairs' if pairs else ''}"
         raise InvalidInput(f"{given} given: expected two pictures, or --pairs with a file")
     if pairs is None and out is not None:
         raise InvalidInput("--out is for many pairs: give them with --pairs, or leave it out")
