@@ -75,17 +75,11 @@ def class_sizes(classes: int, mean: int, *, equal: bool) -> np.ndarray:
 
 def draw_far(sizes: np.ndarray, kind: Kind, far: float, runs: int) -> Draws:
     """Accepted different comparisons of each pair of classes; the rate that they estimate is known."""
-    generator, classes = np.random.default_rng(0), len(sizes)
-    one, two = np.triu_indices(classes, 1)
-    compared = sizes[one] * sizes[two]
+    classes = len(sizes)
+    one, two, compared = _pairs_of_classes(sizes)
     whole = compared.sum()
     rates, errors, pairs, cells = (np.empty((*shape, runs)) for shape in ((), (classes,), (), ()))
-    for run in range(runs):
-        factors = np.exp(kind.of_class * generator.normal(size=classes) - kind.of_class**2 / 2)
-        chances = far * factors[one] * factors[two]
-        if kind.of_pair:
-            chances *= np.exp(kind.of_pair * generator.normal(size=len(one)) - kind.of_pair**2 / 2)
-        accepted = generator.binomial(compared, np.minimum(chances, 1))
+    for run, accepted in enumerate(_accepted(sizes, kind, far, runs)):
         rates[run] = accepted.sum() / whole
         parts = (accepted - rates[run] * compared) / whole
         errors[:, run] = np.bincount(one, parts, classes) + np.bincount(two, parts, classes)
@@ -93,6 +87,24 @@ def draw_far(sizes: np.ndarray, kind: Kind, far: float, runs: int) -> Draws:
     of_class = sizes * (sizes.sum() - sizes) / whole
     spread = spread_over_classes([ClassSums(errors, of_class)], pairs, cells=cells)
     return Draws(_truth(kind, far), rates, _ends(rates, spread, classes * (classes - 1) // 2))
+
+
+def _pairs_of_classes(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Both classes of each pair, and how many comparisons they have."""
+    one, two = np.triu_indices(len(sizes), 1)
+    return one, two, sizes[one] * sizes[two]
+
+
+def _accepted(sizes: np.ndarray, kind: Kind, far: float, runs: int) -> Iterator[np.ndarray]:
+    """Of each run how many comparisons of each pair of classes are accepted; the same at every call."""
+    generator = np.random.default_rng(0)
+    one, two, compared = _pairs_of_classes(sizes)
+    for _ in range(runs):
+        factors = np.exp(kind.of_class * generator.normal(size=len(sizes)) - kind.of_class**2 / 2)
+        chances = far * factors[one] * factors[two]
+        if kind.of_pair:
+            chances *= np.exp(kind.of_pair * generator.normal(size=len(one)) - kind.of_pair**2 / 2)
+        yield generator.binomial(compared, np.minimum(chances, 1))
 
 
 def _truth(kind: Kind, far: float) -> float:
@@ -228,17 +240,11 @@ def _draw_cimat(sizes: np.ndarray, kind: Kind, far: float, runs: int) -> tuple[n
     """The intervals of cimat from the comparisons that `draw_far` draws."""
     from cimat.uncertainty_estimator import UncertaintyEstimator
 
-    generator, classes = np.random.default_rng(0), len(sizes)
-    one, two = np.triu_indices(classes, 1)
-    compared, ends = sizes[one] * sizes[two], []
-    for _ in range(runs):
-        factors = np.exp(kind.of_class * generator.normal(size=classes) - kind.of_class**2 / 2)
-        chances = far * factors[one] * factors[two]
-        if kind.of_pair:
-            chances *= np.exp(kind.of_pair * generator.normal(size=len(one)) - kind.of_pair**2 / 2)
-        accepted = generator.binomial(compared, np.minimum(chances, 1))
+    one, two, compared = _pairs_of_classes(sizes)
+    ends = []
+    for accepted in _accepted(sizes, kind, far, runs):
         # It takes lists of scores by class and class, each pair of classes both ways, and needs same ones as well.
-        scores: dict[int, dict[int, list[int]]] = {name: {name: [1, 0]} for name in range(classes)}
+        scores: dict[int, dict[int, list[int]]] = {name: {name: [1, 0]} for name in range(len(sizes))}
         for a, b, n, k in zip(one.tolist(), two.tolist(), compared.tolist(), accepted.tolist(), strict=True):
             scores[a][b] = scores[b][a] = [1] * k + [0] * (n - k)
         ends.append(UncertaintyEstimator(scores).get_binerror_ci(threshold=0.5)[1])
