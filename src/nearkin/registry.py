@@ -44,12 +44,19 @@ class Registry(Mapping[str, T], Generic[T]):
         Raises:
             UnknownName: there is none; near names are suggested. (It is no KeyError: `in` and `get` work all the same.)
         """
-        plain = name.replace("_", "-")
-        if plain not in self.names:
-            raise UnknownName(self.kind, name, self.names, self.way_out)
-        module = import_module(f"{self.package}.{plain.replace('-', '_')}")
+        self.check(name)
+        module = import_module(f"{self.package}.{name.replace('-', '_')}")
         entry: T = getattr(module, self.attribute)
         return entry
+
+    def check(self, name: str) -> None:
+        """Refuse a name that no entry has; nothing is imported.
+
+        Raises:
+            UnknownName: near names are suggested.
+        """
+        if name not in self:
+            raise UnknownName(self.kind, name, self.names, self.way_out)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.replace("_", "-") in self.names

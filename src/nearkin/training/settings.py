@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from nearkin.errors import ArtefactError, InvalidInput, UnknownName
 from nearkin.files import write_whole
+from nearkin.losses import CAPTION_LOSSES
+from nearkin.losses.engine.names import weighted_names
 
 # Groups of options, in the order of the help.
 GROUPS = ("Data", "Model", "Loss", "Batches", "Schedule", "Machine")
@@ -211,18 +213,22 @@ class TrainSettings(BaseModel):
         """Settings from keywords.
 
         Raises:
-            UnknownName: no such setting; the message suggests near names.
+            UnknownName: no such setting or loss; the message suggests near names.
             InvalidInput: a value is out of range or of another type, or both epochs and minutes are given.
         """
         for name in options:
             if name not in TrainSettings.model_fields:
                 raise UnknownName("setting", name, TrainSettings.model_fields)
         try:
-            return TrainSettings(**options)
+            settings = TrainSettings(**options)
         except ValidationError as error:
             fault = error.errors()[0]
             where = ".".join(str(part) for part in fault["loc"])
             raise InvalidInput(_sentence(where, fault["msg"], fault["input"])) from error
+        if settings.loss is not None:
+            weighted_names(settings.loss)
+        CAPTION_LOSSES.check(settings.caption_loss)
+        return settings
 
     @property
     def budget(self) -> str:

@@ -71,14 +71,17 @@ def compare(
 
     asked = {} if settings is None else read_settings(settings)
     check_source(data)  # before torch is loaded
-    from nearkin.tasks.compare.candidates import split_at_commas
-    from nearkin.tasks.compare.run import compare as run
+    from nearkin.tasks.compare.candidates import check_losses, split_at_commas
 
     given |= {name: value for name, value in (("seeds", seeds), ("folds", folds)) if value is not None}
     for kind, named in (("losses", losses), ("backbones", backbones)):
         if named is not None:
             own = asked.get(kind)
             given[kind] = {name: own.get(name) if isinstance(own, dict) else None for name in split_at_commas(named)}
+    if losses is not None:
+        check_losses(given["losses"])
+    from nearkin.tasks.compare.run import compare as run
+
     with progress_bar("decoding pictures") as advance:
         try:
             comparison = run(

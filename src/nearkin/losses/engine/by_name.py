@@ -1,7 +1,6 @@
 """Losses by name: what `--loss arcface+0.01*center` and `--caption-loss siglip` build."""
 
 import inspect
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,6 +12,7 @@ from torch import Tensor
 from nearkin.errors import InvalidInput, UnknownName
 from nearkin.losses import CAPTION_LOSSES, LOSSES
 from nearkin.losses.engine.imported import as_label_loss, built, call, imported, signature
+from nearkin.losses.engine.names import short_name, weighted_names
 from nearkin.losses.engine.weighted_sum import WeightedSum
 
 LabelLoss = Callable[..., Tensor]
@@ -122,7 +122,7 @@ class _Term:
 
     @property
     def short(self) -> str:
-        return self.name.rpartition(".")[2]
+        return short_name(self.name)
 
     @property
     def is_ours(self) -> bool:
@@ -145,24 +145,9 @@ class _Term:
 
 
 def _terms(text: str) -> list[_Term]:
-    """The terms of a sum; a plus sign within a number, as in 1e+2, parts none."""
-    terms: list[_Term] = []
-    for number, part in enumerate(re.split(r"(?<!\d[eE])\+", text), 1):
-        weight, star, name = (piece.strip() for piece in part.rpartition("*"))
-        where = f"term {number} of loss '{text}'"
-        if not name:
-            raise InvalidInput(f"{where} has no name: expected a sum such as arcface+0.01*center")
-        try:
-            value = float(weight) if star else 1.0
-        except ValueError:
-            value = 0.0
-        if not 0 < value < float("inf"):
-            raise InvalidInput(f"{where} has the weight '{weight}', expected a number above 0")
-        name = name if "." in name else name.replace("_", "-")
-        terms.append(_Term(value, name, imported(name) if "." in name else LOSSES[name]))
-        if terms[-1].short in (term.short for term in terms[:-1]):
-            raise InvalidInput(f"loss '{text}' names {terms[-1].short} twice: add up the weights")
-    return terms
+    return [
+        _Term(weight, name, imported(name) if "." in name else LOSSES[name]) for weight, name in weighted_names(text)
+    ]
 
 
 def _term_of(option: str, terms: list[_Term]) -> tuple[_Term, str]:

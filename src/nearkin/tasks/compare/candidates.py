@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from nearkin.errors import InvalidInput
-from nearkin.losses import build_loss
+from nearkin.losses.engine.names import weighted_names
 from nearkin.tasks.compare.decided import DECIDED
 from nearkin.training.settings import TrainSettings, overridden
 
@@ -55,6 +55,8 @@ def list_candidates(losses: Named, backbones: Named, settings: Mapping[str, Any]
         >>> one.folder.as_posix(), one.settings.loss, one.settings.loss_options
         ('conv4/triplet(margin=0.1)', 'triplet', {'margin': 0.1})
     """
+    from nearkin.losses import build_loss
+
     for name, instead in DECIDED.items():
         if name in settings:
             raise InvalidInput(f"'{name}' cannot be set in a comparison: {instead}")
@@ -72,6 +74,16 @@ def list_candidates(losses: Named, backbones: Named, settings: Mapping[str, Any]
     if twice:
         raise InvalidInput(f"named twice: {', '.join(sorted(map(str, twice)))}")
     return found
+
+
+def check_losses(losses: Named) -> None:
+    """Refuse losses that are not there, without torch; their options are checked by `list_candidates`.
+
+    Raises:
+        UnknownName, InvalidInput: as `list_candidates`.
+    """
+    for name, own in _with_settings(losses, "loss"):
+        weighted_names(parse_loss(own.get("loss", name))[0])
 
 
 def parse_loss(text: str) -> tuple[str, dict[str, Any]]:
