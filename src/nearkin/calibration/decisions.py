@@ -3,7 +3,6 @@
 `nearkin.evaluation.fit_calibration` makes one; an encoder carries it, tied to its fingerprint.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +16,9 @@ from nearkin.calibration.curve import Curve
 from nearkin.calibration.probability import ProbabilityMap
 from nearkin.calibration.weighting import EVENTS, Weighting, check_weighting, comparisons_needed, least_far
 from nearkin.errors import ArtefactError, EncoderMismatch, InvalidInput
+from nearkin.files import write_whole
 from nearkin.intervals.figure import Interval, check_interval
+from nearkin.serialise import json_text
 
 # 1: nearkin 0.1.0, rates weighted classes equally. 2: the weighting is stated.
 FORMAT = 2
@@ -275,7 +276,7 @@ class Calibration:
 
     def write(self, path: Path) -> None:
         """Write `to_dict` as a JSON file."""
-        path.write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_whole(path, json_text(self, indent=1) + "\n")
 
 
 def check_prior(prior: float) -> float:

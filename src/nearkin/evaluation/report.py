@@ -9,8 +9,10 @@ from typing import Any
 
 from nearkin.data.items import Broken
 from nearkin.errors import ArtefactError
+from nearkin.files import write_whole
 from nearkin.intervals.figure import Figure
 from nearkin.intervals.figure_json import DIGITS, figure_from_dict, figure_to_dict
+from nearkin.serialise import json_text
 
 # protocol -> metric -> figure
 Figures = Mapping[str, Mapping[str, Figure]]
@@ -121,7 +123,7 @@ class Report:
 
     def write(self, path: Path) -> None:
         """Write `to_dict` as a JSON file."""
-        path.write_text(json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_whole(path, json_text(self) + "\n")
 
     @staticmethod
     def read(path: Path) -> "Report":

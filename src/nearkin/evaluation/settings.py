@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nearkin.errors import UnknownName
 from nearkin.evaluation.protocol import Protocol, options_of
-from nearkin.evaluation.protocols import PROTOCOLS, protocol_names, protocols_in_order
+from nearkin.evaluation.protocols import PROTOCOLS, protocols_in_order
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,7 @@ class EvaluationSettings:
 
     def __post_init__(self) -> None:
         for name in (*(self.protocols or ()), *self.options):
-            if name not in PROTOCOLS:
-                raise UnknownName("protocol", name, protocol_names())
+            PROTOCOLS.check(name)
         if self.protocols is not None:
             object.__setattr__(self, "protocols", tuple(name.replace("-", "_") for name in self.protocols))
         object.__setattr__(self, "options", {name.replace("-", "_"): own for name, own in self.options.items()})

@@ -63,6 +63,15 @@ class Folder:
         """Remove a folder, if there is one."""
         shutil.rmtree(self.path / name, ignore_errors=True)
 
+    def check_empty(self) -> None:
+        """Check that a gallery can be made here.
+
+        Raises:
+            InvalidInput: the folder is not empty.
+        """
+        if self.path.exists() and any(self.path.iterdir()):
+            raise InvalidInput(f"'{self}' is not empty and is not a gallery: choose another folder")
+
     @contextmanager
     def made(self) -> Iterator["Folder"]:
         """A temporary location that becomes this one when the context ends, so that a killed process leaves no half of
@@ -79,8 +88,7 @@ class Folder:
                 f"cannot make a gallery at '{self}': the name is not UTF-8; choose another folder"
             ) from error
         try:
-            if self.path.exists() and any(self.path.iterdir()):
-                raise InvalidInput(f"'{self}' is not empty and is not a gallery: choose another folder")
+            self.check_empty()
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(prefix=f".{self.path.name}-", dir=self.path.parent) as beside:
                 new = Path(beside, self.path.name)
@@ -168,6 +176,9 @@ class ObjectStore:
         with self._errors():
             for file in self._files.list(name):
                 self._files.delete_file(file)
+
+    def check_empty(self) -> None:
+        """A prefix without the file that marks a gallery counts as empty."""
 
     @contextmanager
     def made(self) -> Iterator["ObjectStore"]:

@@ -64,7 +64,7 @@ def test_settings_of_keyword_arguments():
     assert settings.seed == 4
     with pytest.raises(UnknownName, match=r"unknown setting 'protocl': did you mean protocols"):
         EvaluateSettings.of(protocl=["retrieval"])
-    with pytest.raises(UnknownName, match="unknown protocol 'few-shots': did you mean few_shot"):
+    with pytest.raises(UnknownName, match="unknown protocol 'few-shots': did you mean few-shot"):
         EvaluationSettings(["few-shots"])
     assert EvaluationSettings(["cross-modal", "retrieval"]).protocols == ("cross_modal", "retrieval")
 

@@ -58,14 +58,18 @@ def index(
     from nearkin.cli.output import next_step, print_json, print_skipped, status
     from nearkin.data.sources import read_items
     from nearkin.gallery.gallery import Gallery
+    from nearkin.gallery.location import location_of
     from nearkin.progress import progress_bar
 
     check_models_and_data([model], data)
     # The source first: a typo in its name leaves no empty gallery behind.
     items = read_items(data, label=label, captions=caption_column, path_column=path_column)
+    exists = Gallery.is_at(gallery)
+    if not exists:
+        location_of(gallery).check_empty()
     with progress_bar("indexing pictures", before="loading the model") as advance:
         encoder = load_encoder(model, threads=threads, device=device)
-        opened = Gallery.open(gallery, encoder) if Gallery.is_at(gallery) else Gallery.create(gallery, encoder)
+        opened = Gallery.open(gallery, encoder) if exists else Gallery.create(gallery, encoder)
         summary = opened.add(items, strict=strict, overwrite_labels=overwrite_labels, prune=prune, progress=advance)
     if as_json:
         print_json({"gallery": gallery, "items": len(opened), **asdict(summary)})

@@ -47,7 +47,7 @@ def train(
     from nearkin.cli.output import next_step, print_report, status
     from nearkin.data.sources import check_source
     from nearkin.errors import InvalidInput
-    from nearkin.training.run_folder import check_new_run, read_source
+    from nearkin.training.run_folder import SETTINGS, check_new_run, read_source
     from nearkin.training.settings import TrainSettings, overridden, read_settings
 
     # Mistakes are told before torch is loaded, which takes seconds.
@@ -78,7 +78,10 @@ def train(
             **given,
         )
     print_report(Report.read(out / "report.json"), as_json=as_json)
-    status(f"model: {out / 'model'}   curves: {out / 'curves.png'}   held-out pictures: {out / 'validation.csv'}")
+    held_out = (
+        "" if read_settings(out / SETTINGS)["val_fraction"] == 0 else f"   held-out pictures: {out / 'validation.csv'}"
+    )
+    status(f"model: {out / 'model'}   curves: {out / 'curves.png'}{held_out}")
     if not as_json:
         run_folder = quote(str(out))
         next_step(

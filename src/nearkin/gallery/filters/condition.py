@@ -4,7 +4,7 @@ What SQL databases read in different ways is refused, with the way to say it cle
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -16,6 +16,7 @@ from nearkin.gallery.filters import values
 from nearkin.gallery.filters.functions import ALIASES, FUNCTIONS, Function, kinds_fit, known_functions
 from nearkin.gallery.filters.like import like_pattern
 from nearkin.gallery.filters.syntax import parse
+from nearkin.gallery.filters.tree import is_beside_a_path, says_nothing_of_items, tests_in
 from nearkin.gallery.filters.values import NAMES, Kind, Part
 
 _NUMBERS = ("int", "float")
@@ -83,8 +84,8 @@ def checked_filter(where: str, columns: Mapping[str, pa.DataType]) -> Condition:
     part = translation.part(tree)
     if part.kind != "bool":
         raise translation.refuse(f"gives {NAMES[part.kind]}, not true or false: expected a comparison")
-    for test in _tests(tree):
-        if _says_nothing_of_items(test):
+    for test in tests_in(tree):
+        if says_nothing_of_items(test):
             raise translation.refuse(
                 f"asks of no column in {test.sql()}, which holds for all items or for none: text goes in single "
                 "quotes, a column's name in double quotes or none"
@@ -97,33 +98,6 @@ def fails_on_an_item(where: str, error: Exception) -> InvalidInput:
     reason = re.split(r", /\w+/", str(error))[0]
     reason = re.split(r"(?:Invalid user input|Arrow error|External error|Execution error|Cast error): ", reason)[-1]
     return InvalidInput(f'where "{where}" fails on an item: {reason}')
-
-
-def _tests(tree: Any) -> Iterator[Any]:
-    """What AND, OR and NOT join."""
-    below = [tree]
-    while below:
-        node = below.pop()
-        if type(node).__name__ in ("And", "Or", "Not", "Paren"):
-            below += [node.args[side] for side in ("this", "expression") if node.args.get(side)]
-        else:
-            yield node
-
-
-def _says_nothing_of_items(test: Any) -> bool:
-    """Whether a test is of texts or NULL alone, as `'price' IS NOT NULL` is. `1 = 1` is a known way to say all."""
-    kinds = {"text" if getattr(node, "is_string", False) else type(node).__name__ for node in test.walk()}
-    return "Column" not in kinds and bool(kinds & {"text", "Null"})
-
-
-def _is_beside_a_path(node: Any) -> bool:
-    """Whether a text is compared with, or in one function with, the column of paths."""
-    above = node.parent
-    while type(above).__name__ == "Paren":
-        above = above.parent
-    return above is not None and any(
-        type(part).__name__ == "Column" and part.name.lower() == "uri" for part in above.walk()
-    )
 
 
 @dataclass
@@ -180,7 +154,7 @@ class _Translation:
     def _literal(self, node: Any) -> Part:
         if node.is_string:
             # Paths are kept as they came, all other texts composed: both forms of a letter are one.
-            return values.text(node.this if _is_beside_a_path(node) else plain_text(node.this))
+            return values.text(node.this if is_beside_a_path(node) else plain_text(node.this))
         if re.fullmatch(r"\d+", node.this):
             return self._integer(int(node.this), node.sql())
         number = float(node.this)

@@ -1,11 +1,11 @@
 """A gallery as a Parquet file."""
 
-from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
 
 from nearkin.errors import InvalidInput
+from nearkin.files import written_whole
 from nearkin.gallery.items.columns import THUMBNAIL, VECTOR, shown_names
 from nearkin.gallery.items.store import Snapshot
 from nearkin.progress import Progress
@@ -35,20 +35,15 @@ def export_parquet(
     # Without what is of the gallery alone.
     schema = pa.schema([snapshot.schema.field(name).with_name(new).remove_metadata() for name, new in columns.items()])
     total, done = len(snapshot), 0
-    beside = path.with_name(f".{path.name}.part")
     try:
-        with pq.ParquetWriter(beside, schema) as file:
+        with written_whole(path) as file, pq.ParquetWriter(file, schema) as writer:
             for batch in snapshot.batches(list(columns), where):
-                file.write_batch(pa.record_batch(batch.columns, schema=schema))
+                writer.write_batch(pa.record_batch(batch.columns, schema=schema))
                 done += len(batch)
                 if progress:
                     progress(done, total)
-        beside.replace(path)
     except OSError as error:
         raise InvalidInput(f"cannot write '{path}': {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):  # where nothing can be written, nothing is to be removed
-            beside.unlink(missing_ok=True)
     if progress:
         progress(total, total)
     return done

@@ -1,14 +1,15 @@
 """What a comparison comes to: who stands where, which differences are real, and both as a table, JSON and words."""
 
 import csv
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from nearkin.files import write_whole, written_whole
 from nearkin.intervals.all_pairwise import Difference
 from nearkin.intervals.figure import Figure
+from nearkin.serialise import json_text
 
 # The figure by which candidates are ranked and compared.
 HEADLINE = "recall@1"
@@ -147,8 +148,8 @@ class Comparison:
             {
                 "better": self.name(pair.better),
                 "worse": self.name(pair.worse),
-                "value": round(pair.value, 4),
-                "interval": [round(pair.low, 4), round(pair.high, 4)],
+                "value": round(pair.value, 6),
+                "interval": [round(pair.low, 6), round(pair.high, 6)],
                 "is_real": pair.is_real,
             }
             for pair in self.differences
@@ -163,14 +164,10 @@ class Comparison:
 
     def write(self, out: Path) -> None:
         """Write report.md, results.json and results.csv, a row for each trial."""
-        (out / "report.md").write_text(
-            f"{self.to_markdown()}\n![](recall.png)\n\n![](recall_against_time.png)\n", encoding="utf-8"
-        )
-        (out / "results.json").write_text(
-            json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        write_whole(out / "report.md", f"{self.to_markdown()}\n![](recall.png)\n\n![](recall_against_time.png)\n")
+        write_whole(out / "results.json", json_text(self) + "\n")
         metrics = list(self.results[0].figures)
-        with (out / "results.csv").open("w", newline="", encoding="utf-8") as file:
+        with written_whole(out / "results.csv", "w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["loss", "backbone", "seed", *metrics, "queries", "classes", "epochs", "seconds"])
             for result in self.results:

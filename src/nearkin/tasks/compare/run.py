@@ -16,7 +16,7 @@ import yaml
 from nearkin.data.items import Items
 from nearkin.data.sources import read_items
 from nearkin.errors import InvalidInput, SourceError
-from nearkin.files import check_output_folder
+from nearkin.files import check_output_folder, write_whole
 from nearkin.progress import Progress, duration
 from nearkin.tasks.compare.candidates import Candidate, Named, list_candidates
 from nearkin.tasks.compare.charts import draw_charts
@@ -246,7 +246,7 @@ def _write_yaml(asked: Mapping[str, Any], path: Path) -> None:
         name: dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple) else value
         for name, value in asked.items()
     }
-    path.write_text(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_whole(path, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
 
 
 def _summary(trial: Trial, number: int, total: int) -> TrialSummary:

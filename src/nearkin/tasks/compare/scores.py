@@ -1,7 +1,6 @@
 """What each test picture scored as a query, kept in a file beside each run: all figures come from these."""
 
 import csv
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from nearkin.data.items import Items
 from nearkin.data.pixel_cache import PixelCache
 from nearkin.errors import ArtefactError
 from nearkin.evaluation.metrics.retrieval import score_queries
+from nearkin.files import written_whole
 
 METRICS = ("recall@1", "recall@5", "map@r")
 SCORES = "test.csv"
@@ -61,13 +61,11 @@ def score_pictures(
 def write_scores(scores: Scores, path: Path) -> None:
     """Write the table whole: it marks its run as finished."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.part")
-    with beside.open("w", newline="", encoding="utf-8") as file:
+    with written_whole(path, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["path", "label", *METRICS])
         columns = [[f"{value:.8g}" for value in scores.values[metric]] for metric in METRICS]
         writer.writerows(zip(scores.paths, scores.labels, *columns, strict=True))
-    os.replace(beside, path)  # noqa: PTH105 (atomic, also over an existing file)
 
 
 def read_scores(path: Path) -> Scores:

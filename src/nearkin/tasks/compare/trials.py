@@ -13,6 +13,7 @@ from nearkin.data.items import Items
 from nearkin.encoders.raw_pixels import raw_pixels
 from nearkin.errors import InvalidInput, SourceError, TrainingError
 from nearkin.evaluation.report import Report
+from nearkin.files import write_whole
 from nearkin.progress import Progress
 from nearkin.tasks.compare.candidates import Candidate
 from nearkin.tasks.compare.scores import SCORES, Scores, read_scores, score_pictures, write_scores
@@ -121,7 +122,7 @@ def run_trial(trial: Trial, on_epoch: Callable[[EpochSummary], None] | None, pro
             trial.items, out=trial.folder, resume=begun, on_epoch=on_epoch, progress_bar=progress_bar, **settings
         )
     except TrainingError as error:
-        (trial.folder / FAILED).write_text(str(error), encoding="utf-8")
+        write_whole(trial.folder / FAILED, str(error))
         return
     if INTERRUPTED in Report.read(trial.folder / "report.json").notes:
         raise KeyboardInterrupt
