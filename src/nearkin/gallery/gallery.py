@@ -13,8 +13,9 @@ from nearkin.gallery.items.check import CheckReport
 from nearkin.gallery.items.rows import AddSummary
 from nearkin.gallery.items.store import Store
 from nearkin.gallery.location import location_of
+from nearkin.gallery.own_encoder import put_encoder
 from nearkin.gallery.reader import ITEMS
-from nearkin.gallery.writer import GalleryWriter, put_encoder
+from nearkin.gallery.writer import GalleryWriter
 
 __all__ = ["AddSummary", "CheckReport", "Gallery", "Hit", "Hits", "IndexInfo", "Item", "ReindexSummary"]
 

@@ -13,9 +13,9 @@ from PIL import Image
 
 from nearkin.data.cells import shown
 from nearkin.encoders.embedder import Embedder
-from nearkin.errors import ArtefactError, EncoderMismatch, InvalidInput
+from nearkin.errors import EncoderMismatch, InvalidInput
 from nearkin.gallery.embed_queries import calibrated_threshold, embed_queries, own_ids
-from nearkin.gallery.format import check_encoder, encoder_folder
+from nearkin.gallery.format import check_encoder
 from nearkin.gallery.hits import Hits, Item
 from nearkin.gallery.index.info import IndexInfo
 from nearkin.gallery.index.rebuilder import IndexRebuilder
@@ -23,6 +23,7 @@ from nearkin.gallery.items.export import export_parquet
 from nearkin.gallery.items.history import EarlierVersion, History
 from nearkin.gallery.items.store import Snapshot, Store
 from nearkin.gallery.location import Location
+from nearkin.gallery.own_encoder import own_encoder
 from nearkin.gallery.query import Query
 from nearkin.gallery.version import INDEXES, GalleryVersion
 from nearkin.progress import Progress
@@ -106,22 +107,7 @@ class GalleryReader:
         """
         expected = self._newest().snapshot.encoder
         if self._encoder is None or self._encoder_name != expected:
-            from nearkin.encoders.encoder import Encoder
-
-            folder = encoder_folder(expected)
-            try:
-                encoder = Encoder.from_pretrained(self.location.folder(folder))
-            except ArtefactError as error:
-                raise ArtefactError(
-                    f"gallery '{self.location}' has lost its copy of the model {expected}: put it back into {folder}, "
-                    f"or pass it to Gallery.open ({error})"
-                ) from error
-            if encoder.fingerprint != expected:
-                raise ArtefactError(
-                    f"gallery '{self.location}': the model in {folder} is {encoder.fingerprint}: put the right one "
-                    "back, or pass it to Gallery.open"
-                )
-            self._encoder, self._encoder_name = encoder, expected
+            self._encoder, self._encoder_name = own_encoder(self.location, expected), expected
         return self._encoder
 
     def get(self, ids: Ids) -> list[Item]:

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -39,7 +38,7 @@ from nearkin.gallery.items.history import ADD, Change, History
 from nearkin.gallery.items.ingest import ingest, ingest_vectors
 from nearkin.gallery.items.rows import AddSummary
 from nearkin.gallery.items.store import INDEX, Snapshot, any_of
-from nearkin.gallery.location import Location
+from nearkin.gallery.own_encoder import put_encoder, take_calibration
 from nearkin.gallery.reader import ITEMS, RECHECK_SECONDS, GalleryReader, Ids, as_id_array
 from nearkin.progress import Progress
 
@@ -485,28 +484,3 @@ class GalleryWriter(GalleryReader):
         selected = as_id_array(() if ids is None else ids)
         self._newest().rows_of(selected)
         return any_of(ID, selected.tolist())
-
-
-def take_calibration(location: Location, encoder: Embedder) -> bool:
-    """Copy an encoder's calibration into the gallery, if the gallery's copy has another one or none; says whether."""
-    calibration = getattr(encoder, "calibration", None)
-    if calibration is None:
-        return False
-    name = f"{encoder_folder(encoder.fingerprint)}/calibration.json"
-    with TemporaryDirectory() as folder:
-        calibration.write(Path(folder, "calibration.json"))
-        content = Path(folder, "calibration.json").read_bytes()
-    if location.read(name) == content:
-        return False
-    try:
-        location.write(name, content)
-    except OSError as error:
-        raise ArtefactError(f"gallery '{location}' cannot be written: {error.strerror or error}") from error
-    return True
-
-
-def put_encoder(location: Location, encoder: Embedder) -> None:
-    """Save a copy of the encoder in the gallery."""
-    with TemporaryDirectory() as folder:
-        encoder.save_pretrained(Path(folder, "encoder"))
-        location.put_folder(encoder_folder(encoder.fingerprint), Path(folder, "encoder"))

@@ -146,16 +146,17 @@ class History:
 
 def _tags(dataset: lance.LanceDataset) -> dict[str, Any]:
     """Our tags in the order of their versions, and of their times where these are equal."""
-    for left in reversed(range(ATTEMPTS)):
+    left = ATTEMPTS
+    while True:
         try:
             tags = {name: tag for name, tag in dataset.tags.list().items() if name.startswith("before-")}
             return dict(sorted(tags.items(), key=lambda entry: (entry[1]["version"], entry[1]["created_at"])))
         except (ValueError, RuntimeError) as error:
             # Another writer of an object store has deleted one between the listing and its reading, or is writing it.
+            left -= 1
             if not left:
                 raise ArtefactError(f"the gallery's earlier versions cannot be read: {error}") from error
             time.sleep(0.05)
-    raise AssertionError("the last attempt returns or raises")
 
 
 def _says_gone(error: Exception) -> bool:
