@@ -161,6 +161,23 @@ def test_a_wrong_path_is_said_before_torch_is_loaded(arguments: tuple[str, ...],
     assert not (folder / "new").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("train", "photos", "--loss", "tripplet"), "unknown loss 'tripplet': did you mean triplet"),
+        (("train", "photos", "--loss", "arcface+2*centre"), "unknown loss 'centre': did you mean center"),
+        (("train", "photos", "--caption-loss", "sglip"), "unknown caption loss 'sglip': did you mean siglip"),
+        (("compare", "photos", "--losses", "softmax,tripplet(margin=0.1)"), "unknown loss 'tripplet'"),
+        (("index", "MODEL", "photos", "photos"), "photos' is not empty and is not a gallery: choose another folder"),
+    ],
+)
+def test_a_wrong_name_is_said_before_torch_is_loaded(arguments: tuple[str, ...], said: str, folder: Path) -> None:
+    [model] = (folder / "gallery" / "encoders").iterdir()
+    loaded, printed = run(folder, *(str(model) if each == "MODEL" else each for each in arguments), code=2)
+    assert "torch" not in loaded
+    assert said in printed
+
+
 def test_a_search_by_picture_loads_no_training(folder: Path) -> None:
     loaded, printed = run(folder, "search", "gallery", "photos/3.png")
     assert "3.png" in printed
