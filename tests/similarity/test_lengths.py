@@ -31,6 +31,15 @@ def doors(query, vectors):
         yield by_row
 
 
+@pytest.mark.parametrize("dim", [3, 8, 100])
+def test_opposites_alone_are_minus_one(dim):
+    """Where no score is near 1: those near -1 were once a rounding off."""
+    vectors = in_single_precision(np.random.default_rng(dim).standard_normal((50, dim), dtype=np.float32))
+    for row in range(50):
+        for scores in doors(vectors[row], -vectors[row : row + 1]):
+            assert scores.tolist() == [-1.0]
+
+
 @pytest.mark.parametrize("make", [unit, in_single_precision])
 @pytest.mark.parametrize("dim", [1, 2, 3, 8, 100, 512])
 def test_equal_is_one_and_opposite_is_minus_one(dim, make):
