@@ -92,6 +92,8 @@ def kinds() -> Iterator[tuple[str, bytes]]:
     yield "TIFF 1 bit", saved(grey.convert("1"), "TIFF")
     yield "TIFF grey 16", saved(Image.fromarray((smooth(1, 65535)[..., 0]).astype(np.uint16)), "TIFF")
     yield "TIFF grey 32", saved(Image.fromarray((smooth(1, 65535)[..., 0]).astype(np.int32)), "TIFF")
+    yield "TIFF grey 32 of 8 bits", saved(Image.fromarray((smooth(1)[..., 0]).astype(np.int32)), "TIFF")
+    yield "JPEG without its end mark", saved(colour, "JPEG").removesuffix(b"\xff\xd9")
     yield "TIFF float 0..1", saved(Image.fromarray((smooth(1)[..., 0] / 255).astype(np.float32)), "TIFF")
     yield "TIFF grey+alpha", saved(Image.fromarray(smooth(4)[..., [0, 3]].astype(np.uint8)), "TIFF")
     yield "TIFF YCbCr", saved(colour.convert("YCbCr"), "TIFF")
@@ -139,7 +141,7 @@ def by_vips(encoded: bytes, name: str) -> np.ndarray:
         image = image.icc_transform("srgb", embedded=True, intent="relative", black_point_compensation=True)
     if image.format == "float" and image.interpretation != "lab":
         image = (image * 255).round("rint").cast("uchar").copy(interpretation="b-w")
-    elif image.format in ("int", "uint"):
+    elif image.format in ("int", "uint") and image.max() > 255:
         image = (image / 257).round("rint").cast("uchar").copy(interpretation="b-w")
     image = image.colourspace("srgb")
     if image.hasalpha():

@@ -26,8 +26,20 @@ def grey_profile(gamma: float) -> bytes:
 
 def to_srgb(pixels: np.ndarray, primaries: np.ndarray, gamma: float) -> np.ndarray:
     """What pixels `[..., 3]` in 0..255 of such a profile are in sRGB."""
-    linear = (pixels / 255) ** gamma @ primaries.T @ np.linalg.inv(SRGB).T
-    linear = np.clip(linear, 0, 1)
+    return xyz_to_srgb((pixels / 255) ** gamma @ primaries.T)
+
+
+def lab_to_srgb(pixels: np.ndarray) -> np.ndarray:
+    """What CIE L*a*b* under D50 is in sRGB: `[..., 3]` of 8 bits, of which a and b have a sign."""
+    lightness, (a, b) = pixels[..., 0] * (100 / 255), np.moveaxis(pixels[..., 1:].astype(np.uint8).view(np.int8), -1, 0)
+    y = (lightness + 16) / 116
+    roots = np.stack([y + a / 500, y, y - b / 200], axis=-1)
+    return xyz_to_srgb(np.where(roots > 6 / 29, roots**3, 3 * (6 / 29) ** 2 * (roots - 4 / 29)) * WHITE)
+
+
+def xyz_to_srgb(xyz: np.ndarray) -> np.ndarray:
+    """Colours `[..., XYZ]` under D50, where white is 1, in sRGB: 0..255."""
+    linear = np.clip(xyz @ np.linalg.inv(SRGB).T, 0, 1)
     return 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 

@@ -81,3 +81,9 @@ def test_cmyk_with_a_broken_profile_is_read_without_it() -> None:
     inks = Image.fromarray(COLOURS).convert("CMYK")
     plain = np.asarray(decode(encoded(inks, "JPEG", quality=95)))
     assert np.asarray(decode(encoded(inks, "JPEG", quality=95, icc_profile=WIDE))).tolist() == plain.tolist()
+
+
+def test_lab_is_read_by_its_formula() -> None:
+    colours = np.random.default_rng(1).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    lab = Image.fromarray(colours).convert("LAB")
+    assert apart(decode(encoded(lab, "TIFF")), profiles.lab_to_srgb(np.asarray(lab))) <= 1

@@ -11,13 +11,15 @@ _SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK", "LAB": "Lab"}
 # Profiles that change no channel by more than this are sRGB in all but name.
 _SAME = 2
 _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION | ImageCms.Flags.NOCACHE
+# The table by which Little CMS speeds a transform up puts greys a few levels off, and saturated Lab colours up to 30.
+_BY_FORMULA = ("L", "LAB")
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """The picture with its colours as the profile means them.
 
     Relative colorimetric, with black point compensation. A profile that is damaged, or of another kind than the
-    pixels, says nothing: the picture stays as it is.
+    pixels, says nothing: the picture stays as it is. Lab without a profile is CIE L*a*b* under D50, as TIFF has it.
 
     Args:
         image: of mode L, RGB, CMYK or LAB; others stay as they are.
@@ -26,6 +28,9 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     Returns:
         A picture of mode L if the given one is, else RGB; the same object if the profile changes nothing.
     """
+    if image.mode == "LAB":
+        transform = (_transform(bytes(profile), "LAB") if profile else None) or _transform(None, "LAB")
+        return image if transform is None else transform.apply(image)
     if not profile or image.mode not in _SPACES:
         return image
     if image.mode == "L":
@@ -46,10 +51,10 @@ def _grey_levels(profile: bytes) -> list[int] | None:
 
 
 @lru_cache(maxsize=64)
-def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """From this profile to sRGB; None if it is sRGB, damaged, or not for such pixels."""
+def _transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """From this profile, or from plain Lab, to sRGB; None if it is sRGB, damaged, or not for such pixels."""
     try:
-        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        source = ImageCms.ImageCmsProfile(BytesIO(profile) if profile else ImageCms.createProfile("LAB"))
         if source.profile.xcolor_space.strip() != _SPACES[mode]:
             return None
         transform = ImageCms.ImageCmsTransform(
@@ -58,7 +63,7 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
             mode,
             "RGB",
             intent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            flags=_FLAGS | (ImageCms.Flags.NOOPTIMIZE if mode == "L" else 0),
+            flags=_FLAGS | (ImageCms.Flags.NOOPTIMIZE if mode in _BY_FORMULA else 0),
         )
         return None if mode in ("L", "RGB") and _changes_little(transform, mode) else transform
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):

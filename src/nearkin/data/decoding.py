@@ -16,8 +16,10 @@ from jaxtyping import Bool, Shaped, UInt8
 from PIL import ExifTags, Image
 
 from nearkin.data.colour import to_srgb
+from nearkin.data.jpeg_end import lacks_end, with_end
 from nearkin.data.picture import Picture
 from nearkin.data.transparency import TransparentColour
+from nearkin.data.wide_tiff import in_native_order, wide_colours
 from nearkin.errors import InvalidInput, PictureError
 
 # Above the 200 megapixels of the largest phones; below what fills the memory. NEARKIN_MAX_PIXELS sets another limit.
@@ -34,6 +36,7 @@ FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "AVIF", "H
 _PLUGINS = ("Jpeg", "Png", "Gif", "WebP", "Bmp", "Tiff", "Ppm", "Avif")
 # The TIFF tag PhotometricInterpretation, and its value where 0 means white.
 _PHOTOMETRIC_INTERPRETATION, _WHITE_IS_ZERO = 262, 0
+_BITS_PER_SAMPLE = 258
 # fmt: off
 EXTENSIONS = frozenset((
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".webp", ".bmp", ".dib", ".tif", ".tiff",
@@ -66,7 +69,8 @@ def decode(
 
     An animation gives its first frame. A colour profile is honoured (see `nearkin.data.colour`). Deep grey comes down
     to 8 bits: 16-bit values by 1/257, whatever they are, so that pictures stay comparable; floats in 0..1 by 255,
-    those in 0..255 as they are; others stretched.
+    those in 0..255 as they are; whole numbers of 32 bits as they are in 0..255, by 1/257 in 0..65535; others stretched.
+    So do colours of 32 bits.
 
     Args:
         picture: where it lies, its encoded bytes, a PIL picture, or an array `[height, width]` or
@@ -91,7 +95,7 @@ def decode(
     try:
         with _pillow_errors():
             if isinstance(encoded, bytes):
-                image = _decoded(_opened(encoded), max_pixels, hint)
+                image = _decoded_bytes(encoded, max_pixels, hint)
             elif isinstance(encoded, Image.Image):
                 image = _decoded(encoded, max_pixels)
             else:
@@ -108,7 +112,7 @@ def decode_bytes(encoded: bytes, *, max_pixels: int | None = None, hint: tuple[i
         PictureError: no picture, damaged, too large; the message does not say which picture.
     """
     with _pillow_errors():
-        return _decoded(_opened(encoded), max_pixels, hint)
+        return _decoded_bytes(encoded, max_pixels, hint)
 
 
 def pixel_limit() -> int:
@@ -182,10 +186,32 @@ def _opened(encoded: bytes) -> Image.Image:
         if isinstance(accepted, str):
             raise PictureError(accepted)
         if factory and accepted:
-            return factory(BytesIO(encoded), "")
+            image = factory(BytesIO(encoded), "")
+            return in_native_order(image) if name == "TIFF" else image
     if encoded[4:8] == b"ftyp":
         raise PictureError("HEIC and its kin need the package 'pillow-heif': pip install 'nearkin[heif]'")
     raise PictureError(f"no picture in a known format ({', '.join(FORMATS)})")
+
+
+def _decoded_bytes(encoded: bytes, max_pixels: int | None, hint: tuple[int, int] | None) -> Image.Image:
+    """Encoded bytes, as `_decoded`; a JPEG that lacks its end mark is read if all of its data is there."""
+    max_pixels = pixel_limit() if max_pixels is None else max_pixels
+    if (wide := wide_colours(encoded, min(max_pixels, LARGE))) is not None:
+        image = Image.fromarray(_eight_bits(wide.pixels, narrow=True))
+        image.info["icc_profile"] = wide.profile
+        return _turned(_opaque(image, None), _TURNS.get(wide.orientation))
+    image = _opened(encoded)
+    mendable = image.format == "JPEG" and image.width * image.height <= LARGE
+    fault: Exception = PictureError("damaged: image file is truncated (its end is zeros)")
+    if not (mendable and lacks_end(encoded)):
+        try:
+            return _decoded(image, max_pixels, hint)
+        except OSError as error:
+            fault = error
+    whole = with_end(encoded, lambda some: _decoded(_opened(some), max_pixels).tobytes()) if mendable else None
+    if whole is None:
+        raise fault
+    return _decoded(_opened(whole), max_pixels, hint)
 
 
 def _decoded(image: Image.Image, max_pixels: int | None, hint: tuple[int, int] | None = None) -> Image.Image:
@@ -210,7 +236,11 @@ def _decoded(image: Image.Image, max_pixels: int | None, hint: tuple[int, int] |
             image = _shrunk(image, hidden, min(image.size) // (2 * max(hint)) if hint else 1)
         else:
             image = _opaque(image, hidden)
-        return image if turn is None else image.transpose(turn)
+        return _turned(image, turn)
+
+
+def _turned(image: Image.Image, turn: Image.Transpose | None) -> Image.Image:
+    return image if turn is None else image.transpose(turn)
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
@@ -225,7 +255,7 @@ def _opaque(image: Image.Image, hidden: Bool[np.ndarray, "height width"] | None)
     """Any mode as L or RGB in sRGB, with white where it is transparent or hidden."""
     profile = image.info.get("icc_profile")
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        values = _eight_bits(np.asarray(image))
+        values = _eight_bits(np.asarray(image), narrow=_has_32_bits(image))
         image = Image.fromarray(255 - values if _white_is_zero(image) else values)
     elif image.mode in ("La", "RGBa", "P", "PA", "1"):
         clear = image.has_transparency_data
@@ -249,6 +279,11 @@ def _white_is_zero(image: Image.Image) -> bool:
     return bool(tags.get(_PHOTOMETRIC_INTERPRETATION) == _WHITE_IS_ZERO)
 
 
+def _has_32_bits(image: Image.Image) -> bool:
+    """Whether this is a TIFF of whole numbers of 32 bits."""
+    return image.mode == "I" and getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE) == (32,)
+
+
 def _shrunk(image: Image.Image, hidden: Bool[np.ndarray, "height width"] | None, factor: int) -> Image.Image:
     """A large picture, `_opaque` band by band, so that it is in memory in one mode only; smaller by a factor."""
     factor = max(factor, 1)
@@ -266,9 +301,9 @@ def _shrunk(image: Image.Image, hidden: Bool[np.ndarray, "height width"] | None,
     return joined
 
 
-def _eight_bits(values: Shaped[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
-    """Integers of 16 bits, or floats, scaled to 0..255 as `decode` says."""
-    usual_ranges = (65535,) if values.dtype.kind in "iu" else (1, 255)
+def _eight_bits(values: Shaped[np.ndarray, "*shape"], *, narrow: bool = False) -> UInt8[np.ndarray, "*shape"]:
+    """Whole numbers, or floats, scaled to 0..255 as `decode` says; narrow: whole numbers may be of 8 bits."""
+    usual_ranges = ((255, 65535) if narrow else (65535,)) if values.dtype.kind in "iu" else (1, 255)
     values = np.nan_to_num(values.astype(np.float32), posinf=0, neginf=0)
     low, high = float(values.min()), float(values.max())
     if low >= 0 and high <= usual_ranges[-1]:
