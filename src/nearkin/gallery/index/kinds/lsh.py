@@ -36,7 +36,7 @@ class Hyperplanes:
 
 
 class LshIndex(FlatCodesIndex):
-    """Hashes of 128 to 512 bits by random hyperplanes, all compared by their Hamming distance.
+    """Hashes of 128 to 512 bits by random hyperplanes, all compared by Hamming distance.
 
     Setting: bits of a hash.
 
