@@ -18,7 +18,7 @@ class IvfPqIndex(IvfIndex):
     """
 
     kind: ClassVar[str] = "ivf-pq"
-    when: ClassVar[str] = "memory matters: it takes a third of the memory of `ivf`, and up to three times its time on clusters"
+    when: ClassVar[str] = "memory matters: a third of the memory of `ivf`, up to three times its time on clusters"
     settings: ClassVar[tuple[int, ...]] = (1, 2)
     encodings: ClassVar[type] = GroupedEncoding
 

@@ -15,7 +15,7 @@ _SAMPLE = 1 << 16
 
 
 class PqIndex(FlatCodesIndex):
-    """4-bit codes of groups of 4 or 2 dimensions, all compared with lookup tables that fit in the processor's registers.
+    """4-bit codes of groups of 4 or 2 dimensions, all compared with lookup tables that fit in CPU registers.
 
     Setting: dimensions of a group.
 
