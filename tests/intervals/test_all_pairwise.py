@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from nearkin.errors import InvalidInput
 from nearkin.intervals.all_pairwise import paired_differences
@@ -35,6 +36,62 @@ def test_the_value_is_that_of_a_slow_loop() -> None:
             for queries in (range(72), range(72, 96))
         ]
         assert pair.value == pytest.approx(np.mean(means))
+
+
+def slow_half_widths(values, classes, repeats, resamples):
+    """The intervals as their definition says, from the same draws."""
+    random, names, trainings = np.random.default_rng(0), np.unique(classes), np.unique(repeats)
+    drawn_classes = random.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
+    means = np.array([[row[repeats == one].mean() for row in values] for one in trainings])
+    drawn = np.empty((resamples, *means.shape))
+    for times, of_draw in zip(drawn_classes, drawn, strict=True):
+        weight = times[np.searchsorted(names, classes)]
+        for index, one in enumerate(trainings):
+            own = weight * (repeats == one)
+            of_draw[index] = values @ own / own.sum() if own.any() else means[index]
+    pairs = [(a, b) for a in range(len(values)) for b in range(a + 1, len(values))]
+    pairs = [(a, b) if means[:, a].mean() >= means[:, b].mean() else (b, a) for a, b in pairs]
+    apart = np.array([means[:, a] - means[:, b] for a, b in pairs])
+    resampled = np.array([drawn[..., a] - drawn[..., b] for a, b in pairs])
+    of_classes, of_training, noise_of_freedom = resampled.mean(axis=2).var(axis=1), 0.0, 0.0
+    if len(trainings) > 1:
+        by_classes = (resampled - apart[:, None]).var(axis=2, ddof=1).mean()
+        of_training = max(0.0, (apart.var(axis=1, ddof=1).mean() - by_classes) / len(trainings))
+        noise_of_freedom = of_training**2 / ((len(values) - 1) * (len(trainings) - 1))
+    error = np.sqrt(of_classes + of_training)
+    # The variance of a difference is that of two candidates.
+    noise = random.normal(0, np.sqrt(of_training / 2), (resamples, len(values)))
+    largest = np.max(
+        [
+            np.abs(resampled[pair].mean(axis=1) + noise[:, a] - noise[:, b] - apart[pair].mean()) / error[pair]
+            for pair, (a, b) in enumerate(pairs)
+        ],
+        axis=0,
+    )
+    whole = of_training + of_classes.mean()
+    freedom = whole**2 / (noise_of_freedom + of_classes.mean() ** 2 / (len(names) - 1))
+    return of_training, stats.t.ppf(stats.norm.cdf(np.quantile(largest, 0.95)), freedom) * error
+
+
+@pytest.mark.parametrize("trainings", [1, 2, 4])
+def test_intervals_are_those_of_a_slow_loop(trainings: int) -> None:
+    """Three contenders that training moves, on classes that the repeats share; the last has few of them."""
+    random = np.random.default_rng(trainings)
+    classes, repeats = np.tile(np.repeat(np.arange(8), 3), trainings), np.repeat(np.arange(trainings), 24)
+    kept = (repeats < 3) | np.isin(np.arange(len(classes)) % 24, [0, 5])
+    luck = random.normal(0, 0.3, (3, trainings))[:, repeats]
+    values = (random.random((3, len(classes))) + np.array([[0.4], [0.0], [0.2]]) + luck)[:, kept]
+    data = {"classes": classes[kept], "repeats": repeats[kept]}
+    found = paired_differences(values, **data, resamples=200)
+    of_training, expected = slow_half_widths(values, data["classes"], data["repeats"], 200)
+    assert (of_training > 0) == (trainings > 1)
+    assert [pair.high - pair.value for pair in found] == pytest.approx(expected.tolist())
+    assert [pair.value - pair.low for pair in found] == pytest.approx(expected.tolist())
+
+
+def test_two_classes_are_enough() -> None:
+    [pair] = paired_differences([[1, 1], [0, 1]], classes=[0, 1], repeats=[0, 0])
+    assert pair.value == 0.5
 
 
 def test_a_wide_gap_is_real_and_no_gap_is_not() -> None:
@@ -87,6 +144,7 @@ def test_contenders_that_agree_do_not_differ() -> None:
     [pair] = paired_differences(
         np.repeat(data["values"], 2, axis=0), classes=data["classes"], repeats=data["repeats"], resamples=100
     )
+    assert (pair.better, pair.worse) == (0, 1)
     assert (pair.value, pair.low, pair.high, pair.is_real) == (0, 0, 0, False)
 
 

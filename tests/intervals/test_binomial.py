@@ -64,6 +64,7 @@ def test_share_figure_is_clopper_pearson_at_the_effective_number():
     certain = share_figure(1.0, 0.0, 50.0, independent=30, n=100)
     assert (certain.low, certain.high) == (pytest.approx(stats.binomtest(30, 30).proportion_ci().low), 1.0)
     assert share_figure(0.0, 0.01, 50.0, independent=30, n=100).high == pytest.approx(1 - certain.low)
+    assert share_figure(1.0, 0.01, 50.0, independent=30, n=100) == certain
     # No spread, though the share is inside.
     inside = share_figure(0.5, 0.0, 50.0, independent=30, n=100)
     assert (inside.low, inside.high) == pytest.approx(stats.binomtest(15, 30).proportion_ci())
