@@ -154,7 +154,7 @@ def _print_version(asked: bool) -> bool:
 app = typer.Typer(
     name="nearkin",
     cls=CommandFiles,
-    help="Image embeddings, from a folder of pictures to answers.",
+    help="Image embeddings: train, evaluate, search by picture or words, verify.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,

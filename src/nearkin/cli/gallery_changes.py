@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 # Items that --dry-run shows.
 SHOWN = 5
 
-Ids = Annotated[list[int] | None, typer.Option("--id", help="Id of an item; may be given several times.")]
+Ids = Annotated[list[int] | None, typer.Option("--id", help="Id of an item; may be repeated.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
 Yes = Annotated[
     bool,
-    typer.Option("--yes", "-y", help="Do not ask; needed for more than a tenth of the gallery without a terminal."),
+    typer.Option(
+        "--yes", "-y", help="Do not ask for confirmation; needed above a tenth of the gallery without a terminal."
+    ),
 ]
 
 
@@ -29,9 +31,10 @@ def delete(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Delete items, given by ids or by a filter. Their pictures stay where they are.
+    """Delete items, given by ids or by a filter. The picture files stay.
 
-    A filter that takes more than a tenth of the gallery is asked about. `nearkin gallery restore` takes a delete back.
+    A filter that selects more than a tenth of the gallery asks for confirmation. `nearkin gallery restore` undoes a
+    delete.
     """
     from nearkin.cli.confirm import ask_first
 
@@ -54,20 +57,20 @@ def update(
         typer.Option(
             "--set",
             metavar="COLUMN=VALUE",
-            help="Text as it is, everything else as in YAML; null for no value. May be given several times.",
+            help="Text is taken literally, other values as YAML; null for no value. May be repeated.",
         ),
     ],
     ids: Ids = None,
     where: Where = None,
-    create: Annotated[bool, typer.Option("--create", help="Make columns that the gallery lacks.")] = False,
+    create: Annotated[bool, typer.Option("--create", help="Create columns that the gallery lacks.")] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Set label, captions or metadata of items, given by ids or by a filter.
 
-    Later calls of `nearkin index` leave these values as they are, unless --overwrite-labels. A filter that takes more
-    than a tenth of the gallery is asked about. `nearkin gallery restore` takes an update back.
+    Later calls of `nearkin index` keep these values, unless --overwrite-labels. A filter that selects more than a tenth
+    of the gallery asks for confirmation. `nearkin gallery restore` undoes an update.
     """
     from nearkin.cli.confirm import ask_first
 
@@ -116,7 +119,7 @@ def restore(
     ],
     as_json: Json = False,
 ) -> None:
-    """Take a gallery back to an earlier version. This can be taken back too; ids are never given twice."""
+    """Take a gallery back to an earlier version. This can be undone too; ids are never reused."""
     opened = _open(gallery)
     before = len(opened)
     opened.restore(version)
@@ -126,12 +129,12 @@ def restore(
 
 def relink(
     gallery: GalleryPath,
-    old: Annotated[str, typer.Option("--from", help="The folder as it was when it was indexed.")],
-    new: Annotated[str, typer.Option("--to", help="The folder that its pictures are in now.")],
+    old: Annotated[str, typer.Option("--from", help="The folder that was indexed.")],
+    new: Annotated[str, typer.Option("--to", help="The folder that the pictures are in now.")],
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Give items the new paths of their pictures, after a folder was moved or renamed; equal content proves it."""
+    """Update the paths of pictures after their folder was moved or renamed; their content must be the same."""
     from dataclasses import asdict
 
     from nearkin.progress import progress_bar
@@ -156,10 +159,10 @@ def prune(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Delete the items whose pictures are gone; says how many first.
+    """Delete the items whose pictures are gone, after saying how many.
 
-    Asks if they are more than a tenth of the gallery, or if a folder has lost all of its pictures, as if a disk were
-    not mounted. For pictures that were moved, see `nearkin gallery relink`.
+    Asks for confirmation if they are more than a tenth of the gallery, or if a folder has lost all of its pictures, as
+    when a disk is not mounted. For pictures that were moved, see `nearkin gallery relink`.
     """
     from nearkin.cli.confirm import ask_first
     from nearkin.progress import progress_bar

@@ -17,22 +17,22 @@ def _set_quiet(given: bool) -> bool:
     return given
 
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="Model or run folder, or a model's name on the Hub.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="Model or run folder, or the name of a model on the Hub.")]
 Data = Annotated[
     str, typer.Argument(metavar="DATA", help="Folder tree, table (CSV, TSV, Parquet, JSON lines) or hf:// dataset.")
 ]
 GalleryPath = Annotated[str, typer.Argument(metavar="GALLERY", help="Gallery folder, or URL such as s3://bucket/shop.")]
-Label = Annotated[str | None, typer.Option(help="Label column. 'path': a picture's whole folder below DATA.")]
-CaptionColumn = Annotated[list[str] | None, typer.Option(help="Caption column; may be given several times.")]
+Label = Annotated[str | None, typer.Option(help="Column of the class names. 'path': the whole folder path below DATA.")]
+CaptionColumn = Annotated[list[str] | None, typer.Option(help="Column of captions; may be repeated.")]
 PathColumn = Annotated[
-    str | None, typer.Option(help="Column of the pictures' files.", show_default="path, file_name, file or image")
+    str | None, typer.Option(help="Column of the picture paths.", show_default="path, file_name, file or image")
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at a broken picture instead of skipping it.")]
-Where = Annotated[str | None, typer.Option(help="Items that pass this SQL filter, such as \"label = 'mug'\".")]
+Where = Annotated[str | None, typer.Option(help="SQL filter that selects items, such as \"label = 'mug'\".")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[
     bool,
-    typer.Option("--quiet", "-q", callback=_set_quiet, help="Print the answer, warnings and errors; nothing else."),
+    typer.Option("--quiet", "-q", callback=_set_quiet, help="Print only the answer, warnings and errors."),
 ]
 Threads = Annotated[
     int | None,
@@ -41,7 +41,7 @@ Threads = Annotated[
     ),
 ]
 Device = Annotated[
-    str, typer.Option(help="auto, cpu or cuda. auto: the GPU if there is one.", rich_help_panel="Machine")
+    str, typer.Option(help="auto, cpu or cuda; auto takes the GPU if there is one.", rich_help_panel="Machine")
 ]
 
 

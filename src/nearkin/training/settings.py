@@ -54,13 +54,13 @@ class TrainSettings(BaseModel):
     )
     augmentation_options: dict[str, Any] = _setting({}, "Data", "Option of the augmentation, such as rotation=20.")
     label: str | None = _setting(
-        None, "Data", "Column with the class name; 'path' makes the whole folder path the class.", none="found by name"
+        None, "Data", "Column of the class names; 'path' makes the whole folder path the class.", none="found by name"
     )
     caption_columns: tuple[str, ...] | None = _setting(
-        None, "Data", "Column with captions; repeat it for several columns.", none="found by name"
+        None, "Data", "Column of captions; may be repeated.", none="found by name"
     )
     path_column: str | None = _setting(
-        None, "Data", "Column of the pictures' files.", none="path, file_name, file or image"
+        None, "Data", "Column of the picture paths.", none="path, file_name, file or image"
     )
     split_by: str | None = _setting(
         None, "Data", "Column whose values are never divided between training and validation, such as 'group'."
@@ -98,12 +98,12 @@ class TrainSettings(BaseModel):
     batch_norm: Literal["trained", "frozen"] | None = _setting(
         None,
         "Model",
-        "Batch norm statistics of the network: trained, or frozen as they came with the weights.",
+        "Batch norm statistics of the network: trained, or frozen at those of the weights.",
         none="frozen with --weights",
     )
     text_cell: Literal["gru", "lstm"] = _setting("gru", "Model", "Recurrent cell of the text tower: gru or lstm.")
     text_width: int = _setting(256, "Model", "Width of the text tower: token embeddings and recurrent state.", ge=1)
-    vocabulary: int = _setting(8000, "Model", "Maximum number of tokens of the tokenizer.", ge=2)
+    vocabulary: int = _setting(8000, "Model", "Maximum vocabulary size of the tokenizer.", ge=2)
 
     # -- Loss ----------------------------------------------------------------------------------------------------
     loss: str | None = _setting(
@@ -119,7 +119,7 @@ class TrainSettings(BaseModel):
     )
     caption_loss: str = _setting("info-nce", "Loss", "Loss on captions: info-nce, siglip or vse.")
     caption_loss_options: dict[str, Any] = _setting({}, "Loss", "Option of the caption loss, such as margin=0.2.")
-    caption_weight: float = _setting(1.0, "Loss", "Weight of the caption loss beside the loss on labels.", gt=0)
+    caption_weight: float = _setting(1.0, "Loss", "Weight of the caption loss relative to the loss on labels.", gt=0)
     loss_learning_rate: float | None = _setting(
         None, "Loss", "Peak learning rate of the loss's own weights.", none="chosen by the loss", gt=0
     )
@@ -130,7 +130,7 @@ class TrainSettings(BaseModel):
         none="no memory",
         ge=1,
     )
-    memory_weight: float = _setting(1.0, "Loss", "Weight of the loss against the memory.", gt=0)
+    memory_weight: float = _setting(1.0, "Loss", "Weight of the loss over the memory.", gt=0)
 
     # -- Batches -------------------------------------------------------------------------------------------------
     batch_size: int = _setting(128, "Batches", "Pictures in a batch.", ge=2)
@@ -138,9 +138,7 @@ class TrainSettings(BaseModel):
     sampler: Literal["random", "hard"] = _setting(
         "random", "Batches", "How the classes of a batch are chosen: random, or hard (classes that are confused)."
     )
-    batch_by: str | None = _setting(
-        None, "Batches", "Column of which each batch holds only one value, such as 'group'."
-    )
+    batch_by: str | None = _setting(None, "Batches", "Column that has a single value in each batch, such as 'group'.")
     chunk_size: int | None = _setting(
         None,
         "Batches",
@@ -154,7 +152,7 @@ class TrainSettings(BaseModel):
     minutes: float | None = _setting(
         None,
         "Schedule",
-        "Train for this long instead of a number of epochs. This is wall time: a busy machine trains less.",
+        "Train for this long instead of a number of epochs. This is wall-clock time: a busy machine trains less.",
         none="train by epochs",
         gt=0,
     )
@@ -163,7 +161,7 @@ class TrainSettings(BaseModel):
         1, "Schedule", "Epochs between validations; the first and the last epoch are always validated.", ge=1
     )
     patience: int | None = _setting(
-        None, "Schedule", "Stop after this many validations without a new best.", none="never stop early", ge=1
+        None, "Schedule", "Stop after this many validations without improvement.", none="never stop early", ge=1
     )
     ema: float | None = _setting(
         None,
@@ -180,7 +178,7 @@ class TrainSettings(BaseModel):
     threads: int | None = _setting(None, "Machine", "CPU threads.", none="all cores", ge=1)
     device: Literal["auto", "cpu", "cuda"] = _setting("auto", "Machine", "Where to train: auto, cpu or cuda.")
     precision: Literal["auto", "float32", "bfloat16"] = _setting(
-        "auto", "Machine", "float32, bfloat16, or auto: bfloat16 where the machine computes it."
+        "auto", "Machine", "float32, bfloat16, or auto: bfloat16 where the hardware supports it."
     )
     seed: int = _setting(0, "Machine", "Random seed of weights, split, batches and augmentation.", ge=0, lt=2**32)
 

@@ -31,16 +31,16 @@ def calibrate(
         str, typer.Option(help="Regression that gives the probabilities: auto, logistic or isotonic.")
     ] = "auto",
     weighting: Annotated[
-        str, typer.Option(help="What error rates count: comparisons, or classes to weight classes equally.")
+        str, typer.Option(help="What error rates weight equally: comparisons, or classes.")
     ] = "comparisons",
     interval: Annotated[
         str,
-        typer.Option(help="What 95 % intervals hold: the rate, or what 'another group' of as many classes shows."),
+        typer.Option(help="What 95 % intervals cover: the rate, or the rate in 'another group' of as many classes."),
     ] = "rate",
     out: Annotated[
-        Path | None, typer.Option(help="Folder to write the calibrated model into.", show_default="MODEL itself")
+        Path | None, typer.Option(help="Folder for the calibrated model.", show_default="MODEL itself")
     ] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw the reliability plot into a file, such as out.svg.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="File for the reliability plot, such as out.svg.")] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Calibrate even on pictures that the model was trained on.")
     ] = False,
@@ -51,7 +51,7 @@ def calibrate(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Find the thresholds of false accept rates, and the probability of "same"; the model keeps them."""
+    """Find thresholds for false accept rates, and the probability of "same" by score; saved with the model."""
     from nearkin.cli.options import check_models_and_data, load_encoder
     from nearkin.cli.output import print_json
     from nearkin.encoders.model_folder import CALIBRATION, CARD, locate

@@ -29,38 +29,41 @@ def compare(
     losses: Annotated[
         str | None,
         typer.Option(
-            help="Losses by commas, with options in parentheses: 'arcface,triplet(margin=0.1)'.",
+            help="Losses, separated by commas, with options in parentheses: 'arcface,triplet(margin=0.1)'.",
             show_default=", ".join(DEFAULT_LOSSES),
         ),
     ] = None,
     backbones: Annotated[
-        str | None, typer.Option(help="Networks by commas: conv4, resnet12, or any of timm.", show_default="resnet18")
+        str | None,
+        typer.Option(help="Networks, separated by commas: conv4, resnet12, or any of timm.", show_default="resnet18"),
     ] = None,
     seeds: Annotated[
         int | None,
         typer.Option(
-            help="Trainings of each loss; each holds out other classes. 3 or more for useful intervals.",
+            help="Trainings of each loss, each with other held-out classes; 3 or more for useful intervals.",
             show_default=str(DEFAULT_SEEDS),
         ),
     ] = None,
     folds: Annotated[
         int | None,
         typer.Option(
-            help="Parts of the classes: one for testing, one for choosing the epoch, the others for training.",
+            help="Folds of the classes: one for testing, one for choosing the epoch, the others for training.",
             show_default=str(DEFAULT_FOLDS),
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder to make, or to go on in.")] = Path("runs/compare"),
+    out: Annotated[Path, typer.Option(help="Folder to create, or to continue in.")] = Path("runs/compare"),
     settings: Annotated[
         Path | None,
-        typer.Option(help="YAML file of any of these options and settings for single losses; options here win."),
+        typer.Option(
+            help="YAML file of these options and of settings for single losses; options given here override it."
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     **given: Any,
 ) -> None:
-    """Train several losses with equal budgets, test them on unseen classes, and say which differences are real.
+    """Train several losses on equal budgets, test them on unseen classes, and report the significant differences.
 
-    If it is stopped at any moment, the same command goes on.
+    It may be stopped at any time; the same command continues.
     """
     from shlex import quote
 

@@ -17,13 +17,13 @@ UNSEEN_TO_SHOW = ("🦊", "🍓", "🚒", "🌻", "🐢")
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of the demo: run, gallery, contact sheet.")] = Path("runs/demo"),
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the pictures.")] = 30,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training pictures.")] = 30,
     threads: Threads = None,
     quiet: Quiet = False,
 ) -> None:
-    """Train on emoji with English and Russian names, evaluate on unseen ones, and search: about four minutes.
+    """Train on emoji with English and Russian names, evaluate on unseen ones, and search: a few minutes.
 
-    The number of epochs is fixed, so a slower machine takes longer and gives the same model.
+    The number of epochs is fixed, so a slower machine takes longer, but trains as much.
     """
     from nearkin.cli.commands.train import epoch_line
     from nearkin.cli.output import next_step, print_report, status

@@ -20,7 +20,7 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="MODEL... DATA",
-            help="Model or run folders, or models' names on the Hub; then a folder tree, table or hf:// dataset.",
+            help="Model or run folders, or names of models on the Hub; then a folder tree, table or hf:// dataset.",
         ),
     ],
     protocol: Annotated[
@@ -36,12 +36,12 @@ def evaluate(
     ] = None,
     frozen: Annotated[
         str | None,
-        typer.Option(help="One more baseline: the backbone before training; 'pretrained', or a file of weights."),
+        typer.Option(help="Another baseline, the backbone before training: 'pretrained', or a file of its weights."),
     ] = None,
     no_baselines: Annotated[bool, typer.Option("--no-baselines", help="Leave out raw pixels and chance.")] = False,
     report: Annotated[
         Path | None,
-        typer.Option(help="Write an HTML page with plots and mistakes of a single model, such as out.html."),
+        typer.Option(help="HTML page to write for a single model, with plots and mistakes, such as out.html."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Random seed of intervals, episodes and clusters.")] = 0,
     strict: Strict = False,
@@ -50,7 +50,7 @@ def evaluate(
     threads: Threads = None,
     device: Device = "auto",
 ) -> None:
-    """Evaluate models on labelled or captioned pictures, each figure with its 95 % interval; several side by side."""
+    """Evaluate one or several models on labelled or captioned pictures, with 95 % intervals."""
     import sys
     from shlex import quote
 

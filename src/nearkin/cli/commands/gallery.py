@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SECTION, ORDER = "Search", 60
 
-gallery = typer.Typer(name="gallery", help="Look into a gallery, change it, check it.", no_args_is_help=True)
+gallery = typer.Typer(name="gallery", help="Inspect, change and check a gallery.", no_args_is_help=True)
 
 # The names of the files: no kind is imported for the help.
 _KINDS = f"Kind of index: auto chooses one; or {', '.join(module_names('nearkin.gallery.index.kinds'))}."
@@ -32,7 +32,7 @@ for _change in (
 
 @gallery.command()
 def info(gallery: GalleryPath, as_json: Json = False) -> None:
-    """Say what a gallery holds: items, columns, encoder, index."""
+    """Show what a gallery holds: items, columns, encoder, index."""
     opened = _open(gallery)
     facts = {
         "gallery": gallery,
@@ -56,10 +56,10 @@ def info(gallery: GalleryPath, as_json: Json = False) -> None:
 def build(
     gallery: GalleryPath,
     kind: Annotated[str, typer.Option(help=_KINDS)] = "auto",
-    recall: Annotated[float, typer.Option(help="Share of the true 10 nearest that shall be found.")] = 0.99,
+    recall: Annotated[float, typer.Option(help="Share of the true 10 nearest neighbours to find.")] = 0.99,
     as_json: Json = False,
 ) -> None:
-    """Choose the index of a gallery and build it; says what recall it reaches. The choice stays with the gallery."""
+    """Choose and build the index of a gallery, and show its recall. The gallery keeps the choice."""
     from nearkin.cli.output import status
 
     built = _open(gallery).build(kind, recall=recall)
@@ -74,7 +74,7 @@ def build(
 def get(
     gallery: GalleryPath,
     ids: Annotated[list[int], typer.Argument(metavar="ID...", help="Ids of items.")],
-    as_json: Annotated[bool, typer.Option("--json", help="The same: items are always printed as JSON.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Changes nothing: items are always printed as JSON.")] = True,
 ) -> None:
     """Print items as JSON."""
     from dataclasses import asdict
@@ -88,7 +88,7 @@ def hashes(
     ids: Annotated[list[int], typer.Argument(metavar="ID...", help="Ids of items.")],
     as_json: Json = False,
 ) -> None:
-    """Show the hashes of items, if the index is of kind lsh: items whose hashes differ in few bits are alike."""
+    """Show the hashes of items in an index of kind lsh; those of similar items differ in few bits."""
     found = _open(gallery).hashes(ids)
     if as_json:
         print_json(dict(zip(map(str, ids), found, strict=True)))
@@ -100,10 +100,10 @@ def hashes(
 @gallery.command()
 def buckets(
     gallery: GalleryPath,
-    bits: Annotated[int, typer.Option(help="First bits that are compared.")] = 16,
+    bits: Annotated[int, typer.Option(help="How many first bits to compare.")] = 16,
     as_json: Json = False,
 ) -> None:
-    """List the items whose hashes begin alike, if the index is of kind lsh; the fullest bucket first."""
+    """List items whose hashes share their first bits, in an index of kind lsh; the fullest bucket first."""
     found = _open(gallery).buckets(bits)
     if as_json:
         print_json(found)
@@ -117,11 +117,11 @@ def export(
     gallery: GalleryPath,
     out: Annotated[str, typer.Argument(metavar="OUT", help="Parquet file to write.")],
     where: Where = None,
-    vectors: Annotated[bool, typer.Option(help="With the vectors.")] = True,
-    thumbnails: Annotated[bool, typer.Option(help="With the thumbnails.")] = False,
+    vectors: Annotated[bool, typer.Option(help="Include vectors.")] = True,
+    thumbnails: Annotated[bool, typer.Option(help="Include thumbnails.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write items into a Parquet file."""
+    """Write items to a Parquet file."""
     from nearkin.files import check_output
     from nearkin.progress import progress_bar
 
@@ -136,12 +136,14 @@ def export(
 @gallery.command()
 def check(
     gallery: GalleryPath,
-    read_pictures: Annotated[bool, typer.Option("--read-pictures", help="Compare the contents of pictures.")] = False,
+    read_pictures: Annotated[
+        bool, typer.Option("--read-pictures", help="Also compare contents where size and time are the same.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Check that a gallery is sound, repair what can be, and list pictures that are missing or have changed.
+    """Check that a gallery is sound, repair derived files, and list missing and changed pictures.
 
-    The exit code is 1 if the gallery itself is at fault.
+    The exit code is 1 if the gallery itself is damaged.
     """
     from dataclasses import asdict
 

@@ -12,9 +12,11 @@ KEPT = "the gallery still answers with its old vectors; the same command goes on
 
 def reindex(
     gallery: GalleryPath,
-    model: Annotated[str, typer.Option(help="The new model: model or run folder, or a model's name on the Hub.")],
+    model: Annotated[
+        str, typer.Option(help="The new model: a model or run folder, or the name of a model on the Hub.")
+    ],
     data: Annotated[
-        str | None, typer.Option(help="Source of the pictures, if not all are files where they were.")
+        str | None, typer.Option(help="Source of the pictures, if some are no longer files at their paths.")
     ] = None,
     drop_missing: Annotated[
         bool, typer.Option("--drop-missing", help="Delete items whose pictures cannot be read.")
@@ -26,7 +28,7 @@ def reindex(
 ) -> None:
     """Embed all pictures of a gallery with another model. Until that is done, searches use the old vectors.
 
-    If it is the same model with another calibration, only the calibration is taken over.
+    If only the calibration of the model is new, only the calibration is copied.
     """
     from dataclasses import asdict
     from shlex import quote

@@ -25,8 +25,8 @@ def search(
         typer.Argument(
             metavar="QUERY",
             help="Path of a picture or of a vector (.npy), words, #7 (like item 7), a mixture such as "
-            "'photo.jpg + 0.5 * \"red\" - #7', a folder of pictures, or @FILE with a query on each line. "
-            "Several are answered one after the other.",
+            "'photo.jpg + 0.5 * \"red\" - #7', a folder of pictures, or @FILE with one query per line. "
+            "Several queries may be given.",
         ),
     ],
     k: Annotated[int, typer.Option("-k", help="Hits for each query.")] = 10,
@@ -36,7 +36,7 @@ def search(
     threshold: Annotated[float | None, typer.Option(help="Only hits with this score or more.")] = None,
     offset: Annotated[int, typer.Option(help="Skip this many of the best hits (for paging).")] = 0,
     honest: Annotated[
-        bool, typer.Option("--honest", help="Only hits that reach the model's calibrated threshold, maybe none.")
+        bool, typer.Option("--honest", help="Only hits that reach the model's calibrated threshold; there may be none.")
     ] = False,
     far: Annotated[
         float | None,
@@ -46,18 +46,20 @@ def search(
         ),
     ] = None,
     others: Annotated[
-        bool, typer.Option("--others", help="Leave out the query itself, where it is in the gallery: #7, a picture.")
+        bool, typer.Option("--others", help="Leave out the query itself if it is in the gallery.")
     ] = False,
-    sheet: Annotated[Path | None, typer.Option(help="Draw queries and hits into a picture, such as out.png.")] = None,
-    paths: Annotated[bool, typer.Option("--paths", help="Print the paths of the hits only, one on each line.")] = False,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Contact sheet of queries and hits to write, such as out.png.")
+    ] = None,
+    paths: Annotated[bool, typer.Option("--paths", help="Print only the paths of the hits, one per line.")] = False,
     threads: Threads = None,
     device: Device = "auto",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Find the pictures most like a picture or words, best first.
+    """Find the pictures most similar to a picture or to words, best first.
 
-    Into a file or pipe each hit is a line of query, rank, score, id, path, label and captions, separated by tabs.
+    In a file or pipe, each hit is a line: query, rank, score, id, path, label and captions, separated by tabs.
     """
     from nearkin.cli.options import use_threads
     from nearkin.cli.output import next_step, print_json, status

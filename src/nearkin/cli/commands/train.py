@@ -26,22 +26,24 @@ def train(
             help="Folder tree, table (CSV, TSV, JSON lines, Parquet) or hf:// dataset; not needed with --resume.",
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Run folder to make, or to go on with.")] = Path("runs/train"),
+    out: Annotated[Path, typer.Option(help="Run folder to create, or to continue in with --resume.")] = Path(
+        "runs/train"
+    ),
     resume: Annotated[
         bool,
         typer.Option(
             "--resume",
-            help="Go on with the run in --out, by its own settings; a higher --epochs trains it for longer.",
+            help="Continue the run in --out with its own settings; a higher --epochs trains it for longer.",
         ),
     ] = False,
     settings: Annotated[
-        Path | None, typer.Option(help="YAML file of settings, such as settings.yaml of a run; options here win.")
+        Path | None, typer.Option(help="YAML file, such as settings.yaml of a run; options given here override it.")
     ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
     **given: Any,
 ) -> None:
-    """Train an encoder; the run folder gets the model, its figures and the curves."""
+    """Train an encoder. The run folder gets the model, its evaluation and the learning curves."""
     from shlex import quote
 
     from nearkin.cli.output import next_step, print_report, status

@@ -20,17 +20,17 @@ COLUMNS = ("row", "a", "b", "decision", "score", "euclidean", "cosine_distance",
 
 def verify(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="Calibrated model or run folder, or a model's name on the Hub.")
+        str, typer.Argument(metavar="MODEL", help="Calibrated model: a model or run folder, or a name on the Hub.")
     ],
     pictures: Annotated[list[str] | None, typer.Argument(metavar="A B", help="Two pictures.")] = None,
     pairs: Annotated[
-        Path | None, typer.Option(help="Many pairs: a table with columns a and b, or a pairs.txt as LFW's.")
+        Path | None, typer.Option(help="Many pairs: a table with columns a and b, or a file like pairs.txt of LFW.")
     ] = None,
     root: Annotated[
         Path | None,
-        typer.Option(help="Folder that the paths in --pairs start from.", show_default="the folder of that file"),
+        typer.Option(help="Folder that paths in --pairs are relative to.", show_default="the folder of that file"),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the verdicts on many pairs into a CSV file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file for the verdicts on many pairs.")] = None,
     far: Annotated[
         float | None,
         typer.Option(help="False accept rate to allow.", show_default="0.001, or the lowest supported"),
@@ -43,10 +43,10 @@ def verify(
     device: Device = "auto",
     quiet: Quiet = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON: of two pictures an object, of many pairs a line for each.")
+        bool, typer.Option("--json", help="Print JSON: one object for two pictures, one line per pair for many.")
     ] = False,
 ) -> None:
-    """Say whether two pictures show the same, how sure that is, and how often such a score would be wrong."""
+    """Decide whether two pictures show the same thing; with probability and false accept rate."""
     from nearkin.cli.options import load_encoder
     from nearkin.cli.output import next_step, print_json
     from nearkin.data.sources import check_source

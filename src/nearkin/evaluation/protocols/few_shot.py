@@ -50,11 +50,12 @@ class FewShotOptions:
     queries: int = field(default=15, metadata=help_text("Further pictures of each class, to be classified."))
     episodes: int = field(default=600, metadata=help_text("Random episodes."))
     within: str | None = field(
-        default=None, metadata=help_text("Column of groups, such as alphabets: all classes of an episode are of one.")
+        default=None,
+        metadata=help_text("Column of groups, such as alphabets: all classes of an episode come from one."),
     )
     runs: str | Path | FixedEpisodes | None = field(
         default=None,
-        metadata=help_text("Fixed episodes in place of random ones: a folder as Omniglot's all_runs, or a table."),
+        metadata=help_text("Fixed episodes in place of random ones: a folder like Omniglot's all_runs, or a table."),
     )
 
     def __post_init__(self) -> None:

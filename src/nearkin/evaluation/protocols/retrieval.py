@@ -24,7 +24,7 @@ class RetrievalOptions:
     exclude_same: str | None = field(
         default=None,
         metadata=help_text(
-            "Column, such as camera: pictures of a query's own class by its own camera are no answers to it, as in "
+            "Column, such as camera: pictures of a query's class from its own camera are left out, as in "
             "re-identification."
         ),
     )

@@ -58,7 +58,7 @@ class VerificationOptions:
     pairs: str | Path | PairsOfFile | LabelledPairs | None = field(
         default=None,
         metadata=help_text(
-            "Compare these pairs, not all: pairs.txt of LFW, or a table (.csv, .tsv) with columns a, b and same."
+            "Compare these pairs only: pairs.txt of LFW, or a table (.csv, .tsv) with columns a, b and same."
         ),
     )
 
