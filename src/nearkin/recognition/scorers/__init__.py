@@ -1,0 +1,1 @@
+"""One file for each way to score a class; see `nearkin.recognition.scorer`."""

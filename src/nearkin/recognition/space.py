@@ -1,0 +1,150 @@
+"""How pictures of classes lie in the space of an encoder: what a score of a class is made of.
+
+Classes scatter around a common centre, and the pictures of a class around its own. How much of the scatter is between
+classes, `same`, is what one example of a class is worth: where it is high a single picture tells the class, where it is
+low several are needed. Texts and attributes lie elsewhere than pictures (the modality gap) and scatter more; the gap is
+measured and removed, and such an example counts as `weight` pictures.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+
+from nearkin.recognition.examples import Examples, Kind
+
+# With fewer classes of several pictures than this, `same` is drawn towards what is usual.
+USUAL_SAME, PRIOR_CLASSES = 0.5, 10
+# Texts of classes that also have pictures; with fewer, their gap is not known.
+FEW_TEXTS = 8
+# A text counts as so many pictures where that cannot be measured.
+USUAL_WEIGHT = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """What is known of a space.
+
+    Args:
+        centre: mean of pictures of all classes, `[dim]`.
+        same: mean cosine, seen from the centre, of two pictures of one class, 0 < same < 1; two of different classes
+            have 0.
+        dim: effective dimension: of how many equal directions the pictures vary in as many.
+        gaps: what is added to an example of another kind than a picture, `[dim]`.
+        weights: as how many pictures an example of another kind counts.
+    """
+
+    centre: Float[np.ndarray, " dim"]
+    same: float
+    dim: float
+    gaps: Mapping[int, Float[np.ndarray, " dim"]] = field(default_factory=dict)
+    weights: Mapping[int, float] = field(default_factory=dict)
+
+    def seen(self, vectors: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, "n dim"]:
+        """Pictures as unit vectors seen from the centre."""
+        return _unit(vectors - self.centre)
+
+    def examples(self, examples: Examples) -> Float[np.ndarray, "n dim"]:
+        """Examples of any kind as pictures' unit vectors seen from the centre."""
+        moved = examples.vectors
+        for kind, gap in self.gaps.items():
+            moved = np.where((examples.kinds == kind)[:, None], _unit(moved + gap), moved)
+        return self.seen(moved)
+
+    def weight(self, examples: Examples) -> Float[np.ndarray, " n"]:
+        """As how many pictures each example counts."""
+        weights = np.ones(len(examples), np.float32)
+        for kind, weight in self.weights.items():
+            weights[examples.kinds == kind] = weight
+        return weights
+
+
+def measure_space(
+    examples: Examples,
+    background: Float[np.ndarray, "m dim"] | None = None,
+    *,
+    same: float | None = None,
+) -> Space:
+    """What examples, and further pictures without names, tell of their space.
+
+    Args:
+        examples: of classes.
+        background: unit vectors of pictures of any classes, such as the items of a gallery.
+        same: mean cosine of two pictures of one class where it is known from elsewhere, such as a calibration: it stands
+            for ten classes.
+
+    Example:
+        >>> examples = Examples.of(np.eye(8).repeat(2, axis=0), np.arange(8).repeat(2))
+        >>> 0.6 < measure_space(examples).same < 1
+        True
+    """
+    pictures = examples.select(examples.positive & (examples.classes >= 0) & _is_picture(examples))
+    known = pictures.vectors if background is None else np.concatenate([pictures.vectors, background])
+    dim = examples.vectors.shape[1]
+    # A centre of few pictures is mostly noise.
+    centre = known.mean(axis=0) * (len(known) / (len(known) + 10)) if len(known) else np.zeros(dim, np.float32)
+    centre = centre.astype(np.float32)
+    seen = _unit(known - centre)
+    space = Space(centre, _same_class(pictures, centre, same), _effective_dimension(seen, dim))
+    gaps: dict[int, np.ndarray] = {}
+    weights: dict[int, float] = {}
+    for kind in (Kind.TEXT, Kind.ATTRIBUTES):
+        chosen = examples.positive & (examples.classes >= 0) & (examples.kinds == kind)
+        if chosen.any():
+            gaps[kind], weights[kind] = _gap(examples.select(chosen), pictures, space, known)
+    return Space(space.centre, space.same, space.dim, gaps, weights)
+
+
+def _is_picture(examples: Examples) -> np.ndarray:
+    return (examples.kinds == Kind.PICTURE) | (examples.kinds == Kind.VECTOR)
+
+
+def _same_class(pictures: Examples, centre: np.ndarray, known: float | None) -> float:
+    """Mean cosine of two pictures of a class, each class counted once, drawn towards what is usual where few tell it."""
+    seen = _unit(pictures.vectors - centre)
+    sizes = np.bincount(pictures.classes, minlength=pictures.count)
+    sums = np.zeros((pictures.count, seen.shape[1]), np.float64)
+    np.add.at(sums, pictures.classes, seen)
+    several = sizes > 1
+    pairs = (sizes * (sizes - 1.0))[several]
+    means = ((sums[several] ** 2).sum(axis=1) - sizes[several]) / pairs if several.any() else np.empty(0)
+    usual = USUAL_SAME if known is None else known
+    mean = (means.sum() + PRIOR_CLASSES * usual) / (len(means) + PRIOR_CLASSES)
+    return float(np.clip(mean, 0.02, 0.98))
+
+
+def _effective_dimension(seen: np.ndarray, dim: int) -> float:
+    """(trace C)^2 / trace C^2 of the covariance, without the bias of few pictures."""
+    if len(seen) < 3:
+        return float(dim) / 2
+    gram = seen[:2048].astype(np.float64) @ seen[:2048].T.astype(np.float64)
+    n = len(gram)
+    squares = ((gram**2).sum() - (np.diag(gram) ** 2).sum()) / (n * (n - 1))
+    return float(np.clip(1 / max(squares, 1e-9), 2.0, dim))
+
+
+def _gap(
+    texts: Examples, pictures: Examples, space: Space, known: np.ndarray
+) -> tuple[Float[np.ndarray, " dim"], float]:
+    """What brings texts to where pictures lie, and as how many pictures one counts."""
+    both = np.intersect1d(texts.classes, pictures.classes)
+    if len(both) >= FEW_TEXTS:
+        of_texts, of_pictures = (_class_means(each, both) for each in (texts, pictures))
+        gap = (of_pictures - of_texts).mean(axis=0)
+        cosines = (space.seen(_unit(of_texts + gap)) * space.seen(_unit(of_pictures))).sum(axis=1)
+        # Two pictures have `same`; a text that has less counts as fewer.
+        found = float(np.clip(np.mean(cosines) / space.same, 0.05, 1.0)) ** 2
+        weight = (len(both) * found + PRIOR_CLASSES * USUAL_WEIGHT) / (len(both) + PRIOR_CLASSES)
+        return gap.astype(np.float32), weight
+    if len(texts) >= FEW_TEXTS and len(known):
+        return (known.mean(axis=0) - texts.vectors.mean(axis=0)).astype(np.float32), USUAL_WEIGHT
+    return np.zeros(texts.vectors.shape[1], np.float32), USUAL_WEIGHT
+
+
+def _class_means(examples: Examples, classes: np.ndarray) -> np.ndarray:
+    return np.stack([examples.vectors[examples.classes == each].mean(axis=0) for each in classes])
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
