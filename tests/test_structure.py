@@ -23,6 +23,7 @@ LAYERS = (
     "similarity",
     "data",
     "calibration",
+    "recognition",
     "encoders",
     "losses",
     "evaluation",

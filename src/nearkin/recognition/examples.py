@@ -1,8 +1,9 @@
 """Examples of classes: what a class is made of, as arrays."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,7 @@ class Examples:
     kinds: Int[np.ndarray, " n"]
     positive: Bool[np.ndarray, " n"]
     count: int
+    _room: "_Room | None" = field(default=None, repr=False)
 
     @staticmethod
     def of(
@@ -62,10 +64,9 @@ class Examples:
         if ids.shape != (len(unit),):
             raise InvalidInput(f"{len(unit)} vectors with classes of shape {ids.shape}: expected one class for each")
         highest = int(ids.max(initial=-1))
-        if ids.min(initial=0) < -1 or (count is not None and highest >= count):
-            raise InvalidInput(
-                f"class ids {ids.min()} to {highest}: expected -1 to {highest if count is None else count - 1}"
-            )
+        most = max(highest, 0) if count is None else count - 1
+        if ids.min(initial=0) < -1 or highest > most:
+            raise InvalidInput(f"class ids {ids.min()} to {ids.max()}: expected -1 to {most}")
         return Examples(
             unit,
             ids,
@@ -82,10 +83,68 @@ class Examples:
         return Examples(self.vectors[rows], self.classes[rows], self.kinds[rows], self.positive[rows], self.count)
 
     @property
-    def members(self) -> "Examples":
-        """Those that say what a class is."""
-        return self.select(self.positive & (self.classes >= 0))
+    def member(self) -> Bool[np.ndarray, " n"]:
+        """Which say what a class is: positive, and of a class."""
+        return self.positive & (self.classes >= 0)
+
+    @property
+    def picture(self) -> Bool[np.ndarray, " n"]:
+        """Which lie where pictures do."""
+        return (self.kinds == Kind.PICTURE) | (self.kinds == Kind.VECTOR)
 
     def sizes(self) -> Int[np.ndarray, " classes"]:
         """Positive examples of each class."""
-        return np.bincount(self.classes[self.positive & (self.classes >= 0)], minlength=self.count)
+        return np.bincount(self.classes[self.member], minlength=self.count)
+
+    def joined(self, more: "Examples") -> "Examples":
+        """These and then others, which may be of further classes; these stay as they are.
+
+        Room is kept for later ones, so that adding one does not copy all.
+
+        Example:
+            >>> Examples.of([[1.0, 0.0]], [0]).joined(Examples.of([[0.0, 1.0]], [3])).count
+            4
+        """
+        total, room = len(self) + len(more), self._room
+        if room is None or not room.take(len(self), len(more)):
+            room = _Room(self._columns(), total)
+        for buffer, rows in zip(room.buffers, more._columns(), strict=True):
+            buffer[len(self) : total] = rows
+        vectors, classes, kinds, positive = (buffer[:total] for buffer in room.buffers)
+        return Examples(vectors, classes, kinds, positive, max(self.count, more.count), room)
+
+    def _columns(self) -> tuple[np.ndarray, ...]:
+        return self.vectors, self.classes, self.kinds, self.positive
+
+
+class _Room:
+    """Arrays with room for further rows, which whoever comes first may fill."""
+
+    def __init__(self, columns: tuple[np.ndarray, ...], used: int) -> None:
+        self.used, self.lock = used, Lock()
+        self.buffers = tuple(np.empty((used + used // 4 + 16, *one.shape[1:]), one.dtype) for one in columns)
+        for buffer, rows in zip(self.buffers, columns, strict=True):
+            buffer[: len(rows)] = rows
+
+    def take(self, start: int, more: int) -> bool:
+        """Whether rows from `start` on are free, which then are taken."""
+        with self.lock:
+            free = self.used == start and start + more <= len(self.buffers[0])
+            if free:
+                self.used += more
+            return free
+
+
+def sums_of_classes(
+    rows: Float[np.ndarray, "n dim"], classes: Int[np.ndarray, " n"], count: int
+) -> Float[np.ndarray, "count dim"]:
+    """The sum of the rows of each class.
+
+    Example:
+        >>> sums_of_classes(np.array([[1.0, 0.0], [0.0, 1.0], [2.0, 0.0]]), np.array([1, 0, 1]), 3).tolist()
+        [[0.0, 1.0], [3.0, 0.0], [0.0, 0.0]]
+    """
+    from scipy.sparse import csr_matrix
+
+    members = csr_matrix((np.ones(len(rows), rows.dtype), (classes, np.arange(len(rows)))), shape=(count, len(rows)))
+    return np.asarray(members @ rows)

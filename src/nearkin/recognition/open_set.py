@@ -6,20 +6,27 @@ there are: with pictures of strangers, or by leaving out one class at a time, wh
 others.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
-from nearkin.calibration.weighting import EVENTS
 from nearkin.errors import InvalidInput
 from nearkin.intervals.binomial import clopper_pearson, effective_trials, jeffreys
-from nearkin.recognition.scorer import Fitted
+from nearkin.recognition.examples import Examples
+from nearkin.recognition.scorer import NEVER, Fitted, Scorer
+from nearkin.recognition.space import Space
 
-# More trials tell no more of a rate of 0.1 %, and 10,000 classes need a moment for each.
-MOST_TRIALS = 20_000
+# Pictures of strangers that are tried: more tell little more of a rate of 1 %, and 10,000 classes take time for each.
+MOST_TRIALS = 5_000
+# Up to so many classes each is left out alone, and all is measured without it; of more, the centre hardly moves.
+FEW_CLASSES = 100
+# Parts of the classes that are left out at once where a way to score hangs on all of them.
+PARTS = 10
 # Cells of scores at once.
-BLOCK = 1 << 24
+_BLOCK = 1 << 23
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,25 +35,43 @@ class StrangerScores:
 
     Args:
         scores: of each picture.
-        strangers: which stranger each picture is of; pictures of one stranger tell less than those of several.
-        best: class of the best score; -1 if none has examples.
-        source: where they come from, for messages: "classes left out one at a time".
+        best: class of the best score.
+        strangers: which stranger each picture is of; pictures of one stranger tell less than those of several. A class
+            left out is a stranger by its id; others have ids below 0.
+        against: how many classes each was scored against.
+        pictures: their unit vectors.
+        sources: where they come from, for messages: "classes left out one at a time".
     """
 
     scores: Float[np.ndarray, " n"]
-    strangers: Int[np.ndarray, " n"]
     best: Int[np.ndarray, " n"]
-    source: str
+    strangers: Int[np.ndarray, " n"]
+    against: Int[np.ndarray, " n"]
+    pictures: Float[np.ndarray, "n dim"]
+    sources: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    @staticmethod
+    def none(dim: int) -> "StrangerScores":
+        """Of nobody."""
+        whole = np.empty(0, np.int64)
+        return StrangerScores(np.empty(0), whole, whole, whole, np.empty((0, dim)), ())
 
     def joined(self, other: "StrangerScores") -> "StrangerScores":
-        """Both, the strangers of one none of the other's."""
-        apart = other.strangers + (self.strangers.max(initial=-1) + 1)
-        return StrangerScores(
-            np.concatenate([self.scores, other.scores]),
-            np.concatenate([self.strangers, apart]),
-            np.concatenate([self.best, other.best]),
-            f"{self.source}; {other.source}" if len(self.scores) and len(other.scores) else self.source or other.source,
-        )
+        """Both; the same number means the same stranger."""
+        added = other.columns()
+        both = {name: np.concatenate([one, added[name]]) for name, one in self.columns().items()}
+        return StrangerScores(**both, sources=self.sources + other.sources)
+
+    def select(self, rows: Bool[np.ndarray, " n"]) -> "StrangerScores":
+        """Some of them."""
+        return StrangerScores(**{name: one[rows] for name, one in self.columns().items()}, sources=self.sources)
+
+    def columns(self) -> dict[str, Any]:
+        """The arrays by name."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "sources"}
 
 
 @dataclass(frozen=True)
@@ -58,10 +83,11 @@ class OpenSetThreshold:
         score: the threshold.
         low, high: between these scores lies the threshold of that rate itself, in 95 % of cases.
         fpir_low, fpir_high: 95 % interval of the share that another group of as many strangers reaches.
-        classes: for how many classes it holds.
+        classes: for how many classes with examples it holds.
         trials: pictures of strangers that it was measured with.
         strangers: how many strangers they are of.
         source: where they come from.
+        measured: False of a guess, where there are too few of them: nothing is promised then.
     """
 
     fpir: float
@@ -74,51 +100,85 @@ class OpenSetThreshold:
     trials: int
     strangers: int
     source: str
+    measured: bool = True
 
 
-def leave_one_class_out(fitted: Fitted, classes: Int[np.ndarray, " n"], *, seed: int = 0) -> StrangerScores:
-    """Each example as a picture of a stranger to all classes but its own.
+def leave_classes_out(
+    scorer: Scorer, examples: Examples, space: Space, fitted: Fitted, *, most: int = MOST_TRIALS, seed: int = 0
+) -> StrangerScores:
+    """Pictures of each class as those of a stranger to all others.
 
     Args:
-        fitted: to the examples.
-        classes: of the examples, in their order.
-        seed: which of them take part where there are more than 20,000.
+        scorer: the way to score.
+        examples: of the classes; only pictures take part.
+        space: of them.
+        fitted: the scorer, fitted to them.
+        most: how many take part; as even over the classes as can be.
+        seed: random seed of which.
     """
-    rows = np.arange(len(classes))
-    if len(rows) > MOST_TRIALS:
-        # As even over the classes as can be.
-        order = np.random.default_rng(seed).permutation(len(rows))
-        turn = np.empty(len(rows), np.int64)
-        for_class = np.argsort(classes[order], kind="stable")
-        starts = np.searchsorted(classes[order][for_class], classes[order][for_class])
-        turn[order[for_class]] = np.arange(len(rows)) - starts
-        rows = np.sort(np.argsort(turn, kind="stable")[:MOST_TRIALS])
-    scores, best = np.empty(len(rows), np.float32), np.empty(len(rows), np.int64)
-    step = max(1, BLOCK // max(1, fitted.count))
-    for start in range(0, len(rows), step):
-        part = rows[start : start + step]
-        _, all_scores = fitted.without_own(part)
-        all_scores[np.arange(len(part)), classes[part]] = -np.inf
-        scores[start : start + step], best[start : start + step] = all_scores.max(axis=1), all_scores.argmax(axis=1)
-    kept = np.isfinite(scores)
-    return StrangerScores(scores[kept], classes[rows][kept], best[kept], "classes left out one at a time")
+    rows = _evenly(np.flatnonzero(examples.member & examples.picture), examples.classes, most, seed)
+    own = examples.classes[rows]
+    present = np.flatnonzero(examples.sizes())
+    alone = len(present) <= FEW_CLASSES
+    if scorer.apart and not alone:
+
+        def without_own(start: int, stop: int) -> np.ndarray:
+            scores = fitted.scores(examples.vectors[rows[start:stop]])
+            scores[np.arange(stop - start), own[start:stop]] = NEVER
+            return scores
+
+        scores, best = _best(without_own, len(rows), fitted.count)
+        against = np.full(len(rows), len(present) - 1)
+    else:
+        parts = present[:, None] if alone else np.array_split(np.random.default_rng(seed).permutation(present), PARTS)
+        scores, best = np.full(len(rows), NEVER), np.zeros(len(rows), np.int64)
+        against = np.zeros(len(rows), np.int64)
+        for part in parts:
+            out = np.isin(examples.classes, part)
+            chosen = np.flatnonzero(out[rows])
+            if not len(chosen) or len(part) == len(present):
+                continue
+            others = space.without(examples.vectors[out & examples.member & examples.picture])
+            refitted = scorer.fit(examples.select(~out), others)
+            pictures = examples.vectors[rows[chosen]]
+            scores[chosen], best[chosen] = best_scores(refitted, pictures)
+            against[chosen] = len(present) - len(part)
+    kept = scores > NEVER / 2
+    source = "classes left out one at a time" if alone or scorer.apart else "classes left out a tenth at a time"
+    return StrangerScores(scores, best, own, against, examples.vectors[rows], (source,)).select(kept)
 
 
 def score_strangers(
-    fitted: Fitted, pictures: Float[np.ndarray, "n dim"], strangers: Int[np.ndarray, " n"], source: str
+    fitted: Fitted,
+    pictures: Float[np.ndarray, "n dim"],
+    strangers: Int[np.ndarray, " n"] | None,
+    classes: int,
+    source: str,
 ) -> StrangerScores:
-    """The best score of any class for pictures of strangers; arguments as in `StrangerScores`."""
-    scores, best = np.empty(len(pictures), np.float32), np.empty(len(pictures), np.int64)
-    step = max(1, BLOCK // max(1, fitted.count))
-    for start in range(0, len(pictures), step):
-        found = fitted.scores(pictures[start : start + step])
-        scores[start : start + step], best[start : start + step] = found.max(axis=1), found.argmax(axis=1)
-    return StrangerScores(scores, strangers, best, source)
+    """Pictures of strangers, scored.
+
+    Args:
+        fitted: to the classes.
+        pictures: unit vectors.
+        strangers: which stranger each is of, 0, 1, ...; each of another one by default.
+        classes: how many have examples.
+        source: for messages: "pictures of data/strangers".
+    """
+    ids = np.arange(len(pictures)) if strangers is None else np.asarray(strangers, np.int64)
+    scores, best = best_scores(fitted, pictures)
+    return StrangerScores(scores, best, -1 - ids, np.full(len(pictures), classes), pictures, (source,))
+
+
+def best_scores(
+    fitted: Fitted, pictures: Float[np.ndarray, "n dim"]
+) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+    """The best score of any class for each picture, and its class, in bounded memory."""
+    return _best(lambda start, stop: fitted.scores(pictures[start:stop]), len(pictures), fitted.count)
 
 
 def lowest_fpir(trials: StrangerScores) -> float:
-    """The lowest rate that these pictures of strangers can carry: ten of them are named at it."""
-    return min(1.0, EVENTS / max(1, len(trials.scores)))
+    """The lowest rate that these pictures of strangers can carry: one of them is named at it."""
+    return 1.0 if not len(trials) else float(min(1.0, 1 / len(trials)))
 
 
 def open_set_threshold(trials: StrangerScores, fpir: float, classes: int) -> OpenSetThreshold:
@@ -127,38 +187,43 @@ def open_set_threshold(trials: StrangerScores, fpir: float, classes: int) -> Ope
     Args:
         trials: pictures of strangers.
         fpir: share of them that may get a name, 0 < fpir < 1.
-        classes: how many there are.
+        classes: how many have examples. Pictures that were scored against fewer would be named more often; by how much
+            follows if every class names as many.
 
     Raises:
         InvalidInput: a rate out of range, or one that so few pictures of strangers cannot carry.
 
     Example:
-        >>> trials = StrangerScores(np.arange(1000.0), np.arange(1000), np.zeros(1000, int), "a test")
+        >>> n = 1000
+        >>> zeros, fives = np.zeros((n, 1)), np.full(n, 5)
+        >>> trials = StrangerScores(np.arange(1000.0), fives, np.arange(n), fives, zeros, ("a test",))
         >>> open_set_threshold(trials, 0.1, 5).score
         900.0
     """
-    if not 0 < fpir < 1:
-        raise InvalidInput(f"fpir is {fpir:g}: expected a rate, more than 0 and less than 1")
-    count = len(trials.scores)
-    if count * fpir < EVENTS * (1 - 1e-9):
-        lowest = (
-            f"the lowest rate that they carry is {lowest_fpir(trials):.2g}" if count > EVENTS else "they carry none"
-        )
+    check_fpir(fpir)
+    count = len(trials)
+    if count * fpir < 1 - 1e-9:
+        needed = int(np.ceil(1 / fpir - 1e-9))
+        carried = f"ask for {_rounded_up(lowest_fpir(trials)):g} or more, " if count > 1 else ""
         raise InvalidInput(
-            f"fpir {fpir:g} would rest on {count * fpir:.2g} of {count} pictures of strangers, expected {EVENTS} or "
-            f"more; {lowest}: add pictures of strangers, or classes"
+            f"fpir {fpir:g} needs {needed:,} pictures of strangers or more, and there are {count:,}: {carried}add "
+            "classes, or pictures of strangers"
         )
-    order = np.sort(trials.scores)[::-1]
-    accepted = max(1, int(np.floor(count * fpir * (1 + 1e-9))))
-    score = float(order[accepted - 1])
-    rate = float(np.mean(trials.scores >= score))
-    effective = _effective_trials(trials, score, rate)
-    low_rate, high_rate = (float(end) for end in jeffreys(rate, effective))
+    order = np.argsort(-trials.scores, kind="stable")
+    scores, rates = trials.scores[order], _rates(trials, order, classes)
+    # Equal scores are accepted together.
+    last = np.append(scores[1:] < scores[:-1], True)
+    allowed = np.flatnonzero(last & (rates <= fpir * (1 + 1e-9)))
+    place = int(allowed[-1]) if len(allowed) else 0
+    # With the first picture alone above the rate, the threshold lies just above it.
+    score = float(scores[place]) if len(allowed) else float(np.nextafter(scores[0], np.inf))
+    effective = _effective_trials(trials, float(scores[place]))
+    low_rate, high_rate = (float(end) for end in jeffreys(fpir, effective))
     # Of another group of as many strangers: two estimates differ by twice the variance of one.
-    other_low, other_high = (float(end) for end in clopper_pearson(rate, effective / 2))
+    other_low, other_high = (float(end) for end in clopper_pearson(fpir, effective / 2))
 
-    def score_of(share: float) -> float:
-        return float(order[int(np.clip(round(count * share) - 1, 0, count - 1))])
+    def score_of(rate: float) -> float:
+        return float(scores[min(int(np.searchsorted(rates, rate)), count - 1)])
 
     return OpenSetThreshold(
         fpir=fpir,
@@ -170,45 +235,136 @@ def open_set_threshold(trials: StrangerScores, fpir: float, classes: int) -> Ope
         classes=classes,
         trials=count,
         strangers=len(np.unique(trials.strangers)),
-        source=trials.source,
+        source="; ".join(trials.sources),
     )
 
 
-def _effective_trials(trials: StrangerScores, score: float, rate: float) -> float:
+def guessed_threshold(trials: StrangerScores, fpir: float, classes: int) -> OpenSetThreshold:
+    """A threshold where too few strangers are known to carry the rate; `measured` is False.
+
+    A score is a log likelihood ratio: of strangers' pictures at most exp(-score) reach it with any one class, so the
+    threshold is log(classes / fpir) if the way to score is right. What strangers there are can only raise it.
+
+    Example:
+        >>> round(guessed_threshold(StrangerScores.none(2), 0.01, 10).score, 2)
+        6.91
+    """
+    check_fpir(fpir)
+    score = float(np.log(max(classes, 1) / fpir))
+    if len(trials):
+        reached = float(trials.scores.max())
+        score = max(score, reached)
+    return OpenSetThreshold(
+        fpir=fpir,
+        score=score,
+        low=score + float(np.log(fpir)) / 2,
+        high=score - float(np.log(fpir)) / 2,
+        fpir_low=0.0,
+        fpir_high=1.0,
+        classes=classes,
+        trials=len(trials),
+        strangers=len(np.unique(trials.strangers)),
+        source="; ".join(trials.sources) or "no strangers",
+        measured=False,
+    )
+
+
+def check_fpir(fpir: float) -> None:
+    """Refuse what is no rate.
+
+    Raises:
+        InvalidInput: not between 0 and 1.
+    """
+    if not 0 < fpir < 1:
+        raise InvalidInput(f"fpir is {fpir:g}: expected a rate, more than 0 and less than 1")
+
+
+def _rounded_up(rate: float) -> float:
+    """To two digits, so that it can be asked for."""
+    unit = 10.0 ** (np.floor(np.log10(rate)) - 1)
+    return float(np.ceil(rate / unit - 1e-9) * unit)
+
+
+def _evenly(rows: np.ndarray, classes: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """Some of the rows, from each class as many as from any other, as far as it has them."""
+    if len(rows) <= most:
+        return rows
+    mixed = np.random.default_rng(seed).permutation(rows)
+    order = np.argsort(classes[mixed], kind="stable")
+    sorted_classes = classes[mixed][order]
+    turn = np.empty(len(rows), np.int64)
+    turn[order] = np.arange(len(rows)) - np.searchsorted(sorted_classes, sorted_classes)
+    return np.sort(mixed[np.argsort(turn, kind="stable")[:most]])
+
+
+def _best(scores_of: Callable[[int, int], np.ndarray], total: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """The best score in each row of a matrix that is made a block of rows at a time."""
+    scores, best = np.full(total, NEVER, np.float32), np.zeros(total, np.int64)
+    step = max(1, _BLOCK // max(1, classes))
+    for start in range(0, total if classes else 0, step):
+        stop = min(start + step, total)
+        block = scores_of(start, stop)
+        best[start:stop] = block.argmax(axis=1)
+        scores[start:stop] = block[np.arange(stop - start), best[start:stop]]
+    return scores, best
+
+
+def _rates(trials: StrangerScores, order: np.ndarray, classes: int) -> Float[np.ndarray, " n"]:
+    """The rate at each score, falling scores: of those scored against fewer classes, the rate against all."""
+    total = np.zeros(len(order))
+    for against in np.unique(trials.against):
+        of_these = trials.against[order] == against
+        share = np.cumsum(of_these) / of_these.sum()
+        with np.errstate(divide="ignore"):
+            total += of_these.sum() * -np.expm1(np.log1p(-share) * (classes / max(against, 1)))
+    return total / len(order)
+
+
+def _effective_trials(trials: StrangerScores, score: float) -> float:
     """As how many independent pictures they count: those of one stranger, and of two strangers that are taken for each
     other, are alike."""
     named = trials.scores >= score
+    rate = float(named.mean())
     groups = _joined_groups(trials, named)
-    sizes = np.bincount(groups)
+    several = len(np.unique(groups))
     errors = np.bincount(groups, named - rate) / len(named)
-    several = int((sizes > 0).sum())
     variance = float((errors**2).sum()) * several / max(1, several - 1)
-    if not 0 < rate < 1 or variance <= 0:
+    if not 0 < rate < 1 or several < 2:
         return float(several)
-    freedom = max(1.0, min(several - 1.0, _kish(errors)))
-    return float(np.clip(effective_trials(rate, variance, freedom), 1.0, len(named)))
+    # As many as give this variance, but no more than there are.
+    return float(np.clip(effective_trials(rate, variance, several - 1.0), 1.0, len(named)))
 
 
-def _kish(errors: np.ndarray) -> float:
-    """So many equal parts would tell a sum of squares as well."""
-    squares = errors**2
-    return float(squares.sum() ** 2 / max((squares**2).sum(), 1e-300))
-
-
-def _joined_groups(trials: StrangerScores, named: np.ndarray) -> Int[np.ndarray, " n"]:
-    """Strangers, those together that are taken for each other where classes are left out."""
+def _joined_groups(trials: StrangerScores, named: Bool[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    """The group of each: its stranger, two classes that are taken for each other being one."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
     ids, groups = np.unique(trials.strangers, return_inverse=True)
     place = np.searchsorted(ids, trials.best).clip(max=len(ids) - 1)
-    mutual = named & (ids[place] == trials.best) & trials.source.startswith("classes left out")
-    if not mutual.any():
-        return groups
-    one, two = groups[mutual], place[mutual]
-    pairs = {(a, b) for a, b in zip(one.tolist(), two.tolist(), strict=True)}
-    both = np.array([(a, b) for a, b in pairs if (b, a) in pairs], dtype=np.int64).reshape(-1, 2)
-    graph = coo_matrix((np.ones(len(both)), (both[:, 0], both[:, 1])), shape=(len(ids), len(ids)))
-    joined = connected_components(graph, directed=False)[1]
-    found: Int[np.ndarray, " n"] = joined[groups]
-    return found
+    taken = named & (ids[place] == trials.best)
+    shape = (len(ids), len(ids))
+    one = coo_matrix((np.ones(int(taken.sum())), (groups[taken], place[taken])), shape=shape).tocsr() > 0
+    joined: Int[np.ndarray, " n"] = connected_components(one.multiply(one.T), directed=False)[1][groups]
+    return joined
+
+
+def with_class(
+    trials: StrangerScores, scores: Float[np.ndarray, " n"], class_id: int, *, new: bool = False
+) -> StrangerScores:
+    """After a class has more examples; a score that it had given and gives no more stays, so rates are rather too high.
+
+    Args:
+        trials: pictures of strangers.
+        scores: of this class for each of them.
+        class_id: which.
+        new: whether it had no example before.
+    """
+    others = trials.strangers != class_id
+    better = (scores > trials.scores) & others
+    return replace(
+        trials,
+        scores=np.where(better, scores, trials.scores),
+        best=np.where(better, class_id, trials.best),
+        against=trials.against + (others & new),
+    )

@@ -7,19 +7,23 @@ measured and removed, and such an example counts as `weight` pictures.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
 
-from nearkin.recognition.examples import Examples, Kind
+from nearkin.recognition.examples import Examples, Kind, sums_of_classes
 
 # With fewer classes of several pictures than this, `same` is drawn towards what is usual.
 USUAL_SAME, PRIOR_CLASSES = 0.5, 10
+# A centre of fewer pictures than this is mostly noise: it is drawn towards the origin.
+PRIOR_PICTURES = 10
 # Texts of classes that also have pictures; with fewer, their gap is not known.
 FEW_TEXTS = 8
 # A text counts as so many pictures where that cannot be measured.
 USUAL_WEIGHT = 0.5
+# So many pictures tell the effective dimension well.
+_SAMPLE = 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +37,7 @@ class Space:
         dim: effective dimension: of how many equal directions the pictures vary in as many.
         gaps: what is added to an example of another kind than a picture, `[dim]`.
         weights: as how many pictures an example of another kind counts.
+        pictures: how many the centre was measured with.
     """
 
     centre: Float[np.ndarray, " dim"]
@@ -40,6 +45,7 @@ class Space:
     dim: float
     gaps: Mapping[int, Float[np.ndarray, " dim"]] = field(default_factory=dict)
     weights: Mapping[int, float] = field(default_factory=dict)
+    pictures: int = 0
 
     def seen(self, vectors: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, "n dim"]:
         """Pictures as unit vectors seen from the centre."""
@@ -59,74 +65,72 @@ class Space:
             weights[examples.kinds == kind] = weight
         return weights
 
+    def without(self, vectors: Float[np.ndarray, "m dim"]) -> "Space":
+        """With the centre as it is without some of the pictures that it was measured with."""
+        left = self.pictures - len(vectors) + PRIOR_PICTURES
+        centre = (self.centre * (self.pictures + PRIOR_PICTURES) - vectors.sum(axis=0)) / left
+        return replace(self, centre=centre.astype(np.float32), pictures=self.pictures - len(vectors))
+
 
 def measure_space(
-    examples: Examples,
-    background: Float[np.ndarray, "m dim"] | None = None,
-    *,
-    same: float | None = None,
+    examples: Examples, background: Float[np.ndarray, "m dim"] | None = None, *, same: float | None = None
 ) -> Space:
     """What examples, and further pictures without names, tell of their space.
 
     Args:
         examples: of classes.
         background: unit vectors of pictures of any classes, such as the items of a gallery.
-        same: mean cosine of two pictures of one class where it is known from elsewhere, such as a calibration: it stands
-            for ten classes.
+        same: mean cosine of two pictures of one class where it is known from elsewhere: it stands for ten classes.
 
     Example:
         >>> examples = Examples.of(np.eye(8).repeat(2, axis=0), np.arange(8).repeat(2))
         >>> 0.6 < measure_space(examples).same < 1
         True
     """
-    pictures = examples.select(examples.positive & (examples.classes >= 0) & _is_picture(examples))
-    known = pictures.vectors if background is None else np.concatenate([pictures.vectors, background])
     dim = examples.vectors.shape[1]
-    # A centre of few pictures is mostly noise.
-    centre = known.mean(axis=0) * (len(known) / (len(known) + 10)) if len(known) else np.zeros(dim, np.float32)
-    centre = centre.astype(np.float32)
-    seen = _unit(known - centre)
-    space = Space(centre, _same_class(pictures, centre, same), _effective_dimension(seen, dim))
+    pictures = examples.select(examples.member & examples.picture)
+    sums = pictures.vectors.sum(axis=0, dtype=np.float64)
+    further = np.empty((0, dim), np.float32) if background is None else background
+    known = len(pictures) + len(further)
+    centre = ((sums + further.sum(axis=0, dtype=np.float64)) / (known + PRIOR_PICTURES)).astype(np.float32)
+    seen = _unit(pictures.vectors - centre)
+    some = np.concatenate([_thinned(seen, pictures.classes), _unit(further[:_SAMPLE] - centre)])
+    space = Space(centre, _same_class(seen, pictures, same), _effective_dimension(some[:_SAMPLE], dim), pictures=known)
     gaps: dict[int, np.ndarray] = {}
     weights: dict[int, float] = {}
     for kind in (Kind.TEXT, Kind.ATTRIBUTES):
-        chosen = examples.positive & (examples.classes >= 0) & (examples.kinds == kind)
+        chosen = examples.member & (examples.kinds == kind)
         if chosen.any():
-            gaps[kind], weights[kind] = _gap(examples.select(chosen), pictures, space, known)
-    return Space(space.centre, space.same, space.dim, gaps, weights)
+            gaps[kind], weights[kind] = _gap(examples.select(chosen), pictures, space)
+    return replace(space, gaps=gaps, weights=weights)
 
 
-def _is_picture(examples: Examples) -> np.ndarray:
-    return (examples.kinds == Kind.PICTURE) | (examples.kinds == Kind.VECTOR)
-
-
-def _same_class(pictures: Examples, centre: np.ndarray, known: float | None) -> float:
-    """Mean cosine of two pictures of a class, each class counted once, drawn towards what is usual where few tell it."""
-    seen = _unit(pictures.vectors - centre)
+def _same_class(seen: np.ndarray, pictures: Examples, known: float | None) -> float:
+    """Mean cosine of two pictures of a class, each class counted once, drawn to what is usual where few tell it."""
     sizes = np.bincount(pictures.classes, minlength=pictures.count)
-    sums = np.zeros((pictures.count, seen.shape[1]), np.float64)
-    np.add.at(sums, pictures.classes, seen)
     several = sizes > 1
-    pairs = (sizes * (sizes - 1.0))[several]
-    means = ((sums[several] ** 2).sum(axis=1) - sizes[several]) / pairs if several.any() else np.empty(0)
+    squares = (sums_of_classes(seen, pictures.classes, pictures.count).astype(np.float64)[several] ** 2).sum(axis=1)
+    means = (squares - sizes[several]) / (sizes * (sizes - 1.0))[several]
     usual = USUAL_SAME if known is None else known
-    mean = (means.sum() + PRIOR_CLASSES * usual) / (len(means) + PRIOR_CLASSES)
-    return float(np.clip(mean, 0.02, 0.98))
+    return float(np.clip((means.sum() + PRIOR_CLASSES * usual) / (len(means) + PRIOR_CLASSES), 0.02, 0.98))
+
+
+def _thinned(seen: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """The first picture of each class: those of one class are alike and tell less."""
+    return seen[np.unique(classes, return_index=True)[1]]
 
 
 def _effective_dimension(seen: np.ndarray, dim: int) -> float:
-    """(trace C)^2 / trace C^2 of the covariance, without the bias of few pictures."""
-    if len(seen) < 3:
-        return float(dim) / 2
-    gram = seen[:2048].astype(np.float64) @ seen[:2048].T.astype(np.float64)
-    n = len(gram)
-    squares = ((gram**2).sum() - (np.diag(gram) ** 2).sum()) / (n * (n - 1))
-    return float(np.clip(1 / max(squares, 1e-9), 2.0, dim))
+    """(trace C)^2 / trace C^2 of the covariance, without the bias of few pictures, for which half of all is guessed."""
+    n = len(seen)
+    gram = seen.astype(np.float64) @ seen.T.astype(np.float64)
+    squares = (gram**2).sum() - (np.diag(gram) ** 2).sum()
+    # Ten pairs of pictures with the guess's cosines are added.
+    mean = (squares + PRIOR_PICTURES * 2 / dim) / (n * (n - 1) + PRIOR_PICTURES)
+    return float(np.clip(1 / max(mean, 1e-9), 2.0, dim))
 
 
-def _gap(
-    texts: Examples, pictures: Examples, space: Space, known: np.ndarray
-) -> tuple[Float[np.ndarray, " dim"], float]:
+def _gap(texts: Examples, pictures: Examples, space: Space) -> tuple[Float[np.ndarray, " dim"], float]:
     """What brings texts to where pictures lie, and as how many pictures one counts."""
     both = np.intersect1d(texts.classes, pictures.classes)
     if len(both) >= FEW_TEXTS:
@@ -137,13 +141,14 @@ def _gap(
         found = float(np.clip(np.mean(cosines) / space.same, 0.05, 1.0)) ** 2
         weight = (len(both) * found + PRIOR_CLASSES * USUAL_WEIGHT) / (len(both) + PRIOR_CLASSES)
         return gap.astype(np.float32), weight
-    if len(texts) >= FEW_TEXTS and len(known):
-        return (known.mean(axis=0) - texts.vectors.mean(axis=0)).astype(np.float32), USUAL_WEIGHT
+    if len(texts) >= FEW_TEXTS and space.pictures:
+        return (space.centre - texts.vectors.mean(axis=0)).astype(np.float32), USUAL_WEIGHT
     return np.zeros(texts.vectors.shape[1], np.float32), USUAL_WEIGHT
 
 
 def _class_means(examples: Examples, classes: np.ndarray) -> np.ndarray:
-    return np.stack([examples.vectors[examples.classes == each].mean(axis=0) for each in classes])
+    sums = sums_of_classes(examples.vectors, examples.classes, examples.count)
+    return (sums / np.maximum(np.bincount(examples.classes, minlength=examples.count), 1)[:, None])[classes]
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

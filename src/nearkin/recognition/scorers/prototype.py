@@ -1,84 +1,78 @@
 """Prototype: a class is the mean of its examples, drawn towards the centre where they are few."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from nearkin.recognition.examples import Examples
-from nearkin.recognition.scorer import NEVER, Fitted, Scorer, log_ratios
+from nearkin.recognition.examples import Examples, sums_of_classes
+from nearkin.recognition.scorer import NEVER, Fitted, Scorer, slope_and_offset
 from nearkin.recognition.space import Space
 
 
 @dataclass(frozen=True, eq=False)
-class _Prototypes:
-    """Weighted sums of the examples of each class, seen from the centre."""
+class Prototypes:
+    """Weighted sums of the examples of each class, seen from the centre, and what a score is made of them."""
 
     space: Space
     sums: Float[np.ndarray, "classes dim"]
     weights: Float[np.ndarray, " classes"]
-    examples: Examples
-    seen: Float[np.ndarray, "n dim"]
-    of_example: Float[np.ndarray, " n"]
+    directions: Float[np.ndarray, "classes dim"]
+    offsets: Float[np.ndarray, " classes"]
 
     @property
     def count(self) -> int:
         return len(self.sums)
 
-    def scores(self, pictures: Float[np.ndarray, "q dim"]) -> Float[np.ndarray, "q classes"]:
-        return self._scores(self.space.seen(pictures))
+    def scores(
+        self, pictures: Float[np.ndarray, "q dim"], classes: Int[np.ndarray, " c"] | None = None
+    ) -> Float[np.ndarray, "q c"]:
+        some = slice(None) if classes is None else classes
+        found: np.ndarray = self.space.seen(pictures) @ self.directions[some].T
+        found += self.offsets[some]
+        return found
 
-    def without_own(
-        self, rows: Int[np.ndarray, " m"]
-    ) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, "m classes"]]:
-        seen, own = self.seen[rows], self.examples.classes[rows]
-        weight = self.of_example[rows]
+    def own_scores(self, examples: Examples, rows: Int[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+        chosen = examples.select(rows)
+        seen, weight, own = self.space.examples(chosen), self.space.weight(chosen), chosen.classes
         left = self.weights[own] - weight
-        means = (self.sums[own] - weight[:, None] * seen) / np.maximum(left, 1e-6)[:, None]
-        dots, squares = (seen * means).sum(axis=1), (means**2).sum(axis=1)
-        alone = log_ratios(dots[None], left, squares, self.space)[0]
-        return np.where(left > 1e-6, alone, NEVER), self._scores(seen)
+        directions, offsets = _directions(self.sums[own] - weight[:, None] * seen, left, self.space)
+        return np.einsum("nd,nd->n", seen, directions) + offsets
 
-    def with_example(self, example: Examples) -> Fitted:
-        seen, weight = self.space.examples(example), self.space.weight(example)
-        added = max(0, int(example.classes.max()) + 1 - self.count)
-        sums = np.concatenate([self.sums, np.zeros((added, self.sums.shape[1]), np.float32)])
-        weights = np.concatenate([self.weights, np.zeros(added, np.float32)])
-        np.add.at(sums, example.classes, weight[:, None] * seen)
-        np.add.at(weights, example.classes, weight)
-        examples = Examples(
-            np.concatenate([self.examples.vectors, example.vectors]),
-            np.concatenate([self.examples.classes, example.classes]),
-            np.concatenate([self.examples.kinds, example.kinds]),
-            np.concatenate([self.examples.positive, example.positive]),
-            len(sums),
+    def with_examples(self, examples: Examples, start: int) -> Fitted:
+        added = examples.select(np.arange(start, len(examples)))
+        seen, weight = self.space.examples(added), self.space.weight(added)
+        room = max(0, examples.count - self.count)
+        sums = np.concatenate([self.sums, np.zeros((room, self.sums.shape[1]), np.float32)])
+        weights, offsets = (
+            np.concatenate([one, np.full(room, empty, np.float32)])
+            for one, empty in ((self.weights, 0), (self.offsets, NEVER))
         )
-        return replace(
-            self,
-            sums=sums,
-            weights=weights,
-            examples=examples,
-            seen=np.concatenate([self.seen, seen]),
-            of_example=np.concatenate([self.of_example, weight]),
-        )
-
-    def _scores(self, seen: np.ndarray) -> np.ndarray:
-        weights = np.maximum(self.weights, 1e-6)
-        dots = (seen @ self.sums.T) / weights
-        squares = (self.sums**2).sum(axis=1) / weights**2
-        return np.where(self.weights > 0, log_ratios(dots, weights, squares, self.space), NEVER)
+        directions = np.concatenate([self.directions, np.zeros((room, self.sums.shape[1]), np.float32)])
+        np.add.at(sums, added.classes, weight[:, None] * seen)
+        np.add.at(weights, added.classes, weight)
+        changed = np.unique(added.classes)
+        directions[changed], offsets[changed] = _directions(sums[changed], weights[changed], self.space)
+        return Prototypes(self.space, sums, weights, directions, offsets)
 
 
-def fit(examples: Examples, space: Space) -> Fitted:
+def fit(examples: Examples, space: Space) -> Prototypes:
     """Prototypes of all classes."""
-    seen, weight = space.examples(examples).astype(np.float32), space.weight(examples)
-    sums = np.zeros((examples.count, seen.shape[1]), np.float32)
-    order = np.argsort(examples.classes, kind="stable")
-    if len(order):
-        classes, starts = np.unique(examples.classes[order], return_index=True)
-        sums[classes] = np.add.reduceat((weight[:, None] * seen)[order], starts)
-    weights = np.bincount(examples.classes, weight, minlength=examples.count).astype(np.float32)
-    return _Prototypes(space, sums, weights, examples, seen, weight)
+    member = examples.member
+    chosen = examples if member.all() else examples.select(member)
+    weight = space.weight(chosen)
+    sums = sums_of_classes(weight[:, None] * space.examples(chosen), chosen.classes, examples.count)
+    weights = np.bincount(chosen.classes, weight, minlength=examples.count).astype(np.float32)
+    return Prototypes(space, sums, weights, *_directions(sums, weights, space))
+
+
+def _directions(sums: np.ndarray, weights: np.ndarray, space: Space) -> tuple[np.ndarray, np.ndarray]:
+    """A score is the product of a picture, seen from the centre, with the direction, and the offset."""
+    some = weights > 1e-6
+    means = sums / np.where(some, weights, 1)[:, None]
+    slope, offset = slope_and_offset(np.where(some, weights, 1), (means**2).sum(axis=1), space)
+    directions = np.where(some, slope, 0).astype(np.float32)[:, None] * means
+    return directions, np.where(some, offset, NEVER).astype(np.float32)
 
 
 SCORER = Scorer("mean of a class's examples, drawn towards the centre where they are few", fit)
