@@ -1,4 +1,4 @@
-"""nearkin: image embeddings, from a folder of pictures to answers.
+"""nearkin: image embeddings by metric learning, and what is done with them: evaluation, search, verification.
 
 Everything public is reached from here. The names stand in `__init__.pyi`; each is imported when it is first used, so
 that `import nearkin` is fast.

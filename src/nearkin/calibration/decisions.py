@@ -61,7 +61,7 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether two pictures show the same, and how sure that is.
+    """Whether two pictures show the same thing, and how certain that is.
 
     Args:
         decision: "same", "different", or "not sure": the score lies inside the threshold's interval.
@@ -98,7 +98,7 @@ class Calibration:
         map: from score to probability.
         prior: prior probability that two pictures are the same, assumed where none is given, 0 < prior < 1.
         weighting: what error rates count: "comparisons", or "classes" where classes are weighted equally.
-        interval: what intervals hold in 95 % of cases: the "rate" over all classes like these, or the rate that
+        interval: what 95 % intervals cover: the "rate" over all classes like these, or the rate that
             "another group" of as many classes shows.
         notes: what limits its use.
 
@@ -167,10 +167,10 @@ class Calibration:
         return Threshold(far, score, min(low, score), max(high, score), weighting=self.weighting, **rates)
 
     def false_accept_rate(self, scores: float | npt.ArrayLike) -> Float[np.ndarray, "3 n"]:
-        """False accept rate if comparisons are accepted from these scores on, and the ends of its 95 % interval.
+        """False accept rate if these scores and higher ones are accepted, and the ends of its 95 % interval.
 
-        Beyond the highest score of two different classes that was seen the rate is 0, and the interval says how little
-        that proves.
+        Above the highest score observed for two different classes the rate is 0, and the interval says how little that
+        proves.
         """
         return np.stack([self.curve.rates(scores, column) for column in ("far", "far_low", "far_high")])
 
@@ -224,7 +224,7 @@ class Calibration:
         ]
 
     def check(self, fingerprint: str) -> None:
-        """Refuses an encoder that it does not belong to.
+        """Refuse an encoder other than its own.
 
         Raises:
             EncoderMismatch: another fingerprint.
@@ -245,7 +245,7 @@ class Calibration:
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> "Calibration":
-        """The inverse of `to_dict`, also after a way through JSON.
+        """The inverse of `to_dict`, also after a round trip through JSON.
 
         A file of nearkin 0.1.0 opens, and says in its notes that its rates weight classes equally.
 

@@ -86,7 +86,7 @@ class Items:
         return columns[name]
 
     def refuse_skipped(self, strict: bool) -> None:
-        """Raises PictureError if the source has entries that were skipped, and this is to be strict."""
+        """Raise PictureError if the source has entries that were skipped; for `strict`."""
         if strict and self.skipped:
             raise PictureError(str(self.skipped[0]))
 

@@ -44,7 +44,7 @@ def as_pictures(pixels: UInt8[Tensor, "n height width channels"]) -> Float[Tenso
 
 
 class Encoder(nn.Module):
-    """Pictures, and texts where there is a text tower, to unit vectors.
+    """Embeds pictures, and texts if there is a text tower, as unit vectors.
 
     Args:
         image: the image tower.
@@ -107,10 +107,10 @@ class Encoder(nn.Module):
 
     @property
     def fingerprint(self) -> str:
-        """Name of exactly these weights and this preprocessing: the backbone, and 12 hex digits of a SHA-256.
+        """Identifies these weights and this preprocessing: the backbone, and 12 hex digits of a SHA-256.
 
         Vectors of two encoders can be compared only if their fingerprints are equal. The weights are hashed once, and
-        again after they have changed.
+        again after a change.
         """
         if not self.training and self in _FINGERPRINTS:
             hashed, fingerprint = _FINGERPRINTS[self]
@@ -254,7 +254,7 @@ class Encoder(nn.Module):
     def verify(
         self, a: PictureLike, b: PictureLike, *, far: float | None = None, prior: float | None = None
     ) -> Verdict:
-        """Do two pictures show the same: the same person, product, animal, ...?
+        """Decide whether two pictures show the same person, product, animal, ...
 
         Args:
             a, b: pictures, as `embed_images` takes them.
@@ -262,8 +262,8 @@ class Encoder(nn.Module):
             prior: prior probability that two pictures show the same; the calibration's own by default.
 
         Returns:
-            "same", "different" or "not sure", with score, distances, probability, and the false accept rate at
-            this very score.
+            "same", "different" or "not sure", with score, distances, probability, and the false accept rate of a
+            threshold at this score.
 
         Raises:
             PictureError: a picture cannot be decoded.

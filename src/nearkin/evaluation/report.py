@@ -32,7 +32,7 @@ class Report:
         counts: what was counted: pictures, classes, queries, ...
         skipped: pictures that could not be read.
         notes: what the reader must know to read the figures.
-        leakage: which pictures and classes were trained on, which are copies of each other: `Checks.to_dict`.
+        leakage: pictures and classes that were trained on, and duplicates, as `Checks.to_dict` gives them.
         diagnostics: what stands behind the figures, as `Diagnostics.to_dict` gives it, if it was computed.
 
     Example:
@@ -140,7 +140,7 @@ class Report:
             raise ArtefactError(f"{path} holds no report of nearkin: {error}") from error
 
     def baseline(self, name: str, protocol: str, metric: str) -> str:
-        """What a baseline reaches, for `table`; "-" if it cannot take part."""
+        """The figure of a baseline, for `table`; "-" if it has none."""
         return shown_figure(metric, self.baselines[name].get(protocol, {}).get(metric))
 
 

@@ -23,8 +23,8 @@ __all__ = ["AddSummary", "CheckReport", "Gallery", "Hit", "Hits", "IndexInfo", "
 class Gallery(GalleryWriter):
     """Items and the vectors that one encoder made of them; see `create` and `open`.
 
-    It lies in a local folder or on an object store. Many processes may search while others write: a search sees all of
-    a commit, or nothing of it.
+    It lies in a local folder or on an object store. Many processes may search while others write: a search sees the
+    whole of a commit, or nothing of it.
 
     Example:
         >>> import tempfile
@@ -45,7 +45,7 @@ class Gallery(GalleryWriter):
 
     @staticmethod
     def create(path: str | Path, encoder: Embedder, *, storage: Mapping[str, str] | None = None) -> "Gallery":
-        """A new gallery without items; a copy of the encoder goes into it.
+        """Create a gallery without items; it gets a copy of the encoder.
 
         Args:
             path: a folder that does not exist or is empty, or a URL such as `s3://bucket/shop`.

@@ -100,11 +100,11 @@ class ChanceLimit:
 
 
 class Hits(Sequence[Hit]):
-    """The hits of one query, best first: a sequence of `Hit`, each made when it is asked for.
+    """The hits of one query, best first: a sequence of `Hit`, each read when it is accessed.
 
     Args:
         ids: of the items.
-        scores: in falling order.
+        scores: in descending order.
         item: the item at a position.
         thumbnail: its thumbnail, encoded; None if there is none.
         limit: of a search with `honest`, else None.

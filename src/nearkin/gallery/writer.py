@@ -60,20 +60,20 @@ class GalleryWriter(GalleryReader):
     ) -> AddSummary:
         """Add pictures, or bring those that are already there up to date.
 
-        A picture is identified by its uri. One whose size and time, or else content, are unchanged is not embedded
-        again; changed content is, under its old id. One that is new by its uri and has the content of a picture that
-        is gone is that picture, moved: its item keeps id and labels. Labels, captions and metadata become what the
-        source says, but for those that `update` has set; a column that the source does not fill stays as it is. Each
-        chunk of pictures is committed at once: if the process is killed, the same call later does the rest, and nothing
-        is lost or doubled.
+        A picture is identified by its uri. If its size and time, or else its content, are unchanged, it is not embedded
+        again; if its content has changed, it is, under the same id. A picture at a new uri with the content of one that
+        is gone is taken as the same picture, moved: its item keeps id and labels. Labels, captions and metadata become
+        what the source says, except those that `update` has set; columns that the source does not fill stay as they
+        are. Each chunk of pictures is one commit: if the process is killed, the same call does the rest later, and
+        nothing is lost or duplicated.
 
         Args:
             source: a folder, a table, a frame, a picture, a list of pictures, `hf://name`, ..., as `read_items` takes.
             label, captions, path_column: as in `read_items`.
             strict: stop at a picture that cannot be read, instead of skipping it. What was added before it stays.
-            overwrite_labels: take what the source says also where `update` has set something else.
+            overwrite_labels: take the values of the source even where `update` has set others.
             prune: if the source is a folder, delete the items of pictures in it that are gone; not where a folder has
-                lost all of its pictures, as if a disk were not mounted.
+                lost all of its pictures, as when a disk is not mounted.
             progress: called with the number of pictures done and of all pictures.
 
         Returns:
@@ -143,7 +143,7 @@ class GalleryWriter(GalleryReader):
     def delete(self, ids: Ids | None = None, *, where: str | None = None, dry_run: bool = False) -> int:
         """Delete items, in one commit. Their pictures stay where they are; their ids are not used again.
 
-        `restore` takes it back.
+        `restore` undoes it.
 
         Args:
             ids: which; no id may be unknown.
@@ -178,12 +178,12 @@ class GalleryWriter(GalleryReader):
     ) -> int:
         """Set label, captions or metadata of items, in one commit. Nothing is embedded again.
 
-        Later calls of `add` leave these values as they are, unless `overwrite_labels`. `restore` takes them back.
+        Later calls of `add` keep these values, unless `overwrite_labels`. `restore` undoes the update.
 
         Args:
             values: by column; None for no value.
             ids, where: of which items, as in `delete`.
-            create: make the columns that the gallery lacks.
+            create: create the columns that the gallery lacks.
             dry_run: only check the values and count the items.
 
         Returns:
@@ -216,8 +216,8 @@ class GalleryWriter(GalleryReader):
     def restore(self, version: int) -> None:
         """Take the gallery back to an earlier version: the state before a change, as `versions` lists them.
 
-        This is a change itself, so that it can be taken back. Ids that were given since are not given again. The
-        pictures stay as they are.
+        This is itself a change that can be undone. Ids assigned since then are not reused. Picture files stay as they
+        are.
 
         Args:
             version: its number.
@@ -248,15 +248,15 @@ class GalleryWriter(GalleryReader):
     def relink(
         self, old: str | Path, new: str | Path, *, dry_run: bool = False, progress: Progress | None = None
     ) -> RelinkSummary:
-        """Give items the new paths of their pictures, after a folder was moved or renamed.
+        """Update the paths of pictures after their folder was moved or renamed.
 
-        A picture is found at the same place below the new folder, and must have the same content. Ids, labels and
-        vectors stay. Nothing is embedded.
+        A picture is looked for at the same relative path in the new folder, and must have the same content. Ids,
+        labels and vectors stay. Nothing is embedded.
 
         Args:
             old: the folder as it was.
             new: the folder as it is.
-            dry_run: only tell what would be done.
+            dry_run: only say what would be done.
             progress: called with the number of pictures looked for and of all.
 
         Returns:
@@ -283,12 +283,12 @@ class GalleryWriter(GalleryReader):
         whole_folders: bool = False,
         progress: Progress | None = None,
     ) -> PruneSummary:
-        """Delete the items whose pictures are gone. What cannot be looked at, as without permission, is not gone.
+        """Delete the items whose pictures are gone. A picture that may not be looked at does not count as gone.
 
         Args:
             below: only pictures in this folder, or in folders below it.
-            dry_run: only tell which.
-            whole_folders: also where a folder has lost all of its pictures, as if a disk were not mounted.
+            dry_run: only say which.
+            whole_folders: also where a folder has lost all of its pictures, as when a disk is not mounted.
             progress: called with the number of pictures looked for and of all.
 
         Returns:
@@ -325,10 +325,10 @@ class GalleryWriter(GalleryReader):
         return [record[ID] for record in missing], summary
 
     def build(self, kind: str = "auto", *, recall: float = 0.99) -> IndexInfo:
-        """Choose the index of the gallery, and build it.
+        """Choose and build the index of the gallery.
 
-        The choice stays with the gallery. When more than a tenth of the items has changed, the recall is measured
-        again; when it falls short, the process that notices builds the index again while searches go on.
+        The gallery keeps the choice. When more than a tenth of the items has changed, recall is measured again; if it
+        falls short, the process that notices rebuilds the index while searches continue.
 
         Args:
             kind: one of `nearkin.gallery.index.kind_names()`; "auto" chooses by size and by measurement.
@@ -353,7 +353,7 @@ class GalleryWriter(GalleryReader):
         return self.index
 
     def check(self, *, read_pictures: bool = False, progress: Progress | None = None) -> CheckReport:
-        """Check whether the gallery is intact, and repair what can be made again from the items.
+        """Check whether the gallery is intact, and repair what can be derived from its items.
 
         Args:
             read_pictures: compare the contents of the pictures, and not only size and time of their files.
@@ -393,12 +393,12 @@ class GalleryWriter(GalleryReader):
     ) -> ReindexSummary:
         """Embed all pictures again with another encoder.
 
-        The old vectors serve until all new ones are there; then one commit replaces them. A call that was interrupted
-        is taken up where it stopped.
+        Searches use the old vectors until all new ones are there; then one commit replaces them. An interrupted call
+        can be repeated, and continues where it stopped.
 
         Args:
             encoder: the new one; a copy goes into the gallery.
-            source: where the pictures are, if not all are files at their uris, such as `hf://name`.
+            source: the pictures, such as `hf://name`, if some are not files at their uris.
             drop_missing: delete the items whose pictures cannot be read, instead of giving up.
             progress: called with the number of items done and of all items.
 

@@ -46,16 +46,16 @@ def calibrate(
         encoder: what to calibrate.
         source: folder tree, table, `hf://` dataset, or items.
         label: column of the class names.
-        path_column: column of the pictures' files, as in `read_items`.
+        path_column: column of the picture paths, as in `read_items`.
         split: "train", "val", "test" or "all"; by default val if the source has one, else all that is not train.
         prior: prior probability that two pictures are the same, used where none is given, 0 < prior < 1.
         method: the regression that gives the probabilities: "auto", "logistic" or "isotonic".
         weighting: what error rates count: "comparisons", or "classes" to weight classes equally.
-        interval: what intervals hold in 95 % of cases: the "rate" over all classes like these, or the rate that
+        interval: what 95 % intervals cover: the "rate" over all classes like these, or the rate that
             "another group" of as many classes shows.
         force: calibrate even where more than 5 % of the pictures are ones that the encoder was trained on.
         seed: random seed of the pairs that the regression is fitted to.
-        strict: refuse broken pictures instead of leaving them out.
+        strict: stop at a broken picture instead of skipping it.
         progress: called with the number of pictures embedded, and of all.
 
     Raises:

@@ -118,12 +118,12 @@ def evaluate(
 
     Args:
         model: an encoder, or the folder of a model or run; or several by name, which are compared with the first by
-            paired differences. A paired difference is far surer than two intervals suggest: what makes a picture hard
-            is hard for both. Captions are evaluated if all encoders embed texts.
+            paired differences. A paired difference is far more certain than two intervals suggest, since the same
+            pictures are hard for both. Captions are evaluated if all encoders embed texts.
         source: folder tree, table, `hf://` dataset, or items.
         page: write the report of a single model with plots, mistakes and a map into this HTML file too, which needs no
             network. The report then holds the numbers of the page as well, as `diagnostics`.
-        command: what was typed, to be shown there.
+        command: the command line, to be shown there.
         progress: called with pictures embedded and pictures in all.
         settings: those of `EvaluateSettings`, and the options of the protocols by their names on the command line:
             `split="val"`, `protocols=["few_shot"]`, `ways=20`, `pairs="pairs.txt"`, ...

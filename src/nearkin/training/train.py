@@ -63,11 +63,11 @@ def train(
     Args:
         source: anything that `read_items` reads; a run that is resumed knows where its pictures are.
         out: the run folder, made if it is missing.
-        resume: go on with the run in `out`, by its own settings, exactly as if it had not stopped. More `epochs` or
+        resume: continue the run in `out` with its own settings, exactly as if it had not stopped. More `epochs` or
             `minutes` train for longer; `patience`, `threads` and `device` may be given as well.
         loss: name of a loss on labels, import path of one, or any callable `(embeddings, labels) -> scalar`.
         on_epoch: called with the summary of each epoch.
-        on_message: called with a line on what is done: what is trained on, how long it will take.
+        on_message: called with a line of progress: what is trained on, how long it will take.
         progress: called with `(done, total)` while pictures are decoded.
         progress_bar: show a bar of the running epoch with loss and recall on the terminal.
         settings: any field of `TrainSettings`: backbone, dim, epochs, minutes, captions, seed, ...

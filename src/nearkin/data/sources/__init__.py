@@ -27,11 +27,11 @@ def read_items(
     captions: str | Sequence[str] | None = None,
     path_column: str | None = None,
 ) -> Items:
-    """Pictures with what the source says of them.
+    """Read pictures, and what the source says about them.
 
     Args:
         source: one of
-            a folder with a folder of pictures per class, at any depth;
+            a folder with one folder of pictures per class, at any depth;
             a folder with a table called metadata, captions or labels directly in it, and pictures;
             a table (.csv, .tsv, .jsonl, .json, .parquet) with a row per picture, or per caption;
             a frame of pandas or polars, or an Arrow table; relative paths begin in the working folder;
@@ -41,7 +41,7 @@ def read_items(
         label: column of class names. In a tree of folders: "path", if all folders on the way name the class and not
             only the first one; "folder", if the first one does even where it is called train or test.
         captions: columns of texts; by default `caption`, `captions`, `text`, `caption_*` and `text_*`.
-        path_column: column of the pictures' files; by default `path`, `file_name`, `file`, `image` or `filename`.
+        path_column: column of the picture paths; by default `path`, `file_name`, `file`, `image` or `filename`.
 
     Returns:
         Items in an order that depends on the source only.

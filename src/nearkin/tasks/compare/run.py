@@ -83,38 +83,38 @@ def compare(
 ) -> Comparison:
     """Which loss, or which backbone, suits this data.
 
-    The classes are cut into folds. Each seed trains every candidate with the same budget on all folds but two, chooses
-    the epoch by one of these, and is tested on the other: on classes that were neither trained on nor chosen by.
-    Another seed holds out other folds. Stopped at any moment, the same call goes on; with more losses or seeds it adds
-    to what is there.
+    The classes are divided into folds. For each seed, every candidate is trained on equal budgets on all folds but two;
+    one of these is for choosing the epoch, the other for testing, so that the test classes play no part in training.
+    Another seed holds out other folds. The call may be stopped at any time and repeated to continue; more losses or
+    seeds are added to what is there.
 
     Args:
         source: anything that `read_items` reads, with labels. Pictures of its split "test" are left out.
         losses: names, such as "arcface", "triplet(margin=0.1)", "arcface+0.01*center"; or a mapping from names to
             settings of their own.
         backbones: names, or a mapping to settings of their own; the one of the settings if None.
-        seeds: trainings of each candidate, at least 1; 3 or more to tell luck from merit.
+        seeds: trainings of each candidate, at least 1; 3 or more for useful intervals.
         folds: of the classes, at least 3.
         out: the folder, made if it is missing.
         label: column of the class names.
-        path_column: column of the pictures' files, as in `read_items`.
-        split_by: a column whose values stay in one fold too, such as "group".
+        path_column: column of the picture paths, as in `read_items`.
+        split_by: a column, such as "group"; pictures with the same value stay in one fold.
         on_trial: called after each trial.
         on_epoch: called with the summary of each epoch.
-        on_message: called with a line on what is to be done, and how long it will take.
+        on_message: called with a line on what will be done, and how long it will take.
         progress: called with `(done, total)` while pictures are decoded.
         progress_bar: show a bar of the running epoch.
         settings: any field of `TrainSettings` for all: epochs, minutes, backbone, size, ...
 
     Returns:
-        Who stands where, with intervals, and which differences are real; `out` holds all of it.
+        The ranking, with intervals, and the significant differences; `out` holds all of it.
 
     Raises:
-        SourceError: no labels, too few classes for the folds, or other pictures than the folder was begun with.
+        SourceError: no labels, too few classes for the folds, or other pictures than those that `out` was begun with.
         UnknownName: no such loss, option, backbone, setting or column.
         InvalidInput: a value out of range, or a run in the folder was begun with other settings.
         TrainingError: no training of any candidate could be finished.
-        KeyboardInterrupt: Ctrl-C; the same call goes on.
+        KeyboardInterrupt: Ctrl-C; the same call continues.
 
     Example:
         >>> import nearkin
