@@ -58,8 +58,10 @@ def use_threads(threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
-def check_models_and_data(models: Sequence[str], data: str) -> None:
+def check_models_and_data(models: Sequence[str], data: str | None) -> None:
     """Check that models and data are there, before torch is loaded; and that they are not exchanged.
+
+    `data` is None where nothing but the models is needed.
 
     Raises:
         ArtefactError: one of `models` is none.
@@ -78,14 +80,15 @@ def check_models_and_data(models: Sequence[str], data: str) -> None:
             return False
 
     # A folder of pictures may well have a model in it; a run has its settings beside the model.
-    if is_model(data) and (locate(data) == Path(data) or (Path(data) / SETTINGS).is_file()):
+    if data is not None and is_model(data) and (locate(data) == Path(data) or (Path(data) / SETTINGS).is_file()):
         no_model = [model for model in models if Path(model).exists() and not is_model(model)]
         if no_model:
             raise InvalidInput(f"'{data}' is a model, and '{no_model[0]}' is none: MODEL comes first, then DATA")
         raise InvalidInput(f"'{data}' is a model, no pictures: DATA comes after MODEL")
     for model in models:
         locate(model)
-    check_source(data)
+    if data is not None:
+        check_source(data)
 
 
 def load_encoder(model: str | Path, *, threads: int | None = None, device: str = "auto") -> "Encoder":

@@ -13,6 +13,7 @@ from nearkin.arrays import as_unit_vectors
 from nearkin.arrow import pa
 from nearkin.data.items import Items, Picture
 from nearkin.data.sources import read_items
+from nearkin.data.vector_files import check_fingerprint
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import ArtefactError, InvalidInput
 from nearkin.gallery.change_encoder import ReindexSummary, Staging, agreement, as_column
@@ -108,6 +109,8 @@ class GalleryWriter(GalleryReader):
         items: Items | Sequence[str],
         vectors: npt.ArrayLike,
         *,
+        fingerprint: str | None = None,
+        hashes: Sequence[str] | None = None,
         overwrite_labels: bool = False,
         progress: Progress | None = None,
     ) -> AddSummary:
@@ -116,6 +119,8 @@ class GalleryWriter(GalleryReader):
         Args:
             items: with labels, captions and metadata, or only their uris.
             vectors: `[n, dim]`, of any length but zero; they are scaled to length 1.
+            fingerprint: of the encoder that made them, to be checked.
+            hashes: of the contents of the pictures, as `read_vectors` has them: then `add` embeds none of them again.
             overwrite_labels: as in `add`.
             progress: called with the number of items done and of all items.
 
@@ -124,19 +129,24 @@ class GalleryWriter(GalleryReader):
 
         Raises:
             InvalidInput: another number of vectors, or another dimension; NaN or a zero vector; an item occurs twice.
+            EncoderMismatch: the vectors are another encoder's.
 
         Example:
             >>> Gallery.open("flowers").add_vectors(["a.jpg", "b.jpg"], np.load("vectors.npy"))  # doctest: +SKIP
         """
         if not isinstance(items, Items):
             items = Items.build([Picture(uri) for uri in items], source="uris")
+        if fingerprint is not None:
+            check_fingerprint(fingerprint, self.fingerprint)
         checked = as_unit_vectors(vectors, "vectors", dim=self.dim)
         if len(checked) != len(items):
             raise InvalidInput(f"{len(checked)} vectors for {len(items)} items: expected one for each")
         if len(zero := np.flatnonzero(~checked.any(axis=1))):
             raise InvalidInput(f"vectors: row {zero[0]} is the zero vector, which has no direction")
         with self._writing(ADD) as change:
-            summary = ingest_vectors(items, checked, self._store, overwrite=overwrite_labels, progress=progress)
+            summary = ingest_vectors(
+                items, checked, self._store, hashes=hashes, overwrite=overwrite_labels, progress=progress
+            )
             change.only_added = not (summary.replaced or summary.updated)
         return summary
 

@@ -1,10 +1,11 @@
 """`nearkin index`: pictures into a gallery."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nearkin.cli.options import CaptionColumn, Data, Device, Json, Label, Model, PathColumn, Quiet, Strict, Threads
+from nearkin.cli.options import CaptionColumn, Device, Json, Label, Model, PathColumn, Quiet, Strict, Threads
 
 if TYPE_CHECKING:
     from nearkin.gallery.gallery import AddSummary
@@ -15,13 +16,23 @@ KEPT = "the pictures indexed so far are in the gallery, and the same command goe
 
 def index(
     model: Model,
-    data: Data,
-    gallery: Annotated[
+    data: Annotated[
         str,
+        typer.Argument(
+            metavar="DATA",
+            help="Folder tree, table (CSV, TSV, Parquet, JSON lines) or hf:// dataset; left out with --vectors.",
+        ),
+    ],
+    gallery: Annotated[
+        str | None,
         typer.Argument(
             metavar="GALLERY", help="Gallery folder or URL such as s3://bucket/shop, made if it does not exist."
         ),
-    ],
+    ] = None,
+    vectors: Annotated[
+        Path | None,
+        typer.Option(help="Take vectors from a file of `nearkin embed` in place of DATA; no picture is read."),
+    ] = None,
     label: Label = None,
     caption_column: CaptionColumn = None,
     path_column: PathColumn = None,
@@ -57,20 +68,36 @@ def index(
     from nearkin.cli.options import check_models_and_data, load_encoder
     from nearkin.cli.output import next_step, print_json, print_skipped, status
     from nearkin.data.sources import read_items
+    from nearkin.data.vector_files import read_vectors
+    from nearkin.errors import InvalidInput
     from nearkin.gallery.gallery import Gallery
     from nearkin.gallery.location import location_of
     from nearkin.progress import progress_bar
 
-    check_models_and_data([model], data)
+    if (gallery is None) != (vectors is not None):
+        raise InvalidInput("expected MODEL DATA GALLERY, or MODEL GALLERY with --vectors FILE")
     # The source first: a typo in its name leaves no empty gallery behind.
-    items = read_items(data, label=label, captions=caption_column, path_column=path_column)
+    if vectors is not None:
+        data, gallery, file = str(vectors), data, read_vectors(vectors)
+        check_models_and_data([model], None)
+    else:
+        check_models_and_data([model], data)
+        items = read_items(data, label=label, captions=caption_column, path_column=path_column)
+    assert gallery is not None
     exists = Gallery.is_at(gallery)
     if not exists:
         location_of(gallery).check_empty()
     with progress_bar("indexing pictures", before="loading the model") as advance:
         encoder = load_encoder(model, threads=threads, device=device)
+        if vectors is not None:
+            file.check(encoder.fingerprint, encoder.dim)
         opened = Gallery.open(gallery, encoder) if exists else Gallery.create(gallery, encoder)
-        summary = opened.add(items, strict=strict, overwrite_labels=overwrite_labels, prune=prune, progress=advance)
+        if vectors is None:
+            summary = opened.add(items, strict=strict, overwrite_labels=overwrite_labels, prune=prune, progress=advance)
+        else:
+            summary = opened.add_vectors(
+                file.items, file.vectors, hashes=file.hashes, overwrite_labels=overwrite_labels, progress=advance
+            )
     if as_json:
         print_json({"gallery": gallery, "items": len(opened), **asdict(summary)})
         return

@@ -88,7 +88,7 @@ def stated_by(items: Items, stored: pa.Schema) -> pa.Table:
         metadata["split"] = items.splits
     for stated, values in metadata.items():
         name = _held_name(stated, {*OWN, *columns}, items.source)
-        column = _typed(values)
+        column = typed_column(values)
         if column.null_count < len(column):
             known = name in stored.names
             columns[name] = _fitted(name, column, stored.field(name).type, items.source) if known else column
@@ -118,7 +118,7 @@ def _check_name(name: str, source: str) -> None:
         )
 
 
-def _typed(values: Sequence[Any]) -> pa.Array:
+def typed_column(values: Sequence[Any]) -> pa.Array:
     """The values in the one Arrow type that they have in common, else as text; NaN means that there is none."""
     try:
         return pa.array(values, from_pandas=True)
@@ -161,7 +161,7 @@ def fitted_value(name: str, value: Any, expected: pa.DataType | None = None) -> 
     composed = [
         plain_text(each) if isinstance(each, str) else each for each in (value if isinstance(value, list) else [value])
     ]
-    column = _typed([composed if isinstance(value, list) else composed[0]])
+    column = typed_column([composed if isinstance(value, list) else composed[0]])
     if expected is None:
         _check_name(name, "update")
         return column[0]

@@ -79,6 +79,7 @@ def ingest_vectors(
     vectors: Float[np.ndarray, "n dim"],
     store: Store,
     *,
+    hashes: Sequence[str] | None = None,
     overwrite: bool,
     progress: Progress | None,
 ) -> AddSummary:
@@ -87,6 +88,7 @@ def ingest_vectors(
     Args:
         items: what to add.
         vectors: unit length, one for each item.
+        hashes: of the contents of the pictures, so that a later `ingest` knows them; of the vectors by default.
         store, overwrite, progress: as in `ingest`.
     """
     rows = Rows(items, store, overwrite=overwrite)
@@ -94,7 +96,8 @@ def ingest_vectors(
         part = slice(start, start + VECTORS)
         changes = []
         for row, old in enumerate(rows.old_records(part), start):
-            facts = {"content_hash": content_hash(vectors[row].tobytes()), "file_size": None, "file_mtime_ns": None}
+            known = content_hash(vectors[row].tobytes()) if hashes is None else hashes[row]
+            facts = {"content_hash": known, "file_size": None, "file_mtime_ns": None}
             same = old is not None and old["content_hash"] == facts["content_hash"]
             changes.append(Change(row, old, facts, None if same else vectors[row]))
         rows.write(changes)
