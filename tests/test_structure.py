@@ -143,11 +143,13 @@ def test_public_names() -> None:
         "__version__",
         "calibrate",
         "compare",
+        "embed",
         "errors",
         "evaluate",
         "evaluation",
         "losses",
         "read_items",
+        "read_vectors",
         "similarity",
         "train",
     ]

@@ -1,14 +1,20 @@
 """Files of vectors, as `nearkin embed` writes them: each vector with what its source says of the picture."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from nearkin.arrow import pa
+from nearkin.data.column_roles import build_items
+from nearkin.data.file_finder import FileFinder
 from nearkin.data.items import Items
-from nearkin.data.sources import read_items
+from nearkin.data.picture import Picture
+from nearkin.data.tables import Table, read_table
+from nearkin.data.tables.arrow import table_of_arrow
 from nearkin.errors import EncoderMismatch, SourceError
 
 SUFFIXES = (".parquet", ".npy", ".csv")
@@ -110,14 +116,19 @@ def _of_parquet(path: Path) -> VectorFile:
     stated = table.drop_columns([name for name in (VECTOR, CONTENT_HASH) if name in table.column_names])
     fingerprint = (table.schema.metadata or {}).get(FINGERPRINT.encode())
     return VectorFile(
-        _items(stated, path),
+        _items(table_of_arrow(stated, str(path), path.parent), path),
         vectors_of(table),
         None if fingerprint is None else fingerprint.decode(errors="replace"),
-        tuple(hashes) if hashes and all(hashes) else None,
+        _known(hashes),
     )
 
 
-def _lengths(column: pa.Array) -> list[int]:
+def _known(hashes: Sequence[Any] | None) -> tuple[str, ...] | None:
+    """Hashes, if there is one for each row."""
+    return tuple(map(str, hashes)) if hashes and all(hashes) else None
+
+
+def _lengths(column: pa.Array) -> list[int | None]:
     import pyarrow.compute as pc
 
     return pc.unique(pc.list_value_length(column)).to_pylist()
@@ -131,14 +142,25 @@ def _of_array(path: Path) -> VectorFile:
     beside = path.with_suffix(".csv")
     if not beside.is_file():
         raise SourceError(f"{path}: expected the paths of its rows in '{beside}', in a column '{PATH}'")
-    items = read_items(beside)
+    items = _items(read_table(beside), path)
     if vectors.ndim != 2 or len(vectors) != len(items):
         raise SourceError(f"{path}: shape {vectors.shape} for {len(items)} rows of '{beside}': expected [n, dim]")
-    return VectorFile(items, vectors)
+    metadata = dict(items.metadata)
+    hashes = metadata.pop(CONTENT_HASH, None)
+    return VectorFile(replace(items, metadata=metadata), vectors, hashes=_known(hashes))
 
 
-def _items(table: pa.Table, path: Path) -> Items:
-    items = replace(read_items(table, path_column=PATH), source=str(path))
-    if len(items) != len(table):
-        raise SourceError(f"{path}: {len(table)} rows of {len(items)} pictures: expected one row for each picture")
-    return items
+def _items(table: Table, path: Path) -> Items:
+    """What the columns say; the pictures themselves may be elsewhere, or gone."""
+    if PATH not in table.columns:
+        raise SourceError(f"{table.name}: has no column '{PATH}': expected one with the path of each row")
+    finder = FileFinder(path.parent)
+    cells = [None if cell is None else str(cell) for cell in table.columns[PATH]]
+    if None in cells:
+        raise SourceError(f"{table.name}: row {table.rows[cells.index(None)]}: '{PATH}' is empty")
+    items = build_items(table, [Picture(finder.find(cell) or cell) for cell in cells if cell], taken=[PATH])
+    if len(items) != len(cells):
+        raise SourceError(
+            f"{table.name}: {len(cells)} rows of {len(items)} pictures: expected one row for each picture"
+        )
+    return replace(items, source=str(path))

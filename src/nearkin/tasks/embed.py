@@ -71,6 +71,7 @@ def embed_rows(
     progress: Progress | None = None,
 ) -> Iterator[dict[str, Any] | Broken]:
     """Each picture, caption or text with its columns and its vector, as `embed` writes them; and what was skipped."""
+    _check_what(data, texts)
     work = _Work(encoder, data, texts, captions)
     if data is not None:
         yield from data.skipped
@@ -125,10 +126,7 @@ def embed(
         >>> nearkin.embed("runs/flowers", "photos/rose.jpg").vectors.shape       # doctest: +SKIP
         (1, 128)
     """
-    if (data is None) == (texts is None):
-        raise InvalidInput("expected data or texts: pictures to embed, or texts = ['a red cup', ...]")
-    if isinstance(texts, str) or (texts is not None and not all(isinstance(text, str) for text in texts)):
-        raise InvalidInput("texts: expected a list of texts, such as ['a red cup']")
+    _check_what(data, texts)
     path = None if out is None else check_output(out, "out", suffixes=SUFFIXES)
     if path is not None and path.suffix.lower() == ".npy":
         check_output(path.with_suffix(".csv"), "out")
@@ -166,6 +164,18 @@ def _embed_into(path: Path, work: "_Work", strict: bool, progress: Progress | No
     except OSError as error:
         raise InvalidInput(f"cannot write '{path}': {error.strerror or error}") from error
     return summary
+
+
+def _check_what(data: Any, texts: Sequence[str] | None) -> None:
+    if (data is None) == (texts is None):
+        raise InvalidInput("expected data or texts: pictures to embed, or texts = ['a red cup', ...]")
+    if isinstance(texts, str) or (texts is not None and not all(isinstance(text, str) for text in texts)):
+        raise InvalidInput("texts: expected a list of texts, such as ['a red cup']")
+    for number, text in enumerate(texts or (), 1):
+        if not text.strip():
+            raise InvalidInput(f"text {number} is empty: expected words")
+    if texts is not None and not texts:
+        raise InvalidInput("no texts: expected a list such as ['a red cup']")
 
 
 def as_encoder(model: str | Path | Embedder) -> Embedder:
