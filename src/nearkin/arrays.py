@@ -1,5 +1,9 @@
 """Shape aliases, unit length, and the checks of arrays that come from the caller."""
 
+import math
+from collections.abc import Iterable
+from operator import index
+
 import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float, Int, UInt8
@@ -12,6 +16,8 @@ Pixels = UInt8[np.ndarray, "n height width channels"]
 
 # Rows that are scaled at once: in double precision they stay in the cache.
 _BLOCK = 512
+# The largest whole number of 64 bits.
+_MOST = 2**63 - 1
 
 
 def unit(vectors: Float[np.ndarray, "*rows dim"]) -> Float[np.ndarray, "*rows dim"]:
@@ -126,16 +132,115 @@ def as_ids(array: npt.ArrayLike, name: str, *, length: int) -> Int[np.ndarray, "
     return ids.astype(np.int64)
 
 
-def check_seed(seed: int) -> None:
-    """Refuse a random seed that some generator would not take.
+def check_count(value: object, name: str, *, least: int = 1, most: int | None = None) -> int:
+    """The whole number, if it is one within the limits; true and false, 1.0 and "1" are none.
 
     Raises:
-        InvalidInput: it is negative, or has more than 32 bits.
+        InvalidInput: it is not.
+
+    Example:
+        >>> check_count(np.int64(3), "k"), check_count(1.5, "k")
+        Traceback (most recent call last):
+        nearkin.errors.InvalidInput: k is 1.5, expected a whole number of at least 1
+    """
+    try:
+        number = None if isinstance(value, bool | np.bool_) else index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None or number < least or (most is not None and number > most):
+        limits = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise InvalidInput(f"{name} is {value!r:.60}, expected a whole number {limits}".replace("\n", " "))
+    return number
+
+
+def check_counts(values: object, name: str) -> tuple[int, ...]:
+    """The whole numbers of at least 1 in a list of one or more.
+
+    Raises:
+        InvalidInput: one is none, or it is no list.
+    """
+    listed = list(values) if isinstance(values, Iterable) and not isinstance(values, str | bytes) else []
+    if not listed:
+        raise InvalidInput(f"{name} is {values!r:.60}, expected whole numbers of at least 1, such as (1, 5)")
+    return tuple(check_count(value, f"{name}[{position}]", most=_MOST) for position, value in enumerate(listed))
+
+
+def check_number(value: object, name: str, expected: str = "a number") -> float:
+    """The number, if it is one; true and false, NaN and "1" are none.
+
+    Raises:
+        InvalidInput: it is not; the message says what is expected.
+
+    Example:
+        >>> check_number("0.5", "threshold", "a score, -1 to 1")
+        Traceback (most recent call last):
+        nearkin.errors.InvalidInput: threshold is '0.5', expected a score, -1 to 1
+    """
+    number = math.nan
+    if not isinstance(value, str | bytes | bool | np.bool_) and np.ndim(value) == 0:  # type: ignore[arg-type]
+        try:
+            number = float(value)  # type: ignore[arg-type]
+        except OverflowError:  # a whole number of more than 308 digits
+            number = math.inf if value > 0 else -math.inf  # type: ignore[operator]
+        except (TypeError, ValueError):
+            pass
+    if math.isnan(number):
+        raise InvalidInput(f"{name} is {value!r:.60}, expected {expected}".replace("\n", " "))
+    return number
+
+
+def as_scores(scores: object) -> Float[np.ndarray, " n"]:
+    """Scores as float64 `[n]`; a single one becomes one of one.
+
+    Raises:
+        InvalidInput: no numbers, NaN, or an array of more dimensions.
+
+    Example:
+        >>> as_scores(0.5)
+        array([0.5])
+    """
+    try:
+        given = np.asarray(scores)
+        values = np.atleast_1d(given).astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        given = values = np.empty((0, 0))
+    if given.dtype.kind not in "iufO" or values.ndim != 1 or np.isnan(values).any():
+        raise InvalidInput(f"scores are {scores!r:.60}, expected numbers [n] without NaN".replace("\n", " "))
+    return values
+
+
+def check_share(value: object, name: str, what: str = "") -> float:
+    """The number, if it is more than 0 and less than 1.
+
+    Args:
+        value: what was given.
+        name: of the argument.
+        what: it is expected to be, such as "a false accept rate".
+
+    Raises:
+        InvalidInput: it is not.
+
+    Example:
+        >>> check_share(1, "prior", "a prior probability")
+        Traceback (most recent call last):
+        nearkin.errors.InvalidInput: prior is 1, expected a prior probability, more than 0 and less than 1
+    """
+    expected = f"{what}{', ' * bool(what)}more than 0 and less than 1"
+    number = check_number(value, name, expected)
+    if not 0 < number < 1:
+        raise InvalidInput(f"{name} is {number:g}, expected {expected}")
+    return number
+
+
+def check_seed(seed: object) -> int:
+    """The random seed, if all generators take it.
+
+    Raises:
+        InvalidInput: it is no whole number, is negative, or has more than 32 bits.
 
     Example:
         >>> check_seed(-1)
         Traceback (most recent call last):
-        nearkin.errors.InvalidInput: the random seed is -1: expected a whole number from 0 to 4294967295
+        nearkin.errors.InvalidInput: the random seed is -1, expected a whole number from 0 to 4294967295
     """
-    if not 0 <= seed < 2**32:
-        raise InvalidInput(f"the random seed is {seed}: expected a whole number from 0 to {2**32 - 1}")
+    return check_count(seed, "the random seed", least=0, most=2**32 - 1)

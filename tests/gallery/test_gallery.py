@@ -168,7 +168,7 @@ def test_missing_items_are_refused(gallery: Gallery) -> None:
 @pytest.mark.parametrize(
     ("query", "k", "reason"),
     [
-        ("red", 0, "k is 0: expected 1 or more"),
+        ("red", 0, "k is 0, expected a whole number of at least 1"),
         ("red", -3, "k is -3"),
         ("missing.png", 1, "no such file: 'missing.png'"),
         (Path("missing"), 1, "no such file: 'missing'"),

@@ -139,9 +139,9 @@ def test_honest_finds_nothing_where_nothing_is_alike_enough(gallery: Gallery, fo
 @pytest.mark.parametrize(
     ("query", "options", "reason"),
     [
-        (3, {"k": 0}, "k is 0: expected 1 or more"),
+        (3, {"k": 0}, "k is 0, expected a whole number of at least 1"),
         (3, {"offset": -1}, "offset is -1"),
-        (3, {"threshold": float("nan")}, "threshold is NaN"),
+        (3, {"threshold": float("nan")}, "threshold is nan, expected a score"),
         (99, {}, "no item has the id 99: take ids from hits"),
         (-1, {}, "no item has the id -1"),
         (np.full(16, np.inf), {}, "NaN or infinity"),

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float
 
+from nearkin.arrays import as_scores
+
 # Rates of each factor of ten that a curve has a threshold for; between them it is interpolated.
 _MANTISSAS = (1, 1.1, 1.2, 1.35, 1.5, 1.7, 2, 2.25, 2.5, 2.75, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9)
 
@@ -31,7 +33,7 @@ class Curve:
 
     def rates(self, scores: float | npt.ArrayLike, column: str) -> Float[np.ndarray, " n"]:
         """A column at these scores, linear between the thresholds."""
-        return np.interp(np.atleast_1d(np.asarray(scores, np.float64)), self.scores, getattr(self, column))
+        return np.interp(as_scores(scores), self.scores, getattr(self, column))
 
     def threshold(self, far: float) -> float:
         """The lowest score from which on the false accept rate is at most `far`, as far as the curve tells.

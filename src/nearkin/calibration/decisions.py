@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float
 
+from nearkin.arrays import as_scores, check_share
 from nearkin.calibration.curve import Curve
 from nearkin.calibration.probability import ProbabilityMap
 from nearkin.calibration.weighting import EVENTS, Weighting, check_weighting, comparisons_needed, least_far
@@ -152,8 +153,7 @@ class Calibration:
             InvalidInput: not between 0 and 1, or lower than the data supports.
         """
         far = self.default_far if far is None else far
-        if not 0 < far < 1:
-            raise InvalidInput(f"far is {far:g}: expected a false accept rate, more than 0 and less than 1")
+        far = check_share(far, "far", "a false accept rate")
         if far < self.least_far * (1 - 1e-9):
             raise InvalidInput(
                 f"far {far:g} needs at least {comparisons_needed(far):,} comparisons of different classes, for "
@@ -185,7 +185,7 @@ class Calibration:
             InvalidInput: prior not between 0 and 1.
         """
         prior = check_prior(self.prior if prior is None else prior)
-        odds = np.interp(np.atleast_1d(np.asarray(scores, dtype=np.float64)), self.map.scores, self.map.log_odds)
+        odds = np.interp(as_scores(scores), self.map.scores, self.map.log_odds)
         return 1 / (1 + np.exp(-(odds + np.log(prior / (1 - prior)))))
 
     def verdicts(
@@ -201,7 +201,7 @@ class Calibration:
         Raises:
             InvalidInput: NaN, or `far` or `prior` out of range.
         """
-        several = np.atleast_1d(np.asarray(scores, dtype=np.float64))
+        several = as_scores(scores)
         if not np.isfinite(several).all():
             raise InvalidInput(f"score {np.flatnonzero(~np.isfinite(several))[0]} is not a finite number")
         threshold = self.threshold(far)
@@ -285,9 +285,7 @@ def check_prior(prior: float) -> float:
     Raises:
         InvalidInput: not between 0 and 1.
     """
-    if not 0 < prior < 1:
-        raise InvalidInput(f"prior is {prior:g}: expected a prior probability, more than 0 and less than 1")
-    return prior
+    return check_share(prior, "prior", "a prior probability")
 
 
 def _decide(score: float, threshold: Threshold) -> Decision:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from nearkin.arrays import check_seed
 from nearkin.calibration.decisions import Calibration, check_prior
 from nearkin.calibration.error_curve import curve_of
 from nearkin.calibration.pair_scores import STEPS, Classes
@@ -65,7 +66,7 @@ def fit_calibration(
     Source: ISO/IEC 19795-1 (error rates count comparisons); `nearkin.intervals.dyadic` (intervals of rates); Woodruff
     1952 (from an interval of a rate to one of its quantile).
     """
-    check_prior(prior)
+    prior, seed = check_prior(prior), check_seed(seed)
     counted, kind = check_weighting(weighting), check_interval(interval)
     classes = Classes.of(labels)
     vectors = classes.sorted(embeddings)

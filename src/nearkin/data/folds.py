@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Int
 
+from nearkin.arrays import check_count
 from nearkin.data.items import Items
 from nearkin.errors import InvalidInput, SourceError
 
@@ -38,7 +39,7 @@ def class_folds(items: Items, folds: int = 5, *, by: str | None = None, seed: in
         >>> np.bincount(fold).tolist(), bool((fold[::2] == fold[1::2]).all())
         ([4, 4, 4], True)
     """
-    if folds < MIN_FOLDS:
+    if check_count(folds, "folds") < MIN_FOLDS:
         raise InvalidInput(
             f"{folds} folds, expected {MIN_FOLDS} or more: for testing, for choosing the epoch, for training"
         )

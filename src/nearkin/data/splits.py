@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 from jaxtyping import Int
 
+from nearkin.arrays import check_number
 from nearkin.data.items import Items
 from nearkin.errors import InvalidInput, SourceError, UnknownName
 
@@ -61,7 +62,7 @@ def split_items(items: Items, *, val_fraction: float = 0.2, seed: int = 0, by: s
         >>> sorted({items.labels[row] for row in split.train} & {items.labels[row] for row in split.val})
         []
     """
-    if not 0 <= val_fraction < 1:
+    if not 0 <= check_number(val_fraction, "val_fraction", "0 or more and less than 1") < 1:
         raise InvalidInput(f"val_fraction is {val_fraction}, expected 0 or more and less than 1")
     trained = (None, "train") if val_fraction else (None, "train", "val")
     to_train = [row for row, split in enumerate(items.splits) if split in trained]

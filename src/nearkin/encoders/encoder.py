@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import nearkin
+from nearkin.arrays import check_count
 from nearkin.calibration.decisions import Calibration, Verdict
 from nearkin.data.captions import encode_texts
 from nearkin.data.images import Preprocessing, decode, stream_pixels
@@ -184,6 +185,7 @@ class Encoder(nn.Module):
         Example: see the class.
         """
         several = [pictures] if isinstance(pictures, PictureLike) and _is_one(pictures) else list(pictures)  # type: ignore[arg-type]
+        batch_size = min(check_count(batch_size, "batch_size"), max(1, len(several)))
         vectors = np.empty((len(several), self.dim), dtype=np.float32)
         with _progress(progress, "embedding pictures") as advance:
             for rows, pixels in self._pixel_batches(several, batch_size):
@@ -224,6 +226,7 @@ class Encoder(nn.Module):
         for position, text in enumerate(several):
             if not isinstance(text, str) or not text.strip():
                 raise InvalidInput(f"text {position} is {text!r}: expected words")
+        batch_size = min(check_count(batch_size, "batch_size"), max(1, len(several)))
         vectors = np.empty((len(several), self.dim), dtype=np.float32)
         with _progress(progress, "embedding texts") as advance:
             for start in range(0, len(several), batch_size):

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nearkin.arrays import check_seed
 from nearkin.evaluation.protocol import Protocol, options_of
 from nearkin.evaluation.protocols import PROTOCOLS, protocols_in_order
 
@@ -35,6 +36,7 @@ class EvaluationSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "seed", check_seed(self.seed))
         for name in (*(self.protocols or ()), *self.options):
             PROTOCOLS.check(name)
         if self.protocols is not None:

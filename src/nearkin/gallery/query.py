@@ -186,6 +186,8 @@ def terms_of(query: Any) -> list[Term]:
 def _weighted(pair: tuple[Any, ...]) -> Term:
     try:
         value, number = pair
+        if isinstance(number, bool | str):
+            raise TypeError(number)
         weight = float(number)
     except (TypeError, ValueError) as error:
         raise InvalidInput("a mixture in pairs: expected a part and its weight, such as ('photo.jpg', 0.5)") from error

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from PIL import Image
 
+from nearkin.arrays import check_count, check_number
 from nearkin.data.cells import shown
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import EncoderMismatch, InvalidInput
@@ -188,7 +189,7 @@ class GalleryReader:
         Raises:
             InvalidInput: no item has this id, or it was added without its picture.
         """
-        encoded = self._newest().thumbnail(id)
+        encoded = self._newest().thumbnail(int(as_id_array([id])[0]))
         if encoded is None:
             raise InvalidInput(f"item {id} was added as a vector, without its picture: there is no thumbnail")
         return Image.open(BytesIO(encoded))
@@ -224,8 +225,8 @@ class GalleryReader:
             At most k hits, best first; of equal scores the lower id comes first.
 
         Raises:
-            InvalidInput: k < 1, offset < 0, a threshold of NaN, the gallery is empty, no such picture file or item;
-                a vector of another dimension, with NaN, or zero; words for an encoder of pictures only; a
+            InvalidInput: k < 1, offset < 0, a threshold that is no number; the gallery is empty; no such picture file
+                or item; a vector of another dimension, with NaN, or zero; words for an encoder of pictures only; a
                 malformed filter; `honest` for words, or without a calibration.
             UnknownName: the filter names a column that does not exist.
             PictureError: the picture cannot be decoded.
@@ -264,12 +265,9 @@ class GalleryReader:
         Example:
             >>> red, seven = Gallery.open("flowers").search_many(["red rose", 7], k=3)  # doctest: +SKIP
         """
-        if k < 1:
-            raise InvalidInput(f"k is {k}: expected 1 or more")
-        if offset < 0:
-            raise InvalidInput(f"offset is {offset}: expected 0 or more")
-        if threshold is not None and np.isnan(threshold):
-            raise InvalidInput("threshold is NaN: expected a score, -1 to 1")
+        k, offset = check_count(k, "k"), check_count(offset, "offset", least=0)
+        if threshold is not None:
+            threshold = check_number(threshold, "threshold", "a score, -1 to 1")
         version = self._newest()
         if not len(version.snapshot):
             raise InvalidInput(f"gallery '{self.location}' is empty: add pictures with Gallery.add or `nearkin index`")

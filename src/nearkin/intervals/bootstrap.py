@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float, Int
 
-from nearkin.arrays import as_ids
+from nearkin.arrays import as_ids, check_count, check_seed
 from nearkin.errors import InvalidInput
 from nearkin.intervals.binomial import student
 from nearkin.intervals.figure import NORMAL, TAIL, Figure, Z
@@ -98,6 +98,8 @@ def bootstrap_runs(
 
     Source: Zou & Donner 2008, Construction of confidence limits about effect measures, for the sum in quadrature.
     """
+    if within is not None and not (isinstance(within, tuple | list) and len(within) == 2 and within[0] < within[1]):
+        raise InvalidInput(f"within is {within!r:.60}, expected the least and the greatest value, such as (0, 1)")
     sums, counts, constant = _by_run_and_group(runs, groups)
     means = sums.sum(axis=1) / counts.sum(axis=1)
     value, n = float(means.mean()), int(counts.sum())
@@ -261,7 +263,8 @@ def _checked(
 
 def _resamples(groups: int, width: int, resamples: int, seed: int) -> Iterator[Float[np.ndarray, "block groups"]]:
     """How often each group is drawn in each resample; some resamples at a time, for work `width` numbers wide."""
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(check_seed(seed))
+    resamples = check_count(resamples, "resamples")
     height = max(1, _BLOCK // max(groups, width))
     for start in range(0, resamples, height):
         rows = min(height, resamples - start)

@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from nearkin.losses.engine.batch import check_between, check_count, full_precision
+from nearkin.arrays import check_count
+from nearkin.losses.engine.batch import check_between, full_precision
 from nearkin.losses.engine.unit_rows import check_class_batch
 
 

@@ -5,7 +5,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from nearkin.losses.engine.batch import check_count, check_positive, full_precision
+from nearkin.arrays import check_count
+from nearkin.losses.engine.batch import check_positive, full_precision
 from nearkin.losses.engine.unit_rows import check_class_batch
 
 

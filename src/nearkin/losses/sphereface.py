@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nearkin.losses.engine.batch import check_between, check_count, check_embeddings, check_positive
+from nearkin.arrays import check_count
+from nearkin.losses.engine.batch import check_between, check_embeddings, check_positive
 from nearkin.losses.engine.class_weight_loss import ClassWeightLoss
 from nearkin.losses.engine.margin_softmax import margin_softmax
 

@@ -6,6 +6,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
+from nearkin.arrays import check_count
+
 Metric = Literal["cosine", "euclidean"]
 
 # Vectors whose squared length is so near to 1 are of unit length but for rounding, whoever normalised them.
@@ -100,6 +102,7 @@ def rerank(
         >>> scores.tolist(), rows.tolist()
         ([[1.0, 0.0]], [[0, 1]])
     """
+    k = check_count(k, "k", least=0)
     with np.errstate(over="ignore"):  # a score beyond float32 is infinite
         if len(queries) == 1:
             found, where = best_of(queries[0], vectors, candidates[0][candidates[0] >= 0], k, metric)

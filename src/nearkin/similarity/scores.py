@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from nearkin.arrays import check_count
 from nearkin.errors import InvalidInput
 from nearkin.similarity.exact import rerank
 
@@ -85,8 +86,7 @@ def top_k(
         >>> scores.tolist(), rows.tolist()
         ([[1.0], [1.0]], [[0], [1]])
     """
-    if k < 1:
-        raise InvalidInput(f"k is {k}, expected at least 1")
+    k = check_count(k, "k")
     _check_widths(queries, keys)
     k = min(k, len(keys))
     scores = np.full((len(queries), k), -np.inf, dtype=np.float32)

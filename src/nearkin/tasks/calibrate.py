@@ -71,7 +71,7 @@ def calibrate(
     """
     check_weighting(weighting)
     check_interval(interval)
-    check_seed(seed)
+    seed = check_seed(seed)
     items = _choose(read_items(source, label=label, path_column=path_column), split)
     if not items.has_labels:
         raise InvalidInput(f"{items.source} has no labels, which a calibration needs: name the column of the classes")

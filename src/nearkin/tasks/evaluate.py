@@ -149,7 +149,7 @@ def evaluate(
     """
     chosen = EvaluateSettings.of(**settings)
     check_device(chosen.device)
-    check_seed(chosen.seed)
+    chosen = replace(chosen, seed=check_seed(chosen.seed))
     if page is not None:
         if isinstance(model, Mapping):
             raise InvalidInput("a page shows one model: evaluate them one by one, or leave the page out")

@@ -43,7 +43,7 @@ class TrainSettings(BaseModel):
         3
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
 
     # -- Data ----------------------------------------------------------------------------------------------------
     size: int | None = _setting(
@@ -187,6 +187,22 @@ class TrainSettings(BaseModel):
     def _as_named(cls, name: str) -> str:
         return name.replace("_", "-")
 
+    def __init__(self, **options: Any) -> None:
+        try:
+            super().__init__(**options)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            where = ".".join(str(part) for part in fault["loc"])
+            raise InvalidInput(_sentence(where, fault["msg"], fault["input"])) from error
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_number_is_true(cls, value: Any, info: Any) -> Any:
+        kind = cls.model_fields[info.field_name].annotation
+        if isinstance(value, bool) and kind in (int, float, int | None, float | None):
+            raise ValueError("expected a number")
+        return value
+
     @model_validator(mode="before")
     @classmethod
     def _by_minutes(cls, given: Any) -> Any:
@@ -217,12 +233,7 @@ class TrainSettings(BaseModel):
         for name in options:
             if name not in TrainSettings.model_fields:
                 raise UnknownName("setting", name, TrainSettings.model_fields)
-        try:
-            settings = TrainSettings(**options)
-        except ValidationError as error:
-            fault = error.errors()[0]
-            where = ".".join(str(part) for part in fault["loc"])
-            raise InvalidInput(_sentence(where, fault["msg"], fault["input"])) from error
+        settings = TrainSettings(**options)
         if settings.loss is not None:
             weighted_names(settings.loss)
         CAPTION_LOSSES.check(settings.caption_loss)

@@ -94,7 +94,7 @@ def test_scale_rotation_and_relabelling_change_nothing(seed):
         ({"ways": 5, "within": np.arange(8).repeat(6) // 4}, "4 classes in any one group"),
         ({"within": np.arange(48)}, "class 0 lies in several groups"),
         ({"within": np.arange(3)}, r"within has shape \(3,\), expected 48 groups"),
-        ({"ways": 1}, "expected 2 ways or more"),
+        ({"ways": 1}, "expected a whole number of at least 2"),
         ({"embeddings": np.full((48, 2), np.inf)}, "48 of 48 rows hold NaN or infinity"),
     ],
 )

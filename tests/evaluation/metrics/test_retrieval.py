@@ -186,7 +186,7 @@ def test_progress_ends_at_all_queries():
         ({"embeddings": np.full((4, 2), np.nan)}, "4 of 4 rows hold NaN"),
         ({"labels": np.array([0, 1, 2, 3])}, "none of the 4 queries has another picture"),
         ({"labels": np.array([0, 0])}, "2 given for 4 vectors"),
-        ({"ks": (0,)}, "expected whole numbers of at least 1"),
+        ({"ks": (0,)}, "expected a whole number from 1"),
         ({"is_query": np.array([True])}, r"is_query: bool of shape \(1,\), expected 4"),
         ({"is_query": np.zeros(4, dtype=bool)}, "none of the 0 queries"),
     ],

@@ -110,7 +110,7 @@ def test_pairs_that_share_people_tell_less():
         ({"classes": [[0, 1], [0, 1], [1, 1]]}, r"pair 0 is of classes \[0, 1\], but same is True"),
         ({"classes": [0, 1, 2]}, "expected whole numbers"),
         ({"folds": [1, 1, 1]}, "at least two of them"),
-        ({"fars": [0.0]}, "between 0 and 1"),
+        ({"fars": [0.0]}, "more than 0 and less than 1"),
     ],
 )
 def test_bad_input_is_named(change, message):

@@ -95,5 +95,5 @@ def test_a_run_of_two_groups_is_named(tmp_path):
 
 
 def test_options_are_checked_when_made():
-    with pytest.raises(InvalidInput, match="ways 1"):
+    with pytest.raises(InvalidInput, match="ways is 1"):
         FewShotOptions(ways=1)

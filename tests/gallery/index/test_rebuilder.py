@@ -58,7 +58,7 @@ def test_the_choice_stays_and_follows_the_items(gallery: Gallery, kind: str) -> 
         assert sorted(id for ids in buckets.values() for id in ids) == [*range(20, COUNT), COUNT]
         assert all(gallery.hashes(ids)[0].startswith(prefix) for prefix, ids in buckets.items())
         assert [len(ids) for ids in buckets.values()] == sorted(map(len, buckets.values()), reverse=True)
-        with pytest.raises(InvalidInput, match=r"0 bits: expected 1 to (128|256|512)$"):
+        with pytest.raises(InvalidInput, match=r"bits is 0, expected a whole number from 1 to (128|256|512)$"):
             gallery.buckets(0)
     assert gallery.build("exact").recall is None
     assert other.index.kind == "exact"

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float, Int
 
-from nearkin.arrays import as_ids
+from nearkin.arrays import as_ids, check_seed
 from nearkin.errors import InvalidInput
 from nearkin.intervals.figure import Figure
 from nearkin.intervals.paired_samples import Jackknife
@@ -44,6 +44,7 @@ def clustering(clusters: npt.ArrayLike, labels: npt.ArrayLike, *, seed: int = 0)
 
     Source: Vinh, Epps & Bailey 2010, JMLR 11:2837 (nmi, ami); Hubert & Arabie 1985 (ari); Amigó et al. 2009 (BCubed).
     """
+    seed = check_seed(seed)
     return {name: one.figure(seed=seed) for name, one in score_clustering(clusters, labels, seed=seed).items()}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Int
 
-from nearkin.arrays import as_ids, as_vectors, unit
+from nearkin.arrays import as_ids, as_vectors, check_counts, check_seed, unit
 from nearkin.errors import InvalidInput
 from nearkin.evaluation.metrics.retrieval import found_by_chance
 from nearkin.intervals.figure import Figure
@@ -54,6 +54,7 @@ def cross_modal(
 
     Source: Karpathy & Fei-Fei 2015, arXiv:1412.2306, section 4.1.
     """
+    seed = check_seed(seed)
     estimates = score_cross_modal(images, texts, image_of_text, text_ids=text_ids, ks=ks, progress=progress)
     return {metric: one.figure(seed=seed) for metric, one in estimates.items()}
 
@@ -71,7 +72,7 @@ def score_cross_modal(
     pictures = unit(as_vectors(images, "images"))
     words = unit(as_vectors(texts, "texts", dim=pictures.shape[1]))
     owners = as_ids(image_of_text, "image_of_text", length=len(words))
-    _check(owners, len(pictures), ks)
+    ks = _checked(owners, len(pictures), ks)
     right = _RightAnswers.of(owners, text_ids)
     total = len(words) + len(right.asking)
     text_ranks = first_right_ranks(words, pictures, right.images_of, progress=_shifted(progress, 0, total))
@@ -103,7 +104,7 @@ def cross_modal_by_chance(
         0.25
     """
     owners = as_ids(image_of_text, "image_of_text", length=np.size(image_of_text))
-    _check(owners, images, ks)
+    ks = _checked(owners, images, ks)
     right = _RightAnswers.of(owners, text_ids)
     return {
         **_chances("text_to_image", right.images_per_text, images, ks),
@@ -162,13 +163,13 @@ def _by(keys: Int[np.ndarray, " n"], values: Int[np.ndarray, " n"]) -> list[Int[
     return np.split(values[order], np.cumsum(np.bincount(keys))[:-1])
 
 
-def _check(owners: np.ndarray, images: int, ks: Sequence[int]) -> None:
+def _checked(owners: np.ndarray, images: int, ks: Sequence[int]) -> tuple[int, ...]:
+    """The cut-offs, if there are texts of these pictures."""
     if not len(owners):
         raise InvalidInput("no texts: cross-modal retrieval needs at least one picture with a text")
     if owners.min() < 0 or owners.max() >= images:
         raise InvalidInput(f"image_of_text names rows {owners.min()} to {owners.max()}, there are {images} pictures")
-    if not ks or min(ks) < 1:
-        raise InvalidInput(f"ks is {list(ks)}, expected whole numbers of at least 1")
+    return check_counts(ks, "ks")
 
 
 def _measured(way: str, ranks: np.ndarray, groups: np.ndarray, ks: Sequence[int]) -> dict[str, Estimate]:

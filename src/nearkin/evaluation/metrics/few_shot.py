@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Bool, Float, Int
 
-from nearkin.arrays import as_ids, as_vectors, unit
+from nearkin.arrays import as_ids, as_vectors, check_count, check_seed, unit
 from nearkin.errors import InvalidInput, UnknownName
 from nearkin.intervals.episode_classes import EpisodeAccuracy
 from nearkin.intervals.figure import Figure
@@ -44,11 +44,9 @@ class FewShot:
     episodes: int = 600
 
     def __post_init__(self) -> None:
-        if self.ways < 2 or min(self.shots, self.queries, self.episodes) < 1:
-            raise InvalidInput(
-                f"ways {self.ways}, shots {self.shots}, queries {self.queries}, episodes {self.episodes}: expected 2 "
-                "ways or more, and 1 or more of the others"
-            )
+        check_count(self.ways, "ways", least=2)
+        for name in ("shots", "queries", "episodes"):
+            check_count(getattr(self, name), name)
 
     def __str__(self) -> str:
         return f"{self.ways}-way {self.shots}-shot"
@@ -180,7 +178,7 @@ def draw_episodes(
         raise InvalidInput(f"within has shape {groups.shape}, expected {len(ids)} groups")
     ways, shots, pictures = settings.ways, settings.shots, settings.shots + settings.queries
     pools = _pools(ids, groups, ways, pictures)
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(check_seed(seed))
     share = np.array([len(pool) for pool in pools]) / sum(len(pool) for pool in pools)
     episodes = []
     for _ in range(settings.episodes):

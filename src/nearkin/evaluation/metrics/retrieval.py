@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Bool, Float, Int
 
-from nearkin.arrays import as_ids, as_vectors, unit
+from nearkin.arrays import as_ids, as_vectors, check_counts, check_seed, unit
 from nearkin.errors import InvalidInput
 from nearkin.intervals.figure import Figure
 from nearkin.intervals.leave_one_class_out import leave_each_class_out
@@ -120,6 +120,7 @@ def retrieval(
         ks=ks,
         progress=progress,
     )
+    seed = check_seed(seed)
     return {metric: one.figure(seed=seed) for metric, one in estimates.items()}
 
 
@@ -186,8 +187,7 @@ def score_queries(
     """
     vectors = unit(as_vectors(embeddings, "embeddings"))
     labels = as_ids(labels, "labels", length=len(vectors))
-    if not ks or min(ks) < 1:
-        raise InvalidInput(f"ks is {list(ks)}, expected whole numbers of at least 1")
+    ks = check_counts(ks, "ks")
     who = roles(labels, is_query=is_query, is_gallery=is_gallery, exclude_same=exclude_same)
     if not len(who.queries):
         where = " outside of its own group" if exclude_same is not None else ""
@@ -233,6 +233,7 @@ def retrieval_by_chance(
     who = roles(labels, is_query=is_query, is_gallery=is_gallery, exclude_same=exclude_same)
     kinds, count = np.unique(np.stack([who.right, who.answers]), axis=1, return_counts=True)
     cmc = any(one is not None for one in (is_query, is_gallery, exclude_same))
+    ks = check_counts(ks, "ks")
     expected = [_by_chance(int(right), int(answers), ks, cmc) for right, answers in kinds.T]
     return {
         metric: Figure(

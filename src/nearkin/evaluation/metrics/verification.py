@@ -3,14 +3,14 @@
 Rates count comparisons, see `nearkin.calibration.error_rates`; `all_pairs` has those of all pairs of labelled pictures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from jaxtyping import Bool, Float, Int
 
-from nearkin.arrays import as_ids
+from nearkin.arrays import as_ids, check_share
 from nearkin.calibration.error_rates import ScoreCounts, accepted_shares, checked_scores, count_scores
 from nearkin.calibration.weighting import Weighting, check_weighting, comparisons_needed
 from nearkin.errors import InvalidInput
@@ -88,8 +88,9 @@ def supported_fars(comparisons: int, fars: Sequence[float] = FARS) -> tuple[list
         >>> supported_fars(1500, [1e-2, 1e-3])
         ([0.01], ['tar@far=1e-3 needs at least 10,000 comparisons of different classes; you have 1,500'])
     """
-    if any(not 0 < far < 1 for far in fars):
-        raise InvalidInput(f"far {list(fars)}: expected rates between 0 and 1")
+    if not isinstance(fars, Iterable):
+        raise InvalidInput(f"fars is {fars!r}, expected false accept rates, such as (0.1, 0.01)")
+    fars = [check_share(far, "far", "a false accept rate") for far in fars]
     needed = {far: comparisons_needed(far) for far in fars}
     refused = [
         f"{tar_name(far)} needs at least {needed[far]:,} comparisons of different classes; you have {comparisons:,}"

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from nearkin.errors import InvalidInput
+from nearkin.arrays import check_count
 from nearkin.gallery.index import ExactIndex, Found, Index
 
 
@@ -78,8 +78,7 @@ class IndexWithChanges:
             InvalidInput: the index has no hashes, or hashes of fewer bits.
         """
         bits = len(self.index.hashes(self.index.vectors[:1])[0])
-        if not 1 <= length <= bits:
-            raise InvalidInput(f"{length} bits: expected 1 to {bits}")
+        length = check_count(length, "bits", most=bits)
         now = {prefix: self.rows[rows] for prefix, rows in self.index.buckets(length).items()}
         members = {prefix: rows[rows >= 0].tolist() for prefix, rows in now.items()}
         for row, hash_ in zip(self.new_rows.tolist(), self.index.hashes(self.new.vectors), strict=True):

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 
-from nearkin.errors import InvalidInput
+from nearkin.arrays import check_share
 from nearkin.gallery.index.index_with_changes import IndexWithChanges
 from nearkin.intervals.figure import Figure
 
@@ -21,8 +21,7 @@ class IndexSetting:
     recall: float = 0.99
 
     def __post_init__(self) -> None:
-        if not 0 < self.recall < 1:
-            raise InvalidInput(f"recall is {self.recall:g}, expected more than 0 and less than 1")
+        object.__setattr__(self, "recall", check_share(self.recall, "recall"))
 
     @staticmethod
     def of(setting: str) -> "IndexSetting":

@@ -75,17 +75,6 @@ def check_between(value: object, name: str, least: float | int, most: float | in
     return float(value)
 
 
-def check_count(value: object, name: str, *, least: int = 1) -> int:
-    """The number, if it is whole and at least so high.
-
-    Raises:
-        InvalidInput: it is not.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InvalidInput(f"{name} is {value!r}, expected a whole number of at least {least}")
-    return value
-
-
 def check_positive(value: object, name: str) -> float:
     """The number, if it is finite and above 0.
 

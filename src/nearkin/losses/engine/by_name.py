@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nearkin.arrays import check_count
 from nearkin.errors import InvalidInput, UnknownName
 from nearkin.losses import CAPTION_LOSSES, LOSSES
 from nearkin.losses.engine.imported import as_label_loss, built, call, imported, signature
@@ -61,6 +62,7 @@ def build_loss(
         >>> loss(torch.eye(2), torch.tensor([0, 1])).shape
         torch.Size([])
     """
+    classes, dim = check_count(classes, "classes", least=0), check_count(dim, "dim")
     if classes < 2:
         raise InvalidInput(f"a loss on labels tells classes apart: got {classes} of them, expected at least 2")
     terms = _terms(name)

@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from nearkin.arrays import check_count
 from nearkin.errors import InvalidInput
-from nearkin.losses.engine.batch import check_classes, check_count, check_positive
+from nearkin.losses.engine.batch import check_classes, check_positive
 
 
 class ClassWeights(nn.Module):

@@ -13,9 +13,10 @@ from typing import Any
 
 import yaml
 
+from nearkin.arrays import check_count
 from nearkin.data.items import Items
 from nearkin.data.sources import read_items
-from nearkin.errors import InvalidInput, SourceError
+from nearkin.errors import SourceError
 from nearkin.files import check_output_folder, write_whole
 from nearkin.progress import Progress, duration
 from nearkin.tasks.compare.candidates import Candidate, Named, list_candidates
@@ -121,8 +122,7 @@ def compare(
         >>> found = nearkin.compare("photos/", losses=["triplet", "softmax"], minutes=2)  # doctest: +SKIP
         >>> print(found.to_markdown())  # doctest: +SKIP
     """
-    if seeds < 1:
-        raise InvalidInput(f"seeds is {seeds}, expected the number of trainings of each loss, 1 or more")
+    seeds = check_count(seeds, "seeds")
     out, settings = Path(out), dict(settings)
     check_outside(out, source)
     backbones = backbones or [settings.pop("backbone", None) or TrainSettings.checked().backbone]
