@@ -108,3 +108,24 @@ def test_help_of_each_command_loads_nothing_heavy(names: list[str], allowed: set
     )
     ran = subprocess.run([sys.executable, "-c", program, *names], capture_output=True, text=True, check=True)
     assert set(ast.literal_eval(ran.stdout)) <= allowed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "data", "--batch-size", "many"], "--batch-size"),
+        (["train", "data", "--nonsense"], "--nonsense"),
+        (["search", "gallery", "x", "-k"], "-k"),
+        (["serch"], "serch"),
+        (["gallery", "delte", "x"], "delte"),
+        (["gallery", "get"], "GALLERY"),
+    ],
+)
+def test_errors_in_options_are_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    output, errors = capsys.readouterr()
+    assert (stopped.value.code, output, errors.count("\n")) == (2, "", 1)
+    assert errors.startswith("nearkin: ")
+    assert message in errors
+    assert "see `nearkin" in errors

@@ -21,7 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     accept_any_text()
     code: int | str | None = DONE
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="nearkin")
+        # Errors in options come here as exceptions; the exit code of `typer.Exit` comes back.
+        code = app(args=None if arguments is None else list(arguments), prog_name="nearkin", standalone_mode=False)
     except SystemExit as stopped:
         code = stopped.code
     except Exception as error:
@@ -36,6 +37,12 @@ def _failed(error: Exception) -> int:
     """Say what went wrong, and the exit code of it."""
     if isinstance(error, BrokenPipeError):
         return PIPE_CLOSED
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()  # type: ignore[attr-defined]
+        return BAD_INPUT
+    if type(error).__name__ == "Abort":
+        print("Aborted.", file=sys.stderr)
+        return FAULT
     line = one_line(error)
     if line is not None:
         print(f"nearkin: {line}", file=sys.stderr)
@@ -62,6 +69,11 @@ def one_line(error: Exception) -> str | None:
     """
     if isinstance(error, NearkinError):
         return str(error)
+    if hasattr(error, "format_message"):
+        # Of the parser of options, which is not imported here.
+        command = getattr(getattr(error, "ctx", None), "command_path", "nearkin")
+        message = error.format_message().rstrip(".").replace("\n", " ")
+        return f"{message}{'' if message.endswith('?') else ':'} see `{command} --help`"
     if isinstance(error, MemoryError):
         return "out of memory: use a smaller batch, smaller pictures, or a machine with more memory"
     if type(error).__name__ == "OutOfMemoryError":

@@ -52,8 +52,21 @@ def read_table(path: Path) -> Table:
     except (OSError, pa.ArrowException) as error:
         raise SourceError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if not table.rows:
-        raise SourceError(f"{path}: holds no rows")
+        raise SourceError(f"{path}: {_what_it_is(path) or 'holds no rows'}")
     return table
+
+
+def _what_it_is(path: Path) -> str:
+    """What a file without rows holds in place of a table, and the way out; "" if it is just empty."""
+    if path.suffix.lower() not in (".csv", ".tsv"):
+        return ""
+    with path.open("rb") as file:
+        start = file.read(1000).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    if start == b"<":
+        return "holds a web page or XML, not a table: export the table itself as CSV"
+    if start in (b"{", b"["):
+        return "holds JSON, not CSV: name it .jsonl, with one object a line"
+    return ""
 
 
 def no_table(path: Path) -> str:
