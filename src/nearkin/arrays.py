@@ -204,8 +204,10 @@ def as_scores(scores: object) -> Float[np.ndarray, " n"]:
         values = np.atleast_1d(given).astype(np.float64)
     except (TypeError, ValueError, OverflowError):
         given = values = np.empty((0, 0))
-    if given.dtype.kind not in "iufO" or values.ndim != 1 or np.isnan(values).any():
-        raise InvalidInput(f"scores are {scores!r:.60}, expected numbers [n] without NaN".replace("\n", " "))
+    if given.dtype.kind not in "iufO" or values.ndim != 1:
+        raise InvalidInput(f"scores are {scores!r:.60}, expected numbers [n]".replace("\n", " "))
+    if len(bad := np.flatnonzero(np.isnan(values))):
+        raise InvalidInput(f"score {bad[0]} is not a finite number")
     return values
 
 
