@@ -54,8 +54,14 @@ LIGHT = {
     "search by id, others": ("search", "gallery", "#7", "--others"),
     "search by vector": ("search", "gallery", "vector.npy"),
     "search with a filter": ("search", "gallery", "#7", "--where", "item_id < 9"),
+    "rename": ("rename", "gallery", "Anna", "Anne"),
+    "merge": ("merge", "gallery", "Bob", "Anna"),
+    "forget": ("forget", "gallery", "Anna"),
+    "undo": ("undo", "gallery"),
+    "classes": ("classes", "gallery"),
+    "classes, changes": ("classes", "gallery", "--changes", "--json"),
 }
-READING = ("info", "info as JSON", "get", "export")
+READING = ("classes", "classes, changes", "info", "info as JSON", "get", "export")
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +76,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     gallery = Gallery.create(folder / "gallery", encoder)
     gallery.add(folder / "photos")
     gallery.search(7)
+    gallery.enroll("Anna", items=[0], force=True)
+    gallery.enroll("Bob", items=[1], force=True)
     np.save(folder / "vector.npy", generator.standard_normal(8))
     return folder
 
@@ -108,6 +116,11 @@ def test_what_embeds_nothing_loads_no_runtime(command: str, folder: Path) -> Non
     assert not loaded & HEAVY
     filters = {"sqlglot", "mypy_extensions"} if "--where" in LIGHT[command] else set()
     assert {"lance", "numpy", "pyarrow"} <= loaded <= OF_GALLERIES | filters
+
+
+def test_enrolling_items_loads_no_torch(folder: Path) -> None:
+    loaded, _ = run(folder, "enroll", "gallery", "Carla", "--item", "3", "--force")
+    assert not loaded & HEAVY
 
 
 @pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("search", "--help"), ("gallery", "--help")])

@@ -35,3 +35,19 @@ def ask_first(change: str, count: int, total: int, *, yes: bool, reason: str = "
     if not typer.confirm(f"{what}?", err=True):
         status("nothing was changed")
         raise typer.Exit(1)
+
+
+def ask_before_erasing(name: str, *, yes: bool) -> None:
+    """Ask before what cannot be undone.
+
+    Raises:
+        InvalidInput: no terminal, and no `--yes`.
+        typer.Exit: the answer was no.
+    """
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise InvalidInput(f"would erase '{name}' for good, with its pictures: say --yes")
+    if not typer.confirm(f"erase '{name}' for good, with its pictures?", err=True):
+        status("nothing was changed")
+        raise typer.Exit(1)

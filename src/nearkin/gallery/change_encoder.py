@@ -36,6 +36,9 @@ class ReindexSummary:
         agreement: share of an item's 10 nearest neighbours under the old encoder that are so under the new one; mean
             over up to 500 items. None if there are fewer than two items.
         calibrated: whether only the encoder's calibration was taken over, for the gallery has this encoder already.
+        examples: of classes, that have a new vector.
+        examples_left: of classes, that the new encoder cannot embed: bare vectors of the old one, or words that it does
+            not know. They count again after a `restore`.
     """
 
     items: int
@@ -43,6 +46,8 @@ class ReindexSummary:
     dropped: tuple[Broken, ...]
     agreement: Figure | None
     calibrated: bool = False
+    examples: int = 0
+    examples_left: int = 0
 
 
 class Staging:

@@ -6,6 +6,7 @@ from pathlib import Path
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import InvalidInput
 from nearkin.gallery.change_encoder import ReindexSummary
+from nearkin.gallery.classes.gallery_classes import GalleryClasses
 from nearkin.gallery.format import check_mark, is_marked, write_mark
 from nearkin.gallery.hits import Hit, Hits, Item
 from nearkin.gallery.index.info import IndexInfo
@@ -15,12 +16,11 @@ from nearkin.gallery.items.store import Store
 from nearkin.gallery.location import location_of
 from nearkin.gallery.own_encoder import put_encoder
 from nearkin.gallery.reader import ITEMS
-from nearkin.gallery.writer import GalleryWriter
 
 __all__ = ["AddSummary", "CheckReport", "Gallery", "Hit", "Hits", "IndexInfo", "Item", "ReindexSummary"]
 
 
-class Gallery(GalleryWriter):
+class Gallery(GalleryClasses):
     """Items and the vectors that one encoder made of them; see `create` and `open`.
 
     It lies in a local folder or on an object store. Many processes may search while others write: a search sees the

@@ -17,6 +17,7 @@ from nearkin.data.vector_files import check_fingerprint
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import ArtefactError, InvalidInput
 from nearkin.gallery.change_encoder import ReindexSummary, Staging, agreement, as_column
+from nearkin.gallery.classes.carry_over import carry_items_over, carry_over, check_classes, remove_vectors_but
 from nearkin.gallery.format import encoder_folder
 from nearkin.gallery.index import check_kind
 from nearkin.gallery.index.info import IndexInfo, IndexSetting
@@ -375,7 +376,7 @@ class GalleryWriter(GalleryReader):
         """
         version = self._newest()
         try:
-            faults = check_items(version.snapshot)
+            faults = check_items(version.snapshot) + check_classes(self.location, self.fingerprint, self.dim)
         except ArtefactError as error:
             fault = f"{error}: restore {ITEMS}, or index the pictures again"
             return CheckReport(len(version.snapshot), (fault,), (), (), ())
@@ -401,7 +402,7 @@ class GalleryWriter(GalleryReader):
         drop_missing: bool = False,
         progress: Progress | None = None,
     ) -> ReindexSummary:
-        """Embed all pictures again with another encoder.
+        """Embed all pictures again with another encoder, and all examples of classes.
 
         Searches use the old vectors until all new ones are there; then one commit replaces them. An interrupted call
         can be repeated, and continues where it stopped.
@@ -440,8 +441,10 @@ class GalleryWriter(GalleryReader):
         staging = Staging(self.location.uri(name), encoder, items, self.location.storage)
         staging.embed_missing(self._newest().snapshot, progress)
         staging.check_complete(drop_missing)
+        carry_over(self.location, encoder, alone=False)
         with self._writing("reindex"):
             # What was written meanwhile.
+            examples = carry_over(self.location, encoder, alone=True)
             staging.embed_missing(self._store.snapshot())
             staging.check_complete(drop_missing)
             if staging.broken:
@@ -449,13 +452,16 @@ class GalleryWriter(GalleryReader):
             snapshot = self._store.snapshot()
             ids, old = snapshot.ids(), snapshot.vectors()
             vectors = staging.vectors(ids)
+            left = carry_items_over(self.location, new, ids, vectors)
             self._store.change_encoder(as_column(vectors, new), new)
         if self._passed:
             self._encoder, self._encoder_name = encoder, new
         self.location.remove(name)
         agree = agreement(old, vectors)
         self._build_index()
-        return ReindexSummary(len(ids), staging.embedded, tuple(staging.broken.values()), agree)
+        return ReindexSummary(
+            len(ids), staging.embedded, tuple(staging.broken.values()), agree, examples=examples, examples_left=left
+        )
 
     @contextmanager
     def _writing(self, change: str | None = None) -> Iterator[Change]:
@@ -476,6 +482,7 @@ class GalleryWriter(GalleryReader):
             needed = {self._store.snapshot().encoder} | history.encoders()
             for folder in self.location.folders("encoders") - {Path(encoder_folder(each)).name for each in needed}:
                 self.location.remove(f"encoders/{folder}")
+            remove_vectors_but(self.location, needed)
 
     def _build_index(self) -> None:
         """Build the chosen index now."""

@@ -48,7 +48,7 @@ ENCODER, NEXT_ID, INDEX = "nearkin.encoder", "nearkin.next_id", "nearkin.index"
 
 
 @contextmanager
-def lance_errors() -> Iterator[None]:
+def lance_errors(what: str = "items") -> Iterator[None]:
     """Lance's own errors as ours: files missing, damaged or forbidden, disk full."""
     try:
         yield
@@ -56,7 +56,7 @@ def lance_errors() -> Iterator[None]:
     except (OSError, pa.ArrowInvalid) as error:
         # Behind this comma stands a line of Lance's source.
         raise ArtefactError(
-            f"the gallery's items cannot be read or written: {str(error).partition(', /')[0]}"
+            f"the gallery's {what} cannot be read or written: {str(error).partition(', /')[0]}"
         ) from error
 
 

@@ -1,0 +1,165 @@
+"""`nearkin enroll`: names are taught by examples."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nearkin.cli.class_changes import SECTION as SECTION
+from nearkin.cli.class_changes import By, Why
+from nearkin.cli.options import Device, GalleryPath, Json, Quiet, Threads, Where
+
+if TYPE_CHECKING:
+    from nearkin.gallery.classes.summaries import EnrollSummary
+
+ORDER = 71
+KEPT = "what was taken is kept; the same command goes on"
+
+# Examples and reasons that are listed; --json has all.
+SHOWN = 10
+
+
+def enroll(
+    gallery: GalleryPath,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Of the class; not with --folder, --table, --from-column.")
+    ] = None,
+    pictures: Annotated[
+        list[str] | None, typer.Argument(metavar="[PICTURE]", help="Paths of pictures, or #7 for item 7.")
+    ] = None,
+    texts: Annotated[
+        list[str] | None, typer.Option("--text", help="Words for the class; may be given several times.")
+    ] = None,
+    attributes: Annotated[
+        Path | None, typer.Option(help="Table with one row of the class's attributes, by their names.")
+    ] = None,
+    items: Annotated[
+        list[int] | None, typer.Option("--item", help="Id of an item of the gallery; may be given several times.")
+    ] = None,
+    box: Annotated[
+        str | None,
+        typer.Option(metavar="L,T,R,B", help="Part of the picture: edges in pixels, such as 10,20,90,99."),
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Many classes: a folder with a folder of pictures for each.")
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="Many classes: a table with columns name and path, text or attributes.")
+    ] = None,
+    from_column: Annotated[
+        str | None, typer.Option(help="Many classes: a column of the gallery that names its items, such as label.")
+    ] = None,
+    where: Where = None,
+    force: Annotated[bool, typer.Option("--force", help="Take what the review refuses, if it can be read.")] = False,
+    why: Why = None,
+    by: By = None,
+    threads: Threads = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Teach a gallery names by examples: pictures, words, attributes or items. More can be added at any time.
+
+    Each example is reviewed: it is taken, or the reason why not is said. Fails with code 1 if nothing was taken, and
+    not all of it was there already.
+    """
+    from nearkin.cli.class_changes import open_to_embed
+    from nearkin.cli.output import print_json
+    from nearkin.progress import progress_bar
+
+    given = {"--folder": folder, "--table": table, "--from-column": from_column}
+    source = _one_source(given, name, bool(pictures or texts or items or attributes or box))
+    opened = open_to_embed(gallery, threads=threads, device=device)
+    if source is None:
+        asked: dict[str, Any] = {"texts": texts or (), "items": items or ()}
+        if attributes is not None:
+            asked["attributes"] = read_attributes(attributes, str(name))
+        examples = list(pictures or ()) if box is None else [_region(list(pictures or ()), box)]
+        summary = opened.enroll(str(name), examples, **asked, force=force, by=by, why=why)
+    else:
+        asked = {"column": from_column, "where": where} if source == "--from-column" else {"source": given[source]}
+        with progress_bar("enrolling") as advance:
+            summary = opened.enroll_many(**asked, force=force, by=by, why=why, progress=advance)
+    if as_json:
+        print_json({"gallery": gallery, **vars(summary)})
+    else:
+        _print_summary(gallery, summary)
+    if not summary.taken and any(one.reason != "near copy" for one in summary.refused):
+        raise typer.Exit(1)
+
+
+def read_attributes(path: Path, name: str) -> dict[str, Any]:
+    """The attributes of a class from a table: its only row, or the one whose column `name` has the class's name.
+
+    Raises:
+        SourceError: the table cannot be read.
+        InvalidInput: several rows, and none or more than one is of this name.
+    """
+    from nearkin.data.cells import class_name
+    from nearkin.data.tables import read_table
+    from nearkin.errors import InvalidInput
+    from nearkin.gallery.classes.names import checked_name, name_key
+
+    columns = dict(read_table(path).columns)
+    names = columns.pop("name", columns.pop("label", None))
+    rows = range(len(next(iter(columns.values()), [])))
+    chosen = [row for row in rows if names and name_key(class_name(names[row]) or "") == name_key(checked_name(name))]
+    if not chosen and len(rows) == 1:
+        chosen = [0]
+    if len(chosen) != 1:
+        what = f"{len(chosen)} rows are called '{name}'" if names else "there is no column 'name'"
+        raise InvalidInput(f"{path}: {len(rows)} rows, and {what}: expected one row of the class")
+    return {column: cells[chosen[0]] for column, cells in columns.items()}
+
+
+def _one_source(given: dict[str, Any], name: str | None, examples: bool) -> str | None:
+    """Which option names many classes, None if one class is enrolled."""
+    from nearkin.errors import InvalidInput
+
+    used = [option for option, value in given.items() if value is not None]
+    if len(used) > 1:
+        raise InvalidInput(f"{used[0]} and {used[1]}: choose one")
+    if used and (name is not None or examples):
+        raise InvalidInput(f"{used[0]} has the names itself: leave out NAME and its examples")
+    if not used and name is None:
+        raise InvalidInput("whom or what to enrol? Expected NAME and examples, or --folder, --table or --from-column")
+    return used[0] if used else None
+
+
+def _region(pictures: list[str], box: str) -> Any:
+    from nearkin.errors import InvalidInput
+    from nearkin.gallery.classes.payload import Region
+
+    if len(pictures) != 1:
+        raise InvalidInput(f"--box is of one picture, {len(pictures)} were given")
+    try:
+        left, top, right, bottom = map(int, box.split(","))
+    except ValueError as error:
+        raise InvalidInput(
+            f"--box '{box}': expected left, top, right, bottom in pixels, such as 10,20,90,99"
+        ) from error
+    return Region(pictures[0], (left, top, right, bottom))
+
+
+def _print_summary(gallery: str, summary: "EnrollSummary") -> None:
+    from shlex import quote
+
+    from nearkin.cli.output import next_step
+
+    names = {one.name for one in summary.taken}
+    of = f" of {len(names):,} classes" if len(names) > 1 else f" of '{next(iter(names))}'" if names else ""
+    print(f"{gallery}: {len(summary.taken):,} examples{of} taken, {len(summary.refused):,} refused")
+    for one in summary.taken[:SHOWN]:
+        print(f"  taken    {one.name}: {one.what}")
+    if len(summary.taken) > SHOWN:
+        print(f"  and {len(summary.taken) - SHOWN:,} more taken; --json lists all")
+    for refused in summary.refused[:SHOWN]:
+        print(f"  refused  {refused.name}: {refused}" if refused.name else f"  refused  {refused}")
+    if len(summary.refused) > SHOWN:
+        print(f"  and {len(summary.refused) - SHOWN:,} more refused; --json lists all")
+    for note in summary.notes:
+        print(note)
+    if summary.change is not None:
+        next_step(f"nearkin recognize {quote(gallery)} PICTURE; nearkin undo {quote(gallery)} takes this back")
+    else:
+        next_step("--force takes what can be read all the same")

@@ -1,0 +1,1 @@
+"""The class registry of a gallery: what people said about names, an append-only log, and what follows."""

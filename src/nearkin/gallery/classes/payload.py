@@ -1,0 +1,276 @@
+"""Examples as they are kept: a picture or a region of one, a text, attributes, or a vector; and their vectors."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from io import BytesIO
+from typing import Any, Protocol, cast, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Float
+from PIL import Image, ImageOps
+
+from nearkin.arrays import as_unit_vectors
+from nearkin.data.decoding import decode, decode_bytes
+from nearkin.data.items import Broken, Picture
+from nearkin.data.loading import content_hash
+from nearkin.data.names import plain_text
+from nearkin.encoders.embedder import Embedder, PictureLike
+from nearkin.errors import InvalidInput, PictureError
+from nearkin.gallery.classes.events import PICTURES, Kind
+
+# Longer side of the picture that is kept, in pixels; a file that is no larger is kept as it is, up to so many bytes.
+SIDE, AS_IT_IS = 512, 1 << 18
+QUALITY = 92
+
+
+@runtime_checkable
+class AttributeEmbedder(Protocol):
+    """An encoder that also has a tower for attributes."""
+
+    @property
+    def attributes(self) -> Sequence[str]:
+        """Names of the attributes, in their order."""
+
+    def embed_attributes(self, values: npt.ArrayLike) -> Float[np.ndarray, "n dim"]: ...
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of a picture.
+
+    Args:
+        picture: the whole picture, as `Gallery.search` takes one.
+        box: left, top, right and bottom edge in pixels of the picture as it is shown (turned upright).
+    """
+
+    picture: Any
+    box: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Payload:
+    """An example as it is kept.
+
+    Args:
+        kind: what it is.
+        shown: what it is called in messages.
+        content_hash: of the bytes that the user gave.
+        picture: encoded, at most 512 pixels a side.
+        size: `(width, height)` of what the user gave, in pixels.
+        uri, text, attributes, box, item_id: where it comes from, or what it is.
+        vector: unit length, if it is at hand, or all there is.
+    """
+
+    kind: Kind
+    shown: str
+    content_hash: str
+    picture: bytes | None = None
+    size: tuple[int, int] | None = None
+    uri: str | None = None
+    text: str | None = None
+    attributes: tuple[float, ...] | None = None
+    box: tuple[int, int, int, int] | None = None
+    item_id: int | None = None
+    vector: Float[np.ndarray, " dim"] | None = None
+
+    @property
+    def key(self) -> str:
+        """Names what is embedded: equal keys have equal vectors."""
+        content = self.picture if self.picture is not None else self.content_hash.encode()
+        return blake2b(f"{self.kind} ".encode() + content, digest_size=16).hexdigest()
+
+    def fields(self) -> dict[str, Any]:
+        """The columns of the log that tell of it."""
+        return {
+            "kind": str(self.kind),
+            "uri": self.uri,
+            "text": self.text,
+            "attributes": None if self.attributes is None else list(self.attributes),
+            "box": None if self.box is None else list(self.box),
+            "item_id": self.item_id,
+            "picture": self.picture,
+            "content_hash": self.content_hash,
+            "payload_key": self.key,
+        }
+
+
+def picture_payload(source: PictureLike | Region, *, item_id: int | None = None) -> Payload | Broken:
+    """A picture, or a region of one, to be kept; or why it cannot be.
+
+    Raises:
+        InvalidInput: a box that is not inside the picture.
+    """
+    region = source if isinstance(source, Region) else None
+    picture = region.picture if region else source
+    uri, shown = _named(picture)
+    try:
+        if isinstance(picture, Picture | str) or hasattr(picture, "__fspath__"):
+            encoded = (picture if isinstance(picture, Picture) else Picture(uri or "")).read()
+            image = decode_bytes(encoded)
+        else:
+            encoded, image = None, decode(cast(Any, picture))
+    except PictureError as error:
+        return Broken(shown, str(error).removeprefix(f"{uri}: "))
+    if region is not None:
+        image, encoded, shown = _cut(image, region.box, shown), None, f"{shown} {list(region.box)}"
+    small = max(image.size) <= SIDE
+    kept = encoded if encoded is not None and small and len(encoded) <= AS_IT_IS else _kept(image)
+    return Payload(
+        Kind.REGION if region else Kind.PICTURE,
+        shown,
+        content_hash(kept if encoded is None else encoded),
+        picture=kept,
+        size=image.size,
+        uri=uri,
+        box=region.box if region else None,
+        item_id=item_id,
+    )
+
+
+def text_payload(text: Any, position: int) -> Payload:
+    """Words to be kept.
+
+    Raises:
+        InvalidInput: empty, or no text.
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise InvalidInput(f"text {position} is {text!r}: expected words, such as 'a red heart'")
+    plain = " ".join(plain_text(text).split())
+    return Payload(Kind.TEXT, f'"{plain}"', content_hash(b"text " + plain.encode()), text=plain)
+
+
+def attributes_payload(values: Any, encoder: Embedder) -> Payload:
+    """Attributes of a class to be kept: numbers in the order of the encoder's, or a mapping from their names.
+
+    Raises:
+        InvalidInput: the encoder has no attributes; NaN or infinity; too many, too few or unknown ones.
+    """
+    names = list(check_attributes(encoder).attributes)
+    if isinstance(values, dict):
+        unknown, missing = sorted(set(values) - set(names)), [name for name in names if name not in values]
+        if unknown or missing:
+            wrong = f"'{unknown[0]}' is none of the model's" if unknown else f"'{missing[0]}' is missing"
+            raise InvalidInput(f"attributes: {wrong}: expected {', '.join(names[:8])}{', ...' * (len(names) > 8)}")
+        values = [values[name] for name in names]
+    try:
+        numbers = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"attributes: expected {len(names)} numbers, got {values!r:.80}") from error
+    if numbers.shape != (len(names),):
+        raise InvalidInput(
+            f"attributes of shape {numbers.shape}: the model has {len(names)} ({', '.join(names[:8])}"
+            f"{', ...' * (len(names) > 8)})"
+        )
+    if len(bad := np.flatnonzero(~np.isfinite(numbers))):
+        raise InvalidInput(f"attributes: '{names[bad[0]]}' is {numbers[bad[0]]}: expected a number")
+    kept = tuple(numbers.tolist())
+    return Payload(Kind.ATTRIBUTES, "attributes", content_hash(json.dumps(kept).encode()), attributes=kept)
+
+
+def check_attributes(encoder: Embedder) -> AttributeEmbedder:
+    """The encoder, which must have a tower for attributes.
+
+    Raises:
+        InvalidInput: it has none.
+    """
+    if not isinstance(encoder, AttributeEmbedder) or not len(encoder.attributes):
+        raise InvalidInput(
+            f"encoder {encoder.fingerprint} knows no attributes: train one with `nearkin train --attributes FILE`"
+        )
+    return encoder
+
+
+def vector_payloads(vectors: npt.ArrayLike, dim: int) -> list[Payload]:
+    """Vectors of the encoder to be kept. They cannot be carried over to another encoder.
+
+    Raises:
+        InvalidInput: another dimension, NaN, or a zero vector.
+    """
+    unit = as_unit_vectors(vectors, "vectors", dim=dim)
+    if len(zero := np.flatnonzero(~unit.any(axis=1))):
+        raise InvalidInput(f"vectors: row {zero[0]} is the zero vector, which has no direction")
+    return [
+        Payload(Kind.VECTOR, f"vector {row}", content_hash(vector.tobytes()), vector=vector)
+        for row, vector in enumerate(unit)
+    ]
+
+
+def embed(payloads: Sequence[Payload], encoder: Embedder, *, batch: int = 256) -> Float[np.ndarray, "n dim"]:
+    """Unit vectors of payloads; those that are vectors themselves stay as they are.
+
+    Raises:
+        InvalidInput: words or attributes, and the encoder embeds none.
+    """
+    vectors = np.empty((len(payloads), encoder.dim), np.float32)
+
+    def fill(kinds: Sequence[Kind], embedded: Callable[[list[Payload]], np.ndarray]) -> None:
+        rows = [row for row, payload in enumerate(payloads) if payload.kind in kinds and payload.vector is None]
+        for start in range(0, len(rows), batch):
+            part = rows[start : start + batch]
+            vectors[part] = embedded([payloads[row] for row in part])
+
+    fill(PICTURES, lambda some: embed_encoded([payload.picture or b"" for payload in some], encoder))
+    fill([Kind.TEXT], lambda some: encoder.embed_texts([payload.text or "" for payload in some]))
+    fill(
+        [Kind.ATTRIBUTES],
+        lambda some: check_attributes(encoder).embed_attributes(
+            np.array([payload.attributes for payload in some], np.float64)
+        ),
+    )
+    for row, payload in enumerate(payloads):
+        if payload.vector is not None:
+            vectors[row] = payload.vector
+    return vectors
+
+
+def can_embed(payload: Payload, encoder: Embedder) -> bool:
+    """Whether an encoder can embed this kind of example; a bare vector is of another encoder, and no longer known."""
+    if payload.kind in PICTURES:
+        return payload.picture is not None
+    if payload.kind == Kind.TEXT:
+        return encoder.has_text
+    has_attributes = isinstance(encoder, AttributeEmbedder) and len(encoder.attributes) == len(payload.attributes or ())
+    return payload.kind == Kind.ATTRIBUTES and has_attributes
+
+
+def embed_encoded(pictures: Sequence[bytes], encoder: Embedder) -> Float[np.ndarray, "n dim"]:
+    """Unit vectors of encoded pictures that are kept."""
+    return encoder.embed_pixels(np.stack([encoder.preprocessing.apply(decode_bytes(one)) for one in pictures]))
+
+
+def _named(picture: Any) -> tuple[str | None, str]:
+    """The uri of a picture, if it has one, and what it is called in messages."""
+    if isinstance(picture, Picture):
+        return picture.uri, picture.uri
+    if isinstance(picture, str) or hasattr(picture, "__fspath__"):
+        from pathlib import Path
+
+        return str(Path(picture).absolute()), str(picture)
+    name = getattr(picture, "filename", "") or "picture"
+    return None, name
+
+
+def _cut(image: Image.Image, box: Sequence[int], shown: str) -> Image.Image:
+    left, top, right, bottom = box
+    if not (0 <= left < right <= image.width and 0 <= top < bottom <= image.height):
+        raise InvalidInput(
+            f"box {list(box)} of {shown}: expected left < right and top < bottom, inside {image.width} x {image.height}"
+            " pixels"
+        )
+    return image.crop((left, top, right, bottom))
+
+
+def _kept(image: Image.Image) -> bytes:
+    """The picture at most 512 pixels a side: as JPEG, a small one without loss."""
+    small = image if max(image.size) <= SIDE else ImageOps.contain(image, (SIDE, SIDE), Image.Resampling.LANCZOS)
+    encoded = BytesIO()
+    if max(image.size) <= SIDE:
+        small.save(encoded, "PNG")
+        if len(encoded.getvalue()) <= AS_IT_IS:
+            return encoded.getvalue()
+        encoded = BytesIO()
+    small.save(encoded, "JPEG", quality=QUALITY, subsampling=0)
+    return encoded.getvalue()

@@ -1,0 +1,240 @@
+"""The class registry on disk: the log, the vectors of its examples, and what counts."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from nearkin.encoders.embedder import Embedder
+from nearkin.gallery.classes.copies import COPIES, OF_VECTORS, copies_of, copy_keys, copy_scores
+from nearkin.gallery.classes.events import PICTURES, Action, Kind
+from nearkin.gallery.classes.log import ExampleLog
+from nearkin.gallery.classes.payload import Payload, can_embed, embed, embed_encoded
+from nearkin.gallery.classes.state import ClassState, fold
+from nearkin.gallery.classes.vectors import ExampleVectors
+from nearkin.gallery.location import Location
+
+LOG = "examples.lance"
+# Examples that are embedded together.
+_CHUNK = 256
+
+
+class Registered:
+    """What counts at one version of the log, with the vectors of one encoder. Later writes do not change it.
+
+    Args:
+        state: what counts.
+        vectors: unit length, one for each example of the state.
+        copy_limits: for each the score from which on another picture is a copy of it, where it was rejected or ignored.
+        payloads: gives what is kept of the examples in some rows of the log.
+    """
+
+    def __init__(
+        self,
+        state: ClassState,
+        vectors: Float[np.ndarray, "n dim"],
+        copy_limits: Float[np.ndarray, " n"],
+        payloads: Callable[[Sequence[int]], list[Payload]],
+    ) -> None:
+        self._payloads = payloads
+        self.state = state
+        self.vectors = vectors
+        self.copy_limits = copy_limits
+
+    def by_content(self) -> Mapping[str, list[int]]:
+        """The examples that have a content."""
+        return self._by_content
+
+    @cached_property
+    def _by_content(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for row, content in enumerate(self.state.column("content_hash").to_pylist()):
+            found.setdefault(content, []).append(row)
+        return found
+
+    def name(self, row: int) -> str | None:
+        """The class of an example; None of a stranger."""
+        id = int(self.state.classes[row])
+        return None if id < 0 else self.state.names[id]
+
+    def number(self, row: int) -> int:
+        """The number of the event that brought an example."""
+        return self._cell("number", row)
+
+    def change(self, row: int) -> int:
+        """The number of the call that brought an example."""
+        return self._cell("change", row)
+
+    def payload(self, row: int) -> Payload:
+        """What is kept of an example."""
+        return self._payloads([int(self.state.rows[row])])[0]
+
+    def shown(self, row: int) -> str:
+        """What an example is called."""
+        return self._cell("uri", row) or self._cell("text", row) or f"{self._cell('kind', row)} {self.number(row)}"
+
+    def _cell(self, column: str, row: int) -> Any:
+        return self.state.log[column][int(self.state.rows[row])].as_py()
+
+
+class ClassRegistry:
+    """The class registry of a gallery.
+
+    Args:
+        location: of the gallery.
+    """
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+        self.log = ExampleLog(location.uri(LOG), location.storage, shared=location.shared)
+        self._vectors: dict[str, ExampleVectors] = {}
+        self._state: ClassState | None = None
+        self._registered: tuple[str, Registered] | None = None
+        # For each encoder how many rows of the log were looked at, and which of these have no vector.
+        self._complete: dict[str, tuple[int, list[int]]] = {}
+
+    def state(self) -> ClassState:
+        """What counts now."""
+        rows = self.log.rows()
+        if self._state is None or self._state.log is not rows:
+            self._state = fold(rows)
+        return self._state
+
+    def reload(self) -> None:
+        """Forget what was read: rows were removed."""
+        self._vectors.clear()
+        self._complete.clear()
+        self._registered = None
+
+    def vectors(self, fingerprint: str, dim: int) -> ExampleVectors:
+        """The store of an encoder's vectors."""
+        if fingerprint not in self._vectors:
+            self._vectors[fingerprint] = ExampleVectors(self._location, fingerprint, dim)
+        return self._vectors[fingerprint]
+
+    def missing(self, fingerprint: str, dim: int) -> list[int]:
+        """Rows of the log whose examples have no vector of this encoder, whether or not they count now."""
+        log = self.log.rows()
+        done, waiting = self._complete.get(fingerprint, (0, []))
+        if done > len(log):
+            done, waiting = 0, []
+        rows = np.concatenate([np.array(waiting, np.int64), np.arange(done, len(log))])
+        rows = rows[log["kind"].take(rows).is_valid().to_numpy()]
+        found = self.vectors(fingerprint, dim).rows(log["payload_key"].take(rows))
+        waiting = rows[found < 0].tolist()
+        self._complete[fingerprint] = len(log), waiting
+        return waiting
+
+    def payloads(self, rows: Sequence[int]) -> list[Payload]:
+        """What is kept of the examples in some rows of the log."""
+        log = self.log.rows()
+        records = log.take(list(rows)).to_pylist() if rows else []
+        pictures = self.log.pictures([record["number"] for record in records])
+        return [_payload(record, pictures.get(record["number"])) for record in records]
+
+    def embed_missing(
+        self, encoder: Embedder, *, lock: Callable[[], AbstractContextManager[None]] | None = None
+    ) -> None:
+        """Embed the examples that have no vector of this encoder, and copies of those that were rejected or ignored.
+
+        Args:
+            encoder: it.
+            lock: keeps others from writing; None if they are kept from it already.
+        """
+        rows = self.missing(encoder.fingerprint, encoder.dim)
+        actions = self.log.rows()["action"].take(rows).to_pylist() if rows else []
+        for start in range(0, len(rows), _CHUNK):
+            payloads = self.payloads(rows[start : start + _CHUNK])
+            able = [one for one in payloads if one.kind != Kind.VECTOR and can_embed(one, encoder)]
+            corrected = [
+                one
+                for one, action in zip(payloads, actions[start : start + _CHUNK], strict=True)
+                if action != Action.ENROLL and one.kind in PICTURES and one.picture is not None
+            ]
+            keys = [*(one.key for one in able), *(key for one in corrected for key in copy_keys(one.key))]
+            vectors = np.concatenate([embed(able, encoder), _flat(embed_copies(corrected, encoder))])
+            with lock() if lock else nullcontext():
+                self.keep(encoder.fingerprint, keys, vectors)
+
+    def keep(self, fingerprint: str, keys: Sequence[str], vectors: Float[np.ndarray, "n dim"]) -> None:
+        """Keep vectors that are not kept yet, in one commit. Nobody else may write meanwhile."""
+        store = self.vectors(fingerprint, vectors.shape[1])
+        new = store.rows(_strings(keys)) < 0
+        # Each key once.
+        new &= np.isin(np.arange(len(keys)), list({key: number for number, key in enumerate(keys)}.values()))
+        store.add([key for key, is_new in zip(keys, new, strict=True) if is_new], vectors[new])
+
+    def keep_copies(self, payloads: Sequence[Payload], encoder: Embedder) -> None:
+        """Keep the vectors of copies of pictures that were rejected or ignored."""
+        pictures = [one for one in payloads if one.kind in PICTURES and one.picture is not None]
+        if pictures:
+            keys = [key for one in pictures for key in copy_keys(one.key)]
+            self.keep(encoder.fingerprint, keys, _flat(embed_copies(pictures, encoder)))
+
+    def registered(self, fingerprint: str, dim: int) -> Registered:
+        """What counts, with the vectors of an encoder; examples without one are left out."""
+        state = self.state()
+        if self._registered is not None and self._registered[0] == fingerprint:
+            known = self._registered[1]
+            if known.state is state:
+                return known
+        store = self.vectors(fingerprint, dim)
+        rows = store.rows(state.column("payload_key"))
+        if (rows < 0).any():
+            kept = np.flatnonzero(rows >= 0)
+            state = state.select(kept)
+            rows = rows[kept]
+        vectors = store.vectors[rows]
+        registered = Registered(state, vectors, _copy_limits(state, vectors, store), self.payloads)
+        if len(rows) == len(self.state().rows):
+            self._registered = fingerprint, registered
+        return registered
+
+
+def embed_copies(payloads: Sequence[Payload], encoder: Embedder) -> Float[np.ndarray, "n copies dim"]:
+    """Unit vectors of copies of pictures."""
+    if not payloads:
+        return np.empty((0, COPIES, encoder.dim), np.float32)
+    encoded = [copy for payload in payloads for copy in copies_of(payload.picture or b"")]
+    return embed_encoded(encoded, encoder).reshape(len(payloads), -1, encoder.dim)
+
+
+def _flat(copies: Float[np.ndarray, "n copies dim"]) -> Float[np.ndarray, "m dim"]:
+    return copies.reshape(-1, copies.shape[-1])
+
+
+def _copy_limits(
+    state: ClassState, vectors: Float[np.ndarray, "n dim"], store: ExampleVectors
+) -> Float[np.ndarray, " n"]:
+    limits = np.full(len(vectors), 2.0, np.float32)
+    some = np.flatnonzero(~state.positive)
+    limits[some] = OF_VECTORS
+    keys = state.column("payload_key", state.rows[some]).to_pylist()
+    found = store.rows(_strings([copy for key in keys for copy in copy_keys(key)])).reshape(len(some), COPIES)
+    whole = (found >= 0).all(axis=1)
+    if whole.any():
+        limits[some[whole]] = copy_scores(vectors[some[whole]], store.vectors[found[whole]])
+    return limits
+
+
+def _strings(values: Sequence[str]) -> Any:
+    from nearkin.arrow import pa
+
+    return pa.array(values, pa.string())
+
+
+def _payload(record: Mapping[str, Any], picture: bytes | None) -> Payload:
+    return Payload(
+        Kind(record["kind"]),
+        record["uri"] or record["text"] or record["kind"],
+        record["content_hash"],
+        picture=picture,
+        uri=record["uri"],
+        text=record["text"],
+        attributes=None if record["attributes"] is None else tuple(record["attributes"]),
+        box=None if record["box"] is None else tuple(record["box"]),
+        item_id=record["item_id"],
+    )

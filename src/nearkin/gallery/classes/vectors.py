@@ -1,0 +1,112 @@
+"""Vectors of examples, apart for each encoder: a vector follows from the encoder and what is kept of the example."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Float, Int
+
+from nearkin.gallery.classes.appended import AppendedRows
+from nearkin.gallery.classes.copies import copy_keys
+from nearkin.gallery.format import encoder_folder
+from nearkin.gallery.items.store import FRAGMENT_ROWS, SMALL_FRAGMENTS, any_of, lance_errors
+from nearkin.gallery.lance import lance
+from nearkin.gallery.location import Location
+
+FOLDER = "example_vectors"
+
+
+def vectors_name(fingerprint: str) -> str:
+    """The dataset of an encoder's vectors, in the gallery."""
+    return f"{FOLDER}/{encoder_folder(fingerprint).partition('/')[2]}.lance"
+
+
+class ExampleVectors:
+    """The vectors of one encoder, by the keys of what they were made from. There is no dataset before the first one.
+
+    Args:
+        location: of the gallery.
+        fingerprint: of the encoder.
+        dim: its embedding dimension.
+    """
+
+    def __init__(self, location: Location, fingerprint: str, dim: int) -> None:
+        self._uri = location.uri(vectors_name(fingerprint))
+        self._storage = location.storage
+        self._schema = pa.schema([("payload_key", pa.string()), ("vector", pa.list_(pa.float32(), dim))])
+        self._dim = dim
+        self._read = AppendedRows(["payload_key", "vector"])
+        self._dataset: lance.LanceDataset | None = None
+        self._keys = pa.chunked_array([], pa.string())
+        # With room for more, so that one more vector does not copy all.
+        self._buffer: Float[np.ndarray, "room dim"] = np.empty((0, dim), np.float32)
+        self.vectors: Float[np.ndarray, "m dim"] = self._buffer
+
+    def rows(self, keys: pa.Array | pa.ChunkedArray) -> Int[np.ndarray, " n"]:
+        """For each key the row of its vector in `vectors`, -1 where there is none."""
+        self._load()
+        if not len(self._keys):
+            return np.full(len(keys), -1, np.int64)
+        found = pc.fill_null(pc.index_in(keys, value_set=self._keys.combine_chunks()), -1)
+        return found.to_numpy().astype(np.int64)
+
+    def add(self, keys: Sequence[str], vectors: Float[np.ndarray, "n dim"]) -> None:
+        """Keep vectors, in one commit. In a local folder nobody else may write meanwhile."""
+        if not keys:
+            return
+        column = pa.FixedSizeListArray.from_arrays(vectors.reshape(-1), self._dim)
+        table = pa.table([pa.array(keys, pa.string()), column], schema=self._schema)
+        with lance_errors("vectors of examples"):
+            self._load()
+            if self._dataset is None:
+                try:
+                    self._dataset = lance.write_dataset(table, self._uri, storage_options=self._storage)
+                except OSError:
+                    # Another machine was faster.
+                    self._dataset = lance.dataset(self._uri, storage_options=self._storage)
+                    self._dataset = lance.write_dataset(table, self._dataset, mode="append")
+            else:
+                self._dataset = lance.write_dataset(table, self._dataset, mode="append")
+            small = sum(part.physical_rows < FRAGMENT_ROWS for part in self._dataset.get_fragments())
+            if small > SMALL_FRAGMENTS:
+                self._dataset.optimize.compact_files(target_rows_per_fragment=FRAGMENT_ROWS)
+                self._dataset.cleanup_old_versions()
+
+    def _load(self) -> None:
+        """What was added since, by whichever process."""
+        with lance_errors("vectors of examples"):
+            if self._dataset is None:
+                try:
+                    self._dataset = lance.dataset(self._uri, storage_options=self._storage)
+                except ValueError:
+                    return
+            self._dataset.checkout_latest()
+            stands, new = self._read.news(self._dataset)
+            if new is None:
+                return
+            count = len(self._keys) if stands else 0
+            keys = [*(self._keys.chunks if stands else ()), *new["payload_key"].chunks]
+            self._keys = pa.chunked_array(keys, pa.string())
+            if len(self._buffer) < len(self._keys):
+                larger = np.empty((len(self._keys) + len(self._keys) // 4 + 16, self._dim), np.float32)
+                larger[:count] = self._buffer[:count]
+                self._buffer = larger
+            self._buffer[count : len(self._keys)] = (
+                new["vector"].combine_chunks().flatten().to_numpy().reshape(-1, self._dim)
+            )
+            self.vectors = self._buffer[: len(self._keys)]
+
+
+def delete_vectors(location: Location, keys: Sequence[str]) -> None:
+    """Remove vectors of all encoders for good, and those of copies. Nobody else may write meanwhile."""
+    names = [each for key in keys for each in (key, *copy_keys(key))]
+    for folder in location.folders(FOLDER):
+        with lance_errors("vectors of examples"):
+            dataset = lance.dataset(location.uri(f"{FOLDER}/{folder}"), storage_options=location.storage)
+            for start in range(0, len(names), 1000):
+                dataset.delete(any_of("payload_key", names[start : start + 1000]))
+            # Rows that are only marked as deleted still lie in their files.
+            dataset.optimize.compact_files(materialize_deletions_threshold=0.0)
+            dataset.cleanup_old_versions(older_than=timedelta(0), delete_unverified=not location.shared)
