@@ -204,10 +204,13 @@ def _between(start: int, end: int, text: str, instead: str) -> tuple[int, int, s
 
 
 def tests_of(file: Path) -> tuple[Path, ...]:
-    """The test that mirrors a module, or all tests of its folder."""
+    """The test that mirrors a module, or all tests of its folder, or those beside it that are named as it is."""
     folder = Path("tests") / file.relative_to(SOURCE).parent
     mirror = folder / f"test_{file.stem}.py"
-    return (mirror,) if (ROOT / mirror).exists() else (folder,)
+    if (ROOT / mirror).exists():
+        return (mirror,)
+    named = sorted((ROOT / folder.parent).glob(f"test_{folder.name.removesuffix('s')}*.py"))
+    return (folder,) if (ROOT / folder).exists() else tuple(path.relative_to(ROOT) for path in named)
 
 
 def run(folder: Path, tests: tuple[Path, ...], seconds: float | None = None) -> bool:

@@ -26,6 +26,8 @@ def test_classes_are_sorted_and_counted():
     assert classes.ids.tolist() == [0, 0, 0, 1, 1, 2]
     assert (classes.starts.tolist(), classes.ends.tolist(), classes.rows) == ([0, 3, 5], [3, 5, 6], 8)
     assert (classes.sizes.tolist(), classes.same.tolist()) == ([3, 2, 1], [3, 1, 0])
+    assert classes.same.dtype.kind == "i"
+    assert (type(classes.pairs), type(classes.different)) == (int, int)
     assert (classes.repeated, classes.pairs, classes.different) == (2, 3, 3 * 2 + 3 * 1 + 2 * 1)
 
 
@@ -52,6 +54,8 @@ def test_weights():
     cells = np.multiply.outer(by_class.between * [3, 2, 1], by_class.between * [3, 2, 1])
     assert cells == pytest.approx(np.full((3, 3), 11 / 3))
     assert by_class.within == pytest.approx([2 / 3, 2, 0])
+    two = Classes.of([4, 4, 5])
+    assert two.weights("classes").between == pytest.approx(np.sqrt(2) / [2, 1])
     # No comparison of different classes, or within any, is no division by zero.
     assert Classes.of([4, 4]).weights("classes").between.tolist() == [0.0]
     assert Classes.of([4, 5]).weights("classes").within.tolist() == [0.0, 0.0]
@@ -140,6 +144,14 @@ def test_counts_equal_a_loop(block, weighting, monkeypatch):
         assert found.same == pytest.approx([same.get(score, 0) for score in scores])
         assert found.different == pytest.approx([different.get(score, 0) for score in scores])
         assert found.same.dtype == (np.int64 if weighting == "comparisons" else np.float64)
+
+
+def test_scores_that_a_single_comparison_has():
+    classes = Classes.of([0, 0, 1])
+    vectors = classes.sorted([[1.0, 0.0], [0.0, 1.0], [3.0, 4.0]])
+    _, [counts] = count_all_pairs([vectors], classes, classes.weights("comparisons"), lambda rows: None)
+    assert counts.scores == pytest.approx([0.0, 0.6, 0.8], abs=1 / STEPS)
+    assert (counts.same.tolist(), counts.different.tolist()) == ([1, 0, 0], [0, 1, 1])
 
 
 def test_progress_goes_on_from_pass_to_pass():

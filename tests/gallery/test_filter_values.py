@@ -14,6 +14,7 @@ COLUMNS = {
     "n": pa.int64(), "small": pa.int32(), "x": pa.float64(), "price": pa.float32(), "label": pa.string(),
     "uri": pa.string(), "day": pa.date32(), "at": pa.timestamp("us"), "zoned": pa.timestamp("us", "UTC"),
     "sold": pa.bool_(), "tags": pa.list_(pa.string()),
+    "caf\u00e9": pa.int64(),
 }  # fmt: skip
 X, SMALL = "(CAST(`x` AS DOUBLE) + CAST('0' AS DOUBLE))", "CAST(`small` AS BIGINT)"
 N = "CAST(`n` AS DOUBLE)"
@@ -94,6 +95,7 @@ def test_whole_numbers_of_64_bits(number: float, whole: bool) -> None:
         ("n > -3", "(`n` > (-3))"),
         ("x > -1.5", f"({X} > CAST('-1.5' AS DOUBLE))"),
         ("n = -(-2)", "(`n` = 2)"),
+        ("n + -(2) = 1", "((`n` + (-2)) = 1)"),
         ("x > -(1.5)", f"({X} > CAST('-1.5' AS DOUBLE))"),
         ("-n < 3", "((0 - `n`) < 3)"),
         ("round(n) = 4", f"(round({N}) = CAST('4.0' AS DOUBLE))"),
@@ -110,6 +112,9 @@ def test_whole_numbers_of_64_bits(number: float, whole: bool) -> None:
         # Dates beside timestamps, and functions.
         ("at > day", "(`at` > CAST(`day` AS TIMESTAMP))"),
         ("day < at", "(CAST(`day` AS TIMESTAMP) < `at`)"),
+        ("coalesce(n) = 7", "(coalesce(`n`) = 7)"),
+        ("cardinality(tags) = 2", "(CAST(array_length(`tags`) AS BIGINT) = 2)"),
+        ("list_has(tags, 'red')", "array_has(`tags`, 'red')"),
         ("coalesce(n, 7) = 7", "(coalesce(`n`, 7) = 7)"),
         ("nullif(label, 'x') = 'y'", "(nullif(`label`, 'x') = 'y')"),
         ("label || 'a' = 'ba'", "((`label` || 'a') = 'ba')"),
@@ -119,6 +124,8 @@ def test_whole_numbers_of_64_bits(number: float, whole: bool) -> None:
         ("URI = ('e\u0301')", "(`uri` = 'e\u0301')"),
         ("'e\u0301' <> uri", "('e\u0301' <> `uri`)"),
         ("label = 'e\u0301' OR uri = 'e\u0301'", "((`label` = '\u00e9') OR (`uri` = 'e\u0301'))"),
+        # A column's name is composed as well.
+        ("cafe\u0301 = 1", "(`caf\u00e9` = 1)"),
         ("label = 'uri' AND label <> 'e\u0301'", "((`label` = 'uri') AND (`label` <> '\u00e9'))"),
     ],
 )
@@ -153,6 +160,8 @@ def test_what_lance_is_given(where: str, made: str) -> None:
         ('label = "x', 'at position 9 \\(""x"\\): this quote is not closed'),
         ("label /* x", "at position 7 .*this comment is not closed"),
         ("n >", "at position 4 \\(end of filter\\): expected an expression"),
+        ("n +", "at position 4 \\(end of filter\\): expected an expression"),
+        ("label RLIKE 'a' ESCAPE '!'", "uses what a filter cannot: REGEXP_LIKE"),
         ("n = *", 'at position 5 \\("\\*"\\): expected an expression'),
         ("n = 1 AND\n  x = *", 'at position 17 \\("\\*"\\)'),
         ("n = 1 AND\nn = 2 3", 'at position 17 \\("3"\\): expected the end, AND or OR'),
@@ -174,6 +183,7 @@ def test_what_is_refused(where: str, message: str) -> None:
         ("x > n", [f"abs(CAST(`n` AS DOUBLE)) > CAST('{2.0**53!r}' AS DOUBLE)"]),
         (f"x > {2**53}", []),
         ("n > 2.5", []),
+        ("n > 0.5", []),
         ("n > 1e30", [f"abs({N}) > CAST('{2.0**53!r}' AS DOUBLE)"]),
         ("-n < 3", [f"abs(CAST(0 AS DOUBLE) - CAST(`n` AS DOUBLE)) >= {BEYOND}"]),
         ("n % 2 = 1", ["2 = 0", f"abs(CAST(`n` AS DOUBLE) % CAST(nullif(2, 0) AS DOUBLE)) >= {BEYOND}"]),

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from nearkin.intervals.mean_over_groups import MeanOverGroups
 
@@ -43,3 +44,19 @@ def test_difference_and_single_group():
     better = MeanOverGroups(np.minimum(values + 0.1, 1), members).minus(same)
     assert better.low > 0
     assert MeanOverGroups(values, np.zeros(len(values), dtype=np.int64)).figure().low is None
+
+
+def test_a_difference_has_students_interval_over_groups():
+    """Two groups, whose means differ by 0.2 and 0.4: one degree of freedom."""
+    members, zero = np.array([0, 0, 1, 1]), MeanOverGroups(np.zeros(4), np.array([0, 0, 1, 1]))
+    figure = MeanOverGroups(np.array([0.1, 0.3, 0.4, 0.4]), members).minus(zero)
+    half = stats.t.ppf(0.975, 1) * np.std([0.2, 0.4], ddof=1) / np.sqrt(2)
+    assert (figure.value, figure.high - figure.value, figure.n) == (pytest.approx(0.3), pytest.approx(half), 4)
+
+
+def test_a_share_has_exact_limits_at_its_effective_number():
+    figure = MeanOverGroups(np.array([0.1, 0.3, 0.4, 0.4, 0.7]), np.array([0, 0, 1, 1, 2])).figure()
+    # Errors from the mean 0.38 sum to -0.36, 0.04 and 0.32 in the three groups.
+    variance = 3 / 2 * (0.36**2 + 0.04**2 + 0.32**2) / 25
+    trials = 0.38 * 0.62 / variance * (1.959964 / stats.t.ppf(0.975, 2)) ** 2
+    assert figure.low == pytest.approx(stats.beta.ppf(0.025, 0.38 * trials, 0.62 * trials + 1), rel=1e-5)

@@ -80,7 +80,7 @@ def boolean(value: bool, shown: str = "") -> Part:
 
 def integer(value: int, shown: str = "") -> Part:
     # Lance reads the least integer as a float.
-    sql = str(value) if LEAST < value < 0 or value >= 0 else f"CAST('{value}' AS BIGINT)"
+    sql = str(value) if value > LEAST else f"CAST('{value}' AS BIGINT)"
     return Part(f"({sql})" if value < 0 else sql, "int", shown or str(value), value)
 
 
