@@ -126,6 +126,7 @@ def test_whole_numbers_of_64_bits(number: float, whole: bool) -> None:
         ("label = 'e\u0301' OR uri = 'e\u0301'", "((`label` = '\u00e9') OR (`uri` = 'e\u0301'))"),
         # A column's name is composed as well.
         ("cafe\u0301 = 1", "(`caf\u00e9` = 1)"),
+        ("label || 'uri' = 'e\u0301'", "((`label` || 'uri') = '\u00e9')"),
         ("label = 'uri' AND label <> 'e\u0301'", "((`label` = 'uri') AND (`label` <> '\u00e9'))"),
     ],
 )
@@ -160,6 +161,8 @@ def test_what_lance_is_given(where: str, made: str) -> None:
         ('label = "x', 'at position 9 \\(""x"\\): this quote is not closed'),
         ("label /* x", "at position 7 .*this comment is not closed"),
         ("n >", "at position 4 \\(end of filter\\): expected an expression"),
+        ("n IS", "at position 5 \\(end of filter\\): expected an expression"),
+        ("NOT (", "at position 6 \\(end of filter\\): expected an expression"),
         ("n +", "at position 4 \\(end of filter\\): expected an expression"),
         ("label RLIKE 'a' ESCAPE '!'", "uses what a filter cannot: REGEXP_LIKE"),
         ("n = *", 'at position 5 \\("\\*"\\): expected an expression'),
