@@ -26,8 +26,9 @@ from scipy import stats
 from nearkin.calibration.error_curve import error_curve
 from nearkin.evaluation.metrics.all_pairs import verification_all_pairs
 from nearkin.intervals.class_rates import spread_of_class_means
-from nearkin.intervals.dyadic import ClassSums, rate_limits, spread_over_classes
+from nearkin.intervals.dyadic import rate_limits
 from nearkin.intervals.figure import INTERVALS
+from nearkin.intervals.pair_rates import spread_of_pair_rates
 
 HEADER = "| {0} | rate: holds | width | another group: holds | width |\n|---|---|---|---|---|"
 
@@ -84,8 +85,7 @@ def draw_far(sizes: np.ndarray, kind: Kind, far: float, runs: int) -> Draws:
         parts = (accepted - rates[run] * compared) / whole
         errors[:, run] = np.bincount(one, parts, classes) + np.bincount(two, parts, classes)
         pairs[run], cells[run] = parts @ parts, max(np.count_nonzero(accepted), 1)
-    of_class = sizes * (sizes.sum() - sizes) / whole
-    spread = spread_over_classes([ClassSums(errors, of_class)], pairs, cells=cells)
+    spread = spread_of_pair_rates(rates, errors, pairs, weights=sizes, pictures=sizes, cells=cells)
     return Draws(_truth(kind, far), rates, _ends(rates, spread, classes * (classes - 1) // 2))
 
 

@@ -12,8 +12,9 @@ from nearkin.calibration.weighting import EVENTS, Weighting, check_weighting
 from nearkin.errors import InvalidInput
 from nearkin.intervals.binomial import effective_trials
 from nearkin.intervals.class_rates import spread_of_class_means
-from nearkin.intervals.dyadic import ClassSums, Spread, rate_limits, spread_over_classes
+from nearkin.intervals.dyadic import Spread, rate_limits
 from nearkin.intervals.figure import Interval, check_interval
+from nearkin.intervals.pair_rates import spread_of_pair_rates
 from nearkin.progress import Progress
 
 
@@ -94,8 +95,8 @@ def _far(accepted: Accepted, classes: Classes, weights: CellWeights, interval: I
     # Squares of (accepted - rate * all), multiplied out.
     all_squares = ((sizes**2).sum() ** 2 - (sizes**4).sum()) / 2
     pairs = np.maximum(accepted.squares - 2 * rate * accepted.products + rate**2 * all_squares, 0.0) / whole**2
-    leverage = weights.leverage(classes)[0]
-    spread = spread_over_classes([ClassSums(errors, leverage)], pairs, cells=np.maximum(accepted.cells, 1.0))
+    cells = np.maximum(accepted.cells, 1.0)
+    spread = spread_of_pair_rates(rate, errors, pairs, weights=sizes, pictures=classes.sizes, cells=cells)
     return _with_limits(rate, spread, comparisons=classes.different, independent=classes.pairs, interval=interval)
 
 
