@@ -79,12 +79,12 @@ def test_an_ignored_picture_gets_no_name() -> None:
 def test_strangers_carry_lower_rates() -> None:
     vectors, _, _ = drawn(1000, 1, seed=3)
     few, _ = recognizer(10, 1)
-    with pytest.raises(InvalidInput, match=r"fpir 0\.01 needs 100 pictures"):
+    with pytest.raises(InvalidInput, match=r"fpir 0\.01 needs 100 independent pictures"):
         few.threshold(0.01)
-    assert few.threshold().fpir == 0.1
+    assert not few.threshold().measured
     more, _ = recognizer(10, 1, strangers=[Strangers(vectors, None, "pictures of strangers/")])
     assert more.threshold().fpir == 0.01
-    assert more.threshold().source == "classes left out one at a time; pictures of strangers/"
+    assert more.threshold().source == "classes left out in turn; pictures of strangers/"
 
 
 def test_two_classes_get_a_guess_that_says_so() -> None:
@@ -112,7 +112,8 @@ def test_negatives_alone_give_no_name() -> None:
 def test_adding_examples_one_by_one_gives_the_scores_of_all_at_once() -> None:
     vectors, labels, _ = drawn(700, 4)
     start = 2500
-    found = Recognizer.of([str(one) for one in range(700)], Examples.of(vectors[:start], labels[:start], count=700))
+    names = [str(one) for one in range(700)]
+    found = Recognizer.of(names, Examples.of(vectors[:start], labels[:start], count=700), scorer="prototype")
     assert found.measured
     for row in range(start, start + 20):
         found = found.with_examples(Examples.of(vectors[[row]], labels[[row]], count=700))

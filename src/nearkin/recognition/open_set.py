@@ -14,17 +14,20 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from nearkin.errors import InvalidInput
-from nearkin.intervals.binomial import clopper_pearson, effective_trials, jeffreys
+from nearkin.intervals.binomial import jeffreys
+from nearkin.intervals.exceedances import exceedances
 from nearkin.recognition.examples import Examples
 from nearkin.recognition.scorer import NEVER, Fitted, Scorer
 from nearkin.recognition.space import Space
 
 # Pictures of strangers that are tried: more tell little more of a rate of 1 %, and 10,000 classes take time for each.
 MOST_TRIALS = 5_000
-# Up to so many classes each is left out alone, and all is measured without it; of more, the centre hardly moves.
-FEW_CLASSES = 100
-# Parts of the classes that are left out at once where a way to score hangs on all of them.
-PARTS = 10
+# Up to so many classes all is fitted anew without each of them, or without a part of them where a way to score hangs
+# on all; of more classes, one hardly moves what they share.
+FEW_CLASSES, FEW_CLASSES_SHARED = 100, 1_000
+PARTS = 20
+# So many named strangers tell how much their pictures hang together.
+_EVENTS = 20
 # Cells of scores at once.
 _BLOCK = 1 << 23
 
@@ -40,7 +43,7 @@ class StrangerScores:
             left out is a stranger by its id; others have ids below 0.
         against: how many classes each was scored against.
         pictures: their unit vectors.
-        sources: where they come from, for messages: "classes left out one at a time".
+        sources: where they come from, for messages: "classes left out in turn".
     """
 
     scores: Float[np.ndarray, " n"]
@@ -119,8 +122,7 @@ def leave_classes_out(
     rows = _evenly(np.flatnonzero(examples.member & examples.picture), examples.classes, most, seed)
     own = examples.classes[rows]
     present = np.flatnonzero(examples.sizes())
-    alone = len(present) <= FEW_CLASSES
-    if scorer.apart and not alone:
+    if len(present) > (FEW_CLASSES if scorer.apart else FEW_CLASSES_SHARED):
 
         def without_own(start: int, stop: int) -> np.ndarray:
             scores = fitted.scores(examples.vectors[rows[start:stop]])
@@ -130,7 +132,8 @@ def leave_classes_out(
         scores, best = _best(without_own, len(rows), fitted.count)
         against = np.full(len(rows), len(present) - 1)
     else:
-        parts = present[:, None] if alone else np.array_split(np.random.default_rng(seed).permutation(present), PARTS)
+        several = len(present) if scorer.apart else min(PARTS, len(present))
+        parts = np.array_split(np.random.default_rng(seed).permutation(present), max(several, 1))
         scores, best = np.full(len(rows), NEVER), np.zeros(len(rows), np.int64)
         against = np.zeros(len(rows), np.int64)
         for part in parts:
@@ -144,8 +147,9 @@ def leave_classes_out(
             scores[chosen], best[chosen] = best_scores(refitted, pictures)
             against[chosen] = len(present) - len(part)
     kept = scores > NEVER / 2
-    source = "classes left out one at a time" if alone or scorer.apart else "classes left out a tenth at a time"
-    return StrangerScores(scores, best, own, against, examples.vectors[rows], (source,)).select(kept)
+    return StrangerScores(scores, best, own, against, examples.vectors[rows], ("classes left out in turn",)).select(
+        kept
+    )
 
 
 def score_strangers(
@@ -177,12 +181,15 @@ def best_scores(
 
 
 def lowest_fpir(trials: StrangerScores) -> float:
-    """The lowest rate that these pictures of strangers can carry: one of them is named at it."""
-    return 1.0 if not len(trials) else float(min(1.0, 1 / len(trials)))
+    """The lowest rate that these pictures of strangers can carry: one of as many independent ones is named at it."""
+    return float(min(1.0, 1 / max(1.0, _independent(trials, 0))))
 
 
 def open_set_threshold(trials: StrangerScores, fpir: float, classes: int) -> OpenSetThreshold:
     """The threshold of a rate, with its intervals.
+
+    Pictures of one stranger tell less than those of several, and so do two classes that are taken for each other, each
+    left out in turn; so it is reckoned with as many independent pictures as vary as much.
 
     Args:
         trials: pictures of strangers.
@@ -202,36 +209,31 @@ def open_set_threshold(trials: StrangerScores, fpir: float, classes: int) -> Ope
     """
     check_fpir(fpir)
     count = len(trials)
-    if count * fpir < 1 - 1e-9:
-        needed = int(np.ceil(1 / fpir - 1e-9))
-        carried = f"ask for {_rounded_up(lowest_fpir(trials)):g} or more, " if count > 1 else ""
+    independent = _independent(trials, int(count * fpir))
+    rank = independent * fpir * (1 + 1e-9)
+    if rank < 1:
+        lowest = max(lowest_fpir(trials), 1 / max(independent, 1.0))
+        carried = f"ask for {_rounded_up(lowest):g} or more, " if count > 1 else ""
         raise InvalidInput(
-            f"fpir {fpir:g} needs {needed:,} pictures of strangers or more, and there are {count:,}: {carried}add "
-            "classes, or pictures of strangers"
+            f"fpir {fpir:g} needs {int(np.ceil(1 / fpir - 1e-9)):,} independent pictures of strangers or more; there "
+            f"are {count:,}, which count as {independent:.0f}: {carried}add classes, or pictures of strangers"
         )
     order = np.argsort(-trials.scores, kind="stable")
     scores, rates = trials.scores[order], _rates(trials, order, classes)
     # Equal scores are accepted together.
     last = np.append(scores[1:] < scores[:-1], True)
     allowed = np.flatnonzero(last & (rates <= fpir * (1 + 1e-9)))
-    place = int(allowed[-1]) if len(allowed) else 0
-    # With the first picture alone above the rate, the threshold lies just above it.
-    score = float(scores[place]) if len(allowed) else float(np.nextafter(scores[0], np.inf))
-    effective = _effective_trials(trials, float(scores[place]))
-    low_rate, high_rate = (float(end) for end in jeffreys(fpir, effective))
-    # Of another group of as many strangers: two estimates differ by twice the variance of one.
-    other_low, other_high = (float(end) for end in clopper_pearson(fpir, effective / 2))
-
-    def score_of(rate: float) -> float:
-        return float(scores[min(int(np.searchsorted(rates, rate)), count - 1)])
-
+    # With the first pictures alone above the rate, the threshold lies just above them.
+    score = float(scores[allowed[-1]]) if len(allowed) else float(np.nextafter(scores[0], np.inf))
+    low_rate, high_rate = (float(end) for end in jeffreys(fpir, independent))
+    fpir_low, fpir_high = exceedances(rank, independent, round(independent))
     return OpenSetThreshold(
         fpir=fpir,
         score=score,
-        low=min(score_of(high_rate), score),
-        high=max(score_of(low_rate), score),
-        fpir_low=other_low,
-        fpir_high=other_high,
+        low=min(_score_of(high_rate, scores, rates), score),
+        high=max(_score_of(low_rate, scores, rates), score),
+        fpir_low=fpir_low,
+        fpir_high=fpir_high,
         classes=classes,
         trials=count,
         strangers=len(np.unique(trials.strangers)),
@@ -320,23 +322,34 @@ def _rates(trials: StrangerScores, order: np.ndarray, classes: int) -> Float[np.
     return total / len(order)
 
 
-def _effective_trials(trials: StrangerScores, score: float) -> float:
-    """As how many independent pictures they count: those of one stranger, and of two strangers that are taken for each
-    other, are alike."""
-    named = trials.scores >= score
-    rate = float(named.mean())
-    groups = _joined_groups(trials, named)
+def _score_of(rate: float, scores: Float[np.ndarray, " n"], rates: Float[np.ndarray, " n"]) -> float:
+    """The score of a rate; beyond the highest, as an exponential tail would go on."""
+    if rate >= rates[0]:
+        return float(scores[min(int(np.searchsorted(rates, rate)), len(scores) - 1)])
+    few = min(len(scores), max(_EVENTS, len(scores) // 20))
+    return float(scores[0] + (scores[:few] - scores[few - 1]).mean() * np.log(rates[0] / rate))
+
+
+def _independent(trials: StrangerScores, named: int) -> float:
+    """As how many independent pictures they count, if so many of them are named."""
+    count = len(trials)
+    if count < 2:
+        return float(count)
+    # Of very few named ones it would be chance whether they are of one stranger.
+    named = min(max(named, _EVENTS), max(1, count // 2))
+    chosen = trials.scores >= np.partition(trials.scores, count - named)[count - named]
+    rate = float(chosen.mean())
+    groups = _joined_groups(trials, chosen)
     several = len(np.unique(groups))
-    errors = np.bincount(groups, named - rate) / len(named)
-    variance = float((errors**2).sum()) * several / max(1, several - 1)
     if not 0 < rate < 1 or several < 2:
         return float(several)
-    # As many as give this variance, but no more than there are.
-    return float(np.clip(effective_trials(rate, variance, several - 1.0), 1.0, len(named)))
+    errors = np.bincount(groups, chosen - rate)
+    variance = float((errors**2).sum()) * several / (several - 1) * (count - 1) / count
+    return float(np.clip(count**2 * rate * (1 - rate) / variance, 1.0, count))
 
 
 def _joined_groups(trials: StrangerScores, named: Bool[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-    """The group of each: its stranger, two classes that are taken for each other being one."""
+    """The group of each picture: its stranger, two classes that are taken for each other being one."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 

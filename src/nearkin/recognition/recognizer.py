@@ -28,7 +28,7 @@ from nearkin.recognition.open_set import (
 from nearkin.recognition.scorer import NEVER, SCORERS, Fitted
 from nearkin.recognition.space import Space, measure_space
 
-DEFAULT_SCORER = "prototype"
+DEFAULT_SCORER = "linear"
 DEFAULT_FPIR = 0.01
 # Where the data carry no rate up to this, a threshold is a guess.
 MOST_FPIR = 0.1

@@ -61,8 +61,7 @@ class Scorer:
     Args:
         summary: one line for the help.
         fit: fits it to examples; those that are negative, or of no class, do not count.
-        apart: whether the score of a class hangs on its own examples alone. Of other ways, classes are left out by
-            fitting anew.
+        apart: whether the score of a class hangs on its own examples and the space alone.
     """
 
     summary: str

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from nearkin.recognition.examples import Examples, sums_of_classes
-from nearkin.recognition.scorer import NEVER, Fitted, Scorer, slope_and_offset
+from nearkin.recognition.scorer import NEVER, Scorer, slope_and_offset
 from nearkin.recognition.space import Space
 
 
@@ -39,7 +39,7 @@ class Prototypes:
         directions, offsets = _directions(self.sums[own] - weight[:, None] * seen, left, self.space)
         return np.einsum("nd,nd->n", seen, directions) + offsets
 
-    def with_examples(self, examples: Examples, start: int) -> Fitted:
+    def with_examples(self, examples: Examples, start: int) -> "Prototypes":
         added = examples.select(np.arange(start, len(examples)))
         seen, weight = self.space.examples(added), self.space.weight(added)
         room = max(0, examples.count - self.count)

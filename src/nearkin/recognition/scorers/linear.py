@@ -1,0 +1,117 @@
+"""Linear: directions in which pictures of one class differ count less than those in which classes do.
+
+A regularised linear discriminant on frozen vectors: how pictures of a class scatter is measured over all classes and
+drawn towards the same scatter in all directions, the more the fewer examples there are. Then it is as with prototypes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from nearkin.recognition.examples import Examples, sums_of_classes
+from nearkin.recognition.scorer import Fitted, Scorer
+from nearkin.recognition.scorers.prototype import Prototypes
+from nearkin.recognition.scorers.prototype import fit as fit_prototypes
+from nearkin.recognition.space import Space, measure_space
+
+# How far scatter is evened: of all examples a little, of those of a class wholly.
+_OF_ALL, _OF_CLASSES = 0.25, 1.0
+# So many examples tell how they scatter.
+_ENOUGH = 20_000
+# Never less is taken of equal scatter.
+_LEAST = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Discriminant:
+    """Prototypes among pictures of which each direction is scaled by how little pictures of a class vary in it."""
+
+    space: Space
+    scaling: Float[np.ndarray, "dim dim"]
+    prototypes: Prototypes
+
+    @property
+    def count(self) -> int:
+        return self.prototypes.count
+
+    def scores(
+        self, pictures: Float[np.ndarray, "q dim"], classes: Int[np.ndarray, " c"] | None = None
+    ) -> Float[np.ndarray, "q c"]:
+        return self.prototypes.scores(self.space.seen(pictures) @ self.scaling, classes)
+
+    def own_scores(self, examples: Examples, rows: Int[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+        scaled = _scaled(examples.select(rows), self.space, self.scaling)
+        return self.prototypes.own_scores(scaled, np.arange(len(rows)))
+
+    def with_examples(self, examples: Examples, start: int) -> Fitted:
+        added = _scaled(examples.select(np.arange(start, len(examples))), self.space, self.scaling)
+        return Discriminant(self.space, self.scaling, self.prototypes.with_examples(added, 0))
+
+
+def fit(examples: Examples, space: Space) -> Discriminant:
+    """The discriminant of all classes."""
+    chosen = examples.select(examples.member)
+    # Whole classes, as many as are enough to tell how examples scatter.
+    some = chosen.select(_some_classes(chosen.classes, examples.count))
+    seen, classes = space.examples(some).astype(np.float64), some.classes
+    scaling = _inverse_power(seen.T @ seen, len(seen), _OF_ALL)
+    apart, freedom = _apart((seen @ scaling).astype(np.float64), classes, examples.count)
+    scaling = (scaling @ _inverse_power(apart.T @ apart, freedom, _OF_CLASSES)).astype(np.float32)
+    scaled = _scaled(examples, space, scaling)
+    return Discriminant(space, scaling, fit_prototypes(scaled, measure_space(scaled)))
+
+
+def _some_classes(classes: np.ndarray, count: int) -> np.ndarray:
+    """Rows of as many classes, one as likely as another, as have the examples that are needed."""
+    if len(classes) <= _ENOUGH:
+        return np.arange(len(classes))
+    order = np.random.default_rng(0).permutation(count)
+    filled = np.cumsum(np.bincount(classes, minlength=count)[order])
+    taken = order[: int(np.searchsorted(filled, _ENOUGH)) + 1]
+    return np.flatnonzero(np.isin(classes, taken))
+
+
+def _apart(seen: np.ndarray, classes: np.ndarray, count: int) -> tuple[np.ndarray, int]:
+    """How far examples are from the mean of their class, and how many numbers that is for each direction."""
+    sizes = np.bincount(classes, minlength=count)
+    means = sums_of_classes(seen, classes, count) / np.maximum(sizes, 1)[:, None]
+    several = sizes[classes] > 1
+    return (seen - means[classes])[several], int((sizes - 1)[sizes > 1].sum())
+
+
+def _inverse_power(squares: np.ndarray, freedom: int, power: float) -> np.ndarray:
+    """Scatter to the power of -power / 2, drawn towards equal scatter in all directions; equal scatter becomes 1.
+
+    Args:
+        squares: sums of squares and products `[dim, dim]`.
+        freedom: of how many independent numbers each.
+
+    Source: Chen et al. 2010, Shrinkage algorithms for MMSE covariance estimation (oracle approximating shrinkage).
+    """
+    dim = len(squares)
+    if freedom < 1:
+        return np.eye(dim)
+    scatter = squares / freedom
+    mean = float(np.trace(scatter)) / dim
+    square = float((scatter**2).sum())
+    bottom = (freedom + 1 - 2 / dim) * (square - dim * mean**2)
+    share = min(1.0, ((1 - 2 / dim) * square + (dim * mean) ** 2) / bottom) if bottom > 0 else 1.0
+    share = max(share, _LEAST)
+    values, axes = np.linalg.eigh((1 - share) * scatter + share * mean * np.eye(dim))
+    root: np.ndarray = (axes * (np.maximum(values, 1e-12) / max(mean, 1e-12)) ** (-power / 2)) @ axes.T
+    return root
+
+
+def _scaled(examples: Examples, space: Space, scaling: np.ndarray) -> Examples:
+    """Examples of any kind as pictures, scaled."""
+    vectors = (space.examples(examples) @ scaling).astype(np.float32)
+    kinds = np.zeros(len(examples), np.int64)
+    return Examples(vectors, examples.classes, kinds, examples.positive, examples.count)
+
+
+SCORER = Scorer(
+    "a linear discriminant: directions in which pictures of one class vary count less",
+    fit,
+    apart=False,
+)
