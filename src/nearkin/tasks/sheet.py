@@ -52,7 +52,7 @@ def draw_sheet(gallery: Gallery, answers: Sequence[tuple[Query, Sequence[Hit]]])
         sheet.paste(QUERY_PAPER, (0, top, CELL_WIDTH, top + CELL_HEIGHT))
         _draw_query(sheet, top, query, gallery)
         for column, hit in enumerate(hits, start=1):
-            _draw_cell(sheet, column * CELL_WIDTH, top, _picture_of(hit, gallery), f"{hit.score:.3f}\n{describe(hit)}")
+            draw_cell(sheet, column * CELL_WIDTH, top, _picture_of(hit, gallery), f"{hit.score:.3f}\n{describe(hit)}")
     return sheet
 
 
@@ -112,22 +112,23 @@ def _draw_query(sheet: Image.Image, top: int, query: Query, gallery: Gallery) ->
     kind = "mixture" if others else kind_of(first.value)
     if kind == "picture":
         name = Path(first.value).name if isinstance(first.value, str | Path) else ""
-        _draw_cell(sheet, 0, top, decode(first.value, hint=(TILE, TILE)), f"query\n{name}")
+        draw_cell(sheet, 0, top, decode(first.value, hint=(TILE, TILE)), f"query\n{name}")
     elif kind == "item":
-        _draw_cell(sheet, 0, top, gallery.thumbnail(first.value), f"query\n#{first.value}")
+        draw_cell(sheet, 0, top, gallery.thumbnail(first.value), f"query\n#{first.value}")
     else:
         text = "a vector" if kind == "vector" else str(first.value) if kind == "words" else describe_mixture(query)
-        _draw_text(sheet, GAP, top + GAP, text, size=20, line=26, lines=(CELL_HEIGHT - 2 * GAP) // 26)
+        draw_text(sheet, GAP, top + GAP, text, size=20, line=26, lines=(CELL_HEIGHT - 2 * GAP) // 26)
 
 
-def _draw_cell(sheet: Image.Image, left: int, top: int, picture: Image.Image, text: str) -> None:
+def draw_cell(sheet: Image.Image, left: int, top: int, picture: Image.Image, text: str) -> None:
     """A picture in the middle of its square, and below it a line of text with a caption."""
     small = ImageOps.contain(picture, (TILE, TILE))
     sheet.paste(small, (left + (CELL_WIDTH - small.width) // 2, top + GAP + (TILE - small.height) // 2))
-    _draw_text(sheet, left + GAP, top + TILE + 2 * GAP, text, size=12, line=LINE, lines=1 + LINES)
+    draw_text(sheet, left + GAP, top + TILE + 2 * GAP, text, size=12, line=LINE, lines=1 + LINES)
 
 
-def _draw_text(sheet: Image.Image, left: int, top: int, text: str, *, size: int, line: int, lines: int) -> None:
+def draw_text(sheet: Image.Image, left: int, top: int, text: str, *, size: int, line: int, lines: int) -> None:
+    """A text in so many lines of so many pixels; what does not fit ends in an ellipsis."""
     wrapped = _wrapped(text, _font(size), TILE)
     if len(wrapped) > lines:
         wrapped = [*wrapped[: lines - 1], wrapped[lines - 1][:-1] + "…"]

@@ -60,8 +60,8 @@ def enroll(
 ) -> None:
     """Teach a gallery names by examples: pictures, words, attributes or items. More can be added at any time.
 
-    Each example is reviewed: it is taken, or the reason why not is said. Fails with code 1 if nothing was taken, and
-    not all of it was there already.
+    Each example is reviewed: it is taken, or the reason why not is said. Exit code 1: some could not be read, or
+    nothing was taken that was not there already.
     """
     from nearkin.cli.class_changes import open_to_embed
     from nearkin.cli.output import print_json
@@ -84,7 +84,8 @@ def enroll(
         print_json({"gallery": gallery, **vars(summary)})
     else:
         _print_summary(gallery, summary)
-    if not summary.taken and any(one.reason != "near copy" for one in summary.refused):
+    reasons = {one.reason for one in summary.refused}
+    if "unreadable" in reasons or (not summary.taken and reasons - {"near copy"}):
         raise typer.Exit(1)
 
 

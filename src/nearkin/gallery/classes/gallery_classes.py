@@ -4,20 +4,24 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from getpass import getuser
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from jaxtyping import Bool, Float
+from PIL import Image
 
 from nearkin.arrow import pa
 
 # isort: split
 import pyarrow.compute as pc
 
+from nearkin.data.decoding import decode_bytes
 from nearkin.data.items import Broken, Picture
 from nearkin.data.names import plain_text
+from nearkin.data.sources import read_items
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import EncoderMismatch, InvalidInput, PictureError
 from nearkin.gallery.classes.bulk import named_examples, named_items
@@ -33,15 +37,22 @@ from nearkin.gallery.classes.payload import (
     text_payload,
     vector_payloads,
 )
+from nearkin.gallery.classes.recognizers import Recognizers, Setting, recognized
 from nearkin.gallery.classes.registry import ClassRegistry, Registered, embed_copies
 from nearkin.gallery.classes.review import Candidate, known_already, there_already, too_small
 from nearkin.gallery.classes.state import ClassState
 from nearkin.gallery.classes.summaries import ClassInfo, EnrollSummary, Refused, RegistryChange, Taken
 from nearkin.gallery.classes.vectors import delete_vectors
+from nearkin.gallery.items.columns import ID
 from nearkin.gallery.location import Location
 from nearkin.gallery.reader import Ids, as_id_array
+from nearkin.gallery.version import GalleryVersion
 from nearkin.gallery.writer import GalleryWriter
 from nearkin.progress import Progress
+from nearkin.recognition.decision import Recognition
+from nearkin.recognition.open_set import MOST_TRIALS
+from nearkin.recognition.recognizer import DEFAULT_SCORER, Strangers
+from nearkin.recognition.scorer import SCORERS
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +72,12 @@ class Correction:
 
 # Examples that are embedded at once and committed together: what a killed process has to do again.
 CHUNK = 256
+# In the cache.
+RECOGNITION = "recognition"
+# Names the items of no class as strangers.
+UNNAMED = "unnamed"
+# Up to so many examples, items of the gallery help to tell the centre, so many of them at most; if there are enough.
+FEW, FEWEST_ITEMS = 1_000, 50
 
 
 class GalleryClasses(GalleryWriter):
@@ -72,6 +89,9 @@ class GalleryClasses(GalleryWriter):
     def __init__(self, location: Location, encoder: Embedder | None) -> None:
         super().__init__(location, encoder)
         self._registry = ClassRegistry(location)
+        self._recognizers = Recognizers(location.cache / RECOGNITION)
+        self._embedded_strangers: dict[str, Strangers] = {}
+        self._background_of: tuple[GalleryVersion, np.ndarray] | None = None
 
     def enroll(
         self,
@@ -178,6 +198,70 @@ class GalleryClasses(GalleryWriter):
         summary = self._enroll(named, force=force, by=by, why=why, progress=progress)
         refused = [Refused("", what, "no name", "it has no name") for what in nameless]
         return replace(summary, refused=(*refused, *summary.refused))
+
+    def recognize(
+        self,
+        queries: Any,
+        *,
+        fpir: float | None = None,
+        k: int = 3,
+        scorer: str | None = None,
+        strangers: Any = None,
+        strict: bool = True,
+    ) -> list[Recognition | Broken]:
+        """Who or what pictures show: a name, "unknown", or "not sure"; with candidates and the evidence for them.
+
+        A picture that was rejected for a name does not get it, and one that is to be ignored gets none; nor do near
+        copies of them.
+
+        Args:
+            queries: one or several: paths, pictures in memory, `Region`s, ids of items, or vectors.
+            fpir: share of strangers' pictures that may get a name, the false positive identification rate. By default
+                1 %, or the lowest rate that can be measured with what is in the registry.
+            k: how many candidates.
+            scorer: name of a way to score, one of `nearkin.recognition.scorer.SCORERS`.
+            strangers: pictures of strangers to measure the threshold with, beside those that are ignored and the
+                classes themselves: a source as `read_items` takes (pictures of one label are of one stranger), or
+                "unnamed" for the items of the gallery that are examples of no class.
+            strict: raise for a picture that cannot be read; else a `Broken` stands in its place.
+
+        Returns:
+            One answer for each picture.
+
+        Raises:
+            InvalidInput: no class is enrolled; a rate that cannot be measured with so few strangers, or none; k < 1;
+                words, or a vector of another dimension; no such item.
+            UnknownName: no such way to score.
+            PictureError: strict, and a picture cannot be read.
+
+        Example:
+            >>> Gallery.open("people").recognize("visitor.jpg")[0].name  # doctest: +SKIP
+            'Anna'
+        """
+        if k < 1:
+            raise InvalidInput(f"k is {k}: expected 1 or more")
+        if scorer is not None:
+            SCORERS.check(scorer)
+        if not self._registry.state().names:
+            raise InvalidInput(
+                f"gallery '{self.location}' knows no class yet: teach it one with Gallery.enroll or `nearkin enroll`"
+            )
+        payloads = gather(_queries(queries, self.dim), self._newest())
+        broken = [one for one in payloads if isinstance(one, Broken)]
+        if broken and strict:
+            raise PictureError(str(broken[0]))
+        fingerprint = self.fingerprint
+        vectors = self._embedded([one for one in payloads if isinstance(one, Payload)])
+        if self._registry.missing(fingerprint, self.dim):
+            with self.location.alone():
+                self._registry.embed_missing(self.encoder)
+        registered = self._registry.registered(fingerprint, self.dim)
+        found = self._strangers(strangers, registered)
+        setting = Setting(scorer or DEFAULT_SCORER, found, self._background(registered))
+        recognizer = self._recognizers.of(registered, setting, fingerprint)
+        answers = recognized(payloads, vectors, recognizer, registered, fpir=fpir, k=k)
+        self._recognizers.keep(registered, recognizer, setting, fingerprint)
+        return answers
 
     def reject(self, picture: Any, name: str, *, by: str | None = None, why: str | None = None) -> RegistryChange:
         """ "Not this one": a picture, and near copies of it, never get this name again.
@@ -388,6 +472,21 @@ class GalleryClasses(GalleryWriter):
             for name, facts in zip(state.names, found, strict=True)
         ]
 
+    def example_picture(self, number: int) -> Image.Image | None:
+        """The picture that is kept of an example, at most 512 pixels a side; None of words, attributes and vectors.
+
+        Args:
+            number: of the event that brought it, as evidence and summaries say it.
+
+        Raises:
+            InvalidInput: no such event.
+        """
+        found = self._registry.log.pictures([number])
+        if number not in found:
+            raise InvalidInput(f"no example has the number {number}: take numbers from evidence")
+        encoded = found[number]
+        return None if encoded is None else decode_bytes(encoded)
+
     def class_changes(self) -> list[dict[str, Any]]:
         """All that was ever said to the class registry, call by call in its order: number, action, class, to, event (of
         an undo), at, by, why, how many events, and whether it was undone."""
@@ -528,12 +627,58 @@ class GalleryClasses(GalleryWriter):
 
     def _embedded(self, payloads: Sequence[Payload]) -> np.ndarray:
         """Vectors of payloads; the encoder is loaded only if it is needed."""
+        if not payloads:
+            return np.empty((0, self.dim), np.float32)
         if all(one.vector is not None for one in payloads):
             return np.stack([np.asarray(one.vector) for one in payloads])
         return embed(payloads, self.encoder)
 
     def _too_small(self, candidate: Candidate) -> Refused | None:
         return None if candidate.payload.size is None else too_small(candidate, self.encoder.preprocessing)
+
+    def _strangers(self, strangers: Any, registered: Registered) -> tuple[Strangers, ...]:
+        """Pictures of strangers with their vectors."""
+        if strangers is None:
+            return ()
+        if isinstance(strangers, str) and strangers == UNNAMED:
+            return self._unnamed(registered)
+        items = read_items(strangers)
+        key = blake2b("\n".join(items.uris).encode()).hexdigest()
+        if key not in self._embedded_strangers:
+            payloads = gather(items.pictures[:MOST_TRIALS], self._newest())
+            kept = [row for row, one in enumerate(payloads) if isinstance(one, Payload)]
+            if not kept:
+                raise InvalidInput(f"strangers: no picture of {items.source} can be read")
+            vectors = self._embedded([one for one in payloads if isinstance(one, Payload)])
+            ids = items.label_ids()[0][kept] if items.has_labels else np.full(len(kept), -1)
+            # A picture without a label is of a stranger of its own.
+            ids = np.where(ids < 0, len(ids) + np.arange(len(ids)), ids)
+            self._embedded_strangers = {key: Strangers(vectors, ids, f"pictures of {items.source}")}
+        return (self._embedded_strangers[key],)
+
+    def _unnamed(self, registered: Registered) -> tuple[Strangers, ...]:
+        """Items that are, by their contents and labels, of no class."""
+        snapshot = self._newest().snapshot
+        known = pc.unique(registered.state.column("content_hash"))
+        table = snapshot.read([ID, "content_hash", "label"])
+        rows = np.flatnonzero(~np.asarray(pc.is_in(table["content_hash"], known)))
+        labels = table["label"].take(rows).to_pylist()
+        ids = registered.state.ids
+        rows = rows[[label is None or name_key(label) not in ids for label in labels]][:MOST_TRIALS]
+        if not len(rows):
+            raise InvalidInput("strangers: all items of the gallery are examples of classes, or bear their names")
+        return (Strangers(snapshot.vectors(rows), None, "items of no class in the gallery"),)
+
+    def _background(self, registered: Registered) -> np.ndarray | None:
+        """Vectors of items, to tell the centre by where there are few examples."""
+        version = self._newest()
+        count = len(version.snapshot)
+        if len(registered.state.rows) > FEW or count < FEWEST_ITEMS:
+            return None
+        if self._background_of is None or self._background_of[0] is not version:
+            rows = np.unique(np.linspace(0, count - 1, FEW).astype(np.int64))
+            self._background_of = version, version.snapshot.vectors(rows)
+        return self._background_of[1]
 
     def _readable(self, sources: Sequence[Any]) -> list[Payload]:
         """Pictures and items, all of which can be read."""
@@ -549,6 +694,16 @@ class GalleryClasses(GalleryWriter):
                 f"encoder {self.fingerprint} embeds pictures only, so that a class cannot be told by words: train one "
                 "with captions for texts"
             )
+
+
+def _queries(queries: Any, dim: int) -> list[Any]:
+    """One query or several; vectors as payloads."""
+    if isinstance(queries, np.ndarray) and queries.ndim <= 2 and queries.dtype.kind == "f":
+        return list(vector_payloads(queries, dim))
+    return [
+        vector_payloads(one, dim)[0] if isinstance(one, np.ndarray) and one.ndim == 1 else one
+        for one in _several(queries)
+    ]
 
 
 def _several(pictures: Any) -> list[Any]:

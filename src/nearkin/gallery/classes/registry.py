@@ -68,6 +68,10 @@ class Registered:
         """The number of the call that brought an example."""
         return self._cell("change", row)
 
+    def kind(self, row: int) -> str:
+        """What an example is."""
+        return self._cell("kind", row)
+
     def payload(self, row: int) -> Payload:
         """What is kept of an example."""
         return self._payloads([int(self.state.rows[row])])[0]
