@@ -17,7 +17,7 @@ import numpy as np
 from nearkin.evaluation import bootstrap_mean, bootstrap_runs, cross_modal, few_shot, retrieval, verification
 from nearkin.evaluation.metrics.all_pairs import verification_all_pairs
 from nearkin.evaluation.metrics.clustering import clustering
-from nearkin.similarity.clustering.average_linkage import average_linkage
+from nearkin.similarity.clustering.agglomerative import average_linkage
 from nearkin.similarity.clustering.k_means import k_means
 
 

@@ -19,6 +19,7 @@ from nearkin.gallery.index import AUTO_IS_EXACT_UP_TO, FEWEST_APPROXIMATE, KINDS
 from nearkin.losses import CAPTION_LOSSES, LOSSES
 from nearkin.losses.engine.by_name import options_of
 from nearkin.registry import Registry
+from nearkin.similarity.clustering import clusterers_table
 from nearkin.training.settings import GROUPS, TrainSettings, group_of, shown_default
 
 FOLDER = Path(__file__).parent
@@ -87,6 +88,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "caption-losses": lambda: losses_table(CAPTION_LOSSES),
     "backbones": backbones_table,
     "index-kinds": index_kinds_table,
+    "clusterers": lambda: clusterers_table() + "\n",
 }
 
 

@@ -43,6 +43,18 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def draw_groups_of_pictures(folder: Path) -> Path:
+    """Three groups of six pictures that hardly differ, one folder each."""
+    random = np.random.default_rng(0)
+    for group in range(3):
+        (folder / str(group)).mkdir(parents=True)
+        picture = random.integers(0, 256, (4, 4, 3)).repeat(8, 0).repeat(8, 1)
+        for number in range(6):
+            noisy = picture + random.integers(-5, 6, picture.shape)
+            Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / str(group) / f"{number}.png")
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEARKIN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))

@@ -82,6 +82,12 @@ PROTOCOL = Protocol(
     run=run,
 )
 ''',
+    "similarity/clustering/by_sign.py": '''
+"""A clusterer of the test: by the sign of the first number."""
+from nearkin.similarity.clustering.engine.clusterer import Clusterer
+
+CLUSTERER = Clusterer("by sign", lambda task: (task.vectors[:, 0] < 0).astype(int))
+''',
     "data/sources/lines.py": '''
 """A kind of source of the test: a text file with a picture's path on each line."""
 from pathlib import Path
@@ -121,12 +127,14 @@ from nearkin.evaluation.protocols import PROTOCOLS
 from nearkin.gallery.index import build
 from nearkin.gallery.index.kinds import KINDS
 from nearkin.losses import build_loss
+from nearkin.similarity.clustering import cluster
 
 assert build_loss("mean-score", classes=2, dim=2, options={"weight": 2.0})(torch.eye(2), torch.tensor([0, 1])) == 0
 assert BACKBONES["one-layer"](3)(torch.zeros(1, 3, 9, 9)).shape == (1, 8, 4, 4)
 assert "coarse-pq" in KINDS and "spread" in PROTOCOLS
 vectors = np.random.default_rng(0).standard_normal((2000, 16)).astype(np.float32)
 assert build(vectors, "coarse-pq", recall=0.9).kind == "coarse-pq"
+assert cluster([[1, 0], [1, 1], [-1, 0], [-1, 1], [-1, 2]], "by-sign").tolist() == [1, 1, 0, 0, 0]
 assert len(read_items("pictures.lst")) == 2
 """
 

@@ -142,6 +142,7 @@ def test_public_names() -> None:
         "Verdict",
         "__version__",
         "calibrate",
+        "cluster",
         "compare",
         "embed",
         "errors",

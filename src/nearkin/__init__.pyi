@@ -15,6 +15,7 @@ from .gallery.hits import Hit as Hit
 from .gallery.hits import Hits as Hits
 from .gallery.hits import Item as Item
 from .tasks.calibrate import calibrate as calibrate
+from .tasks.cluster import cluster as cluster
 from .tasks.compare.run import compare as compare
 from .tasks.embed import embed as embed
 from .tasks.evaluate import evaluate as evaluate

@@ -8,6 +8,7 @@ from nearkin.errors import InvalidInput
 from nearkin.gallery.change_encoder import ReindexSummary
 from nearkin.gallery.classes.gallery_classes import GalleryClasses
 from nearkin.gallery.format import check_mark, is_marked, write_mark
+from nearkin.gallery.grouping import GroupedGallery
 from nearkin.gallery.hits import Hit, Hits, Item
 from nearkin.gallery.index.info import IndexInfo
 from nearkin.gallery.items.check import CheckReport
@@ -20,7 +21,7 @@ from nearkin.gallery.reader import ITEMS
 __all__ = ["AddSummary", "CheckReport", "Gallery", "Hit", "Hits", "IndexInfo", "Item", "ReindexSummary"]
 
 
-class Gallery(GalleryClasses):
+class Gallery(GalleryClasses, GroupedGallery):
     """Items and the vectors that one encoder made of them; see `create` and `open`.
 
     It lies in a local folder or on an object store. Many processes may search while others write: a search sees the

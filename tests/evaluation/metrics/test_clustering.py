@@ -5,7 +5,7 @@ from sklearn import metrics
 from nearkin.errors import InvalidInput
 from nearkin.evaluation.metrics.clustering import clustering, score_clustering
 from nearkin.intervals.bootstrap import bootstrap_left_out, bootstrap_mean
-from nearkin.similarity.clustering.average_linkage import average_linkage
+from nearkin.similarity.clustering.agglomerative import average_linkage
 from nearkin.similarity.clustering.k_means import k_means
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from nearkin.evaluation.metrics.clustering import score_clustering
 from nearkin.evaluation.protocol import Embeddings, GroundTruth, NoOptions, Outcome, Protocol, why_no_classes
 from nearkin.intervals.figure import Figure
-from nearkin.similarity.clustering.average_linkage import MOST_EMBEDDINGS, average_linkage
+from nearkin.similarity.clustering.agglomerative import MOST_EMBEDDINGS, average_linkage
 from nearkin.similarity.clustering.k_means import k_means
 
 # Pictures x clusters; above, k-means takes minutes.

@@ -6,6 +6,7 @@ from jaxtyping import Int
 
 from nearkin.arrays import as_vectors, unit
 from nearkin.errors import InvalidInput
+from nearkin.similarity.clustering.engine.clusterer import Clusterer, Task
 
 _ROUNDS = 20
 
@@ -38,3 +39,10 @@ def k_means(embeddings: npt.ArrayLike, clusters: int, *, seed: int = 0) -> Int[n
     )
     model.train(vectors)
     return model.index.search(vectors, 1)[1][:, 0]
+
+
+def _run(task: Task) -> Int[np.ndarray, " n"]:
+    return k_means(task.vectors, task.wanted_k("k-means"), seed=task.seed)
+
+
+CLUSTERER = Clusterer("each vector to the nearest of k centres (faiss)", _run, needs_k=True)

@@ -6,6 +6,7 @@ from jaxtyping import Int
 
 from nearkin.arrays import as_vectors, unit
 from nearkin.errors import InvalidInput
+from nearkin.similarity.clustering.engine.clusterer import Clusterer, Task
 
 # Agglomeration holds the distances of all pairs: 400 MiB for so many embeddings.
 MOST_EMBEDDINGS = 10_000
@@ -52,3 +53,17 @@ def average_linkage(
         linkage="average",
     )
     return model.fit_predict(distances)
+
+
+def _run(task: Task) -> Int[np.ndarray, " n"]:
+    if task.k is not None:
+        return average_linkage(task.vectors, clusters=task.k)
+    threshold = task.least if task.threshold is None else task.threshold
+    if threshold is None:
+        raise InvalidInput(
+            "agglomerative needs k (-k 20) or a threshold (--threshold 0.5); 'communities' needs neither"
+        )
+    return average_linkage(task.vectors, threshold=threshold)
+
+
+CLUSTERER = Clusterer("average linkage of all pairs, up to 10,000 vectors (scikit-learn); k or a threshold", _run)
