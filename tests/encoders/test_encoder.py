@@ -14,6 +14,7 @@ from nearkin.data.images import Preprocessing
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.image import ImageTower, ImageTowerConfig
 from nearkin.encoders.text import TextTower, TextTowerConfig
+from nearkin.encoders.training_hashes import TrainingHashes, hash_names
 from nearkin.errors import ArtefactError, InvalidInput, PictureError
 
 
@@ -210,4 +211,28 @@ def test_damaged_artefacts(tmp_path: Path) -> None:
         Encoder.from_pretrained(folder)
     (folder / "model.safetensors").unlink()
     with pytest.raises(ArtefactError, match=r"model\.safetensors is missing"):
+        Encoder.from_pretrained(folder)
+
+
+def test_other_users_may_read_a_model_as_far_as_the_umask_says(tmp_path: Path) -> None:
+    encoder = make_encoder(text=True)
+    encoder.training_hashes = TrainingHashes(hash_names(["cat"]), hash_names(["a", "b"]), np.zeros((2, 8), np.uint8), 2)
+    folder = encoder.save_pretrained(tmp_path / "model")
+    (tmp_path / "usual").write_bytes(b"")
+    files = sorted(folder.iterdir())
+    assert "training.safetensors" in [file.name for file in files]
+    assert {file.stat().st_mode for file in files} == {(tmp_path / "usual").stat().st_mode}
+
+
+def test_what_may_not_be_read_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_encoder().save_pretrained(tmp_path / "model")
+    opened = Path.open
+
+    def refused(path: Path, *arguments: object, **options: object) -> object:
+        if path.name == "model.safetensors":
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(ArtefactError, match=r"model\.safetensors' cannot be read: Permission denied"):
         Encoder.from_pretrained(folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -19,6 +19,7 @@ from nearkin.calibration.decisions import Calibration
 from nearkin.encoders.model_folder import CALIBRATION, CARD, CONFIG, locate
 from nearkin.encoders.training_hashes import TrainingHashes
 from nearkin.errors import ArtefactError
+from nearkin.files import write_whole
 
 FORMAT = 1
 WEIGHTS, TOKENIZER, TRAINING_HASHES = "model.safetensors", "tokenizer.json", "training.safetensors"
@@ -49,7 +50,8 @@ class Artefact:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CONFIG).unlink(missing_ok=True)
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.weights.items()}
-        save_file(weights, str(folder / WEIGHTS), metadata={"format": "pt"})
+        # Not save_file, whose files only their owner can read.
+        write_whole(folder / WEIGHTS, save(weights, metadata={"format": "pt"}))
         for name in (TOKENIZER, CALIBRATION, TRAINING_HASHES):
             (folder / name).unlink(missing_ok=True)
         if self.tokenizer is not None:
@@ -80,14 +82,25 @@ class Artefact:
             for name in (WEIGHTS, *([TOKENIZER] if config["text"] is not None else [])):
                 if not (folder / name).is_file():
                     raise ArtefactError(f"'{folder}' is incomplete: {name} is missing")
+            for name in (WEIGHTS, TOKENIZER, TRAINING_HASHES):
+                _check_readable(folder / name)
             weights = load_file(str(folder / WEIGHTS))
             tokenizer = Tokenizer.from_file(str(folder / TOKENIZER)) if config["text"] is not None else None
             card = (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).is_file() else ""
             calibration = _calibration(folder / CALIBRATION)
             hashes = TrainingHashes.read(folder / TRAINING_HASHES) if (folder / TRAINING_HASHES).is_file() else None
+        except PermissionError as error:
+            raise ArtefactError(f"'{error.filename}' cannot be read: {error.strerror}") from error
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise ArtefactError(f"'{folder}' is damaged: {error}") from error
         return Artefact(config, weights, tokenizer, card, calibration, hashes)
+
+
+def _check_readable(path: Path) -> None:
+    """Raises a PermissionError that the readers of weights and tokenizers would hide."""
+    if path.is_file():
+        with path.open("rb"):
+            pass
 
 
 def _calibration(path: Path) -> Calibration | None:

@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, UInt8, UInt64
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from nearkin.errors import ArtefactError
+from nearkin.files import write_whole
 
 BITS = 512
 
@@ -51,7 +52,7 @@ class TrainingHashes:
         """Write it as safetensors."""
         # Packed into bytes, which every reader of safetensors knows.
         arrays = {name: getattr(self, name).view(np.uint8) for name in ("classes", "pictures", "looks")}
-        save_file(arrays, path, metadata={"total": str(self.total)})
+        write_whole(path, save(arrays, metadata={"total": str(self.total)}))
 
     @staticmethod
     def read(path: Path) -> "TrainingHashes":

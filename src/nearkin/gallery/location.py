@@ -53,7 +53,12 @@ class Folder:
         if not target.exists():
             target.parent.mkdir(exist_ok=True)
             with TemporaryDirectory(prefix=".new-", dir=self.path) as beside:
-                shutil.copytree(folder, Path(beside, "copy")).rename(target)
+                copy = Path(beside, "copy")
+                copy.mkdir()
+                # Not copytree, which tells of a full disk as a list of tuples.
+                for file in folder.iterdir():
+                    shutil.copy(file, copy)
+                copy.rename(target)
 
     def folders(self, name: str) -> set[str]:
         """Names of the folders in a folder."""

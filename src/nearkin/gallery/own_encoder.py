@@ -21,6 +21,8 @@ def own_encoder(location: Location, fingerprint: str) -> Embedder:
     try:
         encoder: Embedder = Encoder.from_pretrained(location.folder(folder))
     except ArtefactError as error:
+        if isinstance(error.__cause__, PermissionError):
+            raise
         raise ArtefactError(
             f"gallery '{location}' has lost its copy of the model {fingerprint}: put it back into {folder}, or pass it "
             f"to Gallery.open ({error})"
