@@ -146,16 +146,17 @@ def _print_summary(gallery: str, summary: "EnrollSummary") -> None:
     from shlex import quote
 
     from nearkin.cli.output import next_step
+    from nearkin.data.names import printable
 
     names = {one.name for one in summary.taken}
     of = f" of {len(names):,} classes" if len(names) > 1 else f" of '{next(iter(names))}'" if names else ""
     print(f"{gallery}: {len(summary.taken):,} examples{of} taken, {len(summary.refused):,} refused")
     for one in summary.taken[:SHOWN]:
-        print(f"  taken    {one.name}: {one.what}")
+        print(printable(f"  taken    {one.name}: {one.what}"))
     if len(summary.taken) > SHOWN:
         print(f"  and {len(summary.taken) - SHOWN:,} more taken; --json lists all")
     for refused in summary.refused[:SHOWN]:
-        print(f"  refused  {refused.name}: {refused}" if refused.name else f"  refused  {refused}")
+        print(printable(f"  refused  {refused.name}: {refused}" if refused.name else f"  refused  {refused}"))
     if len(summary.refused) > SHOWN:
         print(f"  and {len(summary.refused) - SHOWN:,} more refused; --json lists all")
     for note in summary.notes:
