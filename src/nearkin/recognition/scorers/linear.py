@@ -19,6 +19,8 @@ from nearkin.recognition.space import Space, measure_space
 _OF_ALL, _OF_CLASSES = 0.25, 1.0
 # So many examples tell how they scatter.
 _ENOUGH = 20_000
+# Of more directions those are used in which examples vary most.
+_MOST_AXES = 256
 # Never less is taken of equal scatter.
 _LEAST = 0.05
 
@@ -28,7 +30,7 @@ class Discriminant:
     """Prototypes among pictures of which each direction is scaled by how little pictures of a class vary in it."""
 
     space: Space
-    scaling: Float[np.ndarray, "dim dim"]
+    scaling: Float[np.ndarray, "dim axes"]
     prototypes: Prototypes
 
     @property
@@ -55,9 +57,11 @@ def fit(examples: Examples, space: Space) -> Discriminant:
     # Whole classes, as many as are enough to tell how examples scatter.
     some = chosen.select(_some_classes(chosen.classes, examples.count))
     seen, classes = space.examples(some).astype(np.float64), some.classes
+    axes = _principal(seen)
+    seen = seen @ axes
     scaling = _inverse_power(seen.T @ seen, len(seen), _OF_ALL)
-    apart, freedom = _apart((seen @ scaling).astype(np.float64), classes, examples.count)
-    scaling = (scaling @ _inverse_power(apart.T @ apart, freedom, _OF_CLASSES)).astype(np.float32)
+    apart, freedom = _apart(seen @ scaling, classes, examples.count)
+    scaling = (axes @ scaling @ _inverse_power(apart.T @ apart, freedom, _OF_CLASSES)).astype(np.float32)
     scaled = _scaled(examples, space, scaling)
     return Discriminant(space, scaling, fit_prototypes(scaled, measure_space(scaled)))
 
@@ -70,6 +74,20 @@ def _some_classes(classes: np.ndarray, count: int) -> np.ndarray:
     filled = np.cumsum(np.bincount(classes, minlength=count)[order])
     taken = order[: int(np.searchsorted(filled, _ENOUGH)) + 1]
     return np.flatnonzero(np.isin(classes, taken))
+
+
+def _principal(seen: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, "dim axes"]:
+    """The directions in which examples vary most, if there are more than are used; all else.
+
+    Source: Halko, Martinsson & Tropp 2011, Finding structure with randomness, algorithm 4.4.
+    """
+    dim = seen.shape[1]
+    if dim <= _MOST_AXES:
+        return np.eye(dim)
+    found = np.random.default_rng(0).standard_normal((dim, _MOST_AXES))
+    for _ in range(3):
+        found = np.linalg.qr(seen.T @ (seen @ found))[0]
+    return found
 
 
 def _apart(seen: np.ndarray, classes: np.ndarray, count: int) -> tuple[np.ndarray, int]:
