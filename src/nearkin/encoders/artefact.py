@@ -21,7 +21,8 @@ from nearkin.encoders.training_hashes import TrainingHashes
 from nearkin.errors import ArtefactError
 from nearkin.files import write_whole
 
-FORMAT = 1
+# Models with attributes are of the second format; all others are of the first one, which version 0.1.0 reads.
+FORMATS = PLAIN, WITH_ATTRIBUTES = 1, 2
 WEIGHTS, TOKENIZER, TRAINING_HASHES = "model.safetensors", "tokenizer.json", "training.safetensors"
 
 
@@ -61,7 +62,7 @@ class Artefact:
         if self.training_hashes is not None:
             self.training_hashes.write(folder / TRAINING_HASHES)
         (folder / CARD).write_text(self.card, encoding="utf-8")
-        config = {"format": FORMAT, **self.config}
+        config = {"format": WITH_ATTRIBUTES if "attributes" in self.config else PLAIN, **self.config}
         (folder / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         return folder
 
@@ -75,9 +76,9 @@ class Artefact:
         folder = locate(path)
         try:
             config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-            if config["format"] > FORMAT:
+            if config["format"] > max(FORMATS):
                 raise ArtefactError(
-                    f"'{folder}' has format {config['format']}, this nearkin reads up to {FORMAT}: update nearkin"
+                    f"'{folder}' has format {config['format']}, this nearkin reads up to {max(FORMATS)}: update nearkin"
                 )
             for name in (WEIGHTS, *([TOKENIZER] if config["text"] is not None else [])):
                 if not (folder / name).is_file():

@@ -1,6 +1,6 @@
 """What galleries and evaluations ask of an encoder: the seam through which tests, or other models, come in."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -42,6 +42,9 @@ class Embedder(Protocol):
     def has_text(self) -> bool: ...
 
     @property
+    def has_attributes(self) -> bool: ...
+
+    @property
     def preprocessing(self) -> Preprocessing: ...
 
     def embed_pixels(self, pixels: UInt8[np.ndarray, "n height width channels"]) -> Float[np.ndarray, "n dim"]: ...
@@ -49,6 +52,8 @@ class Embedder(Protocol):
     def embed_images(self, pictures: Sequence[Any]) -> Float[np.ndarray, "n dim"]: ...
 
     def embed_texts(self, texts: Sequence[str]) -> Float[np.ndarray, "n dim"]: ...
+
+    def embed_attributes(self, rows: Sequence[Mapping[str, Any]]) -> Float[np.ndarray, "n dim"]: ...
 
     def save_pretrained(self, folder: Path) -> Any: ...
 

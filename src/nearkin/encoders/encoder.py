@@ -1,7 +1,8 @@
-"""Encoder: pictures, and texts where it has a text tower, to unit vectors of one space."""
+"""Encoder: pictures, and texts and attributes where it has towers for them, to unit vectors of one space."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from jaxtyping import Float, Int, UInt8
 from PIL import Image
@@ -19,10 +21,12 @@ from torch.nn import functional as F
 import nearkin
 from nearkin.arrays import check_count
 from nearkin.calibration.decisions import Calibration, Verdict
+from nearkin.data.attributes import Attributes
 from nearkin.data.captions import encode_texts
 from nearkin.data.images import Preprocessing, decode, stream_pixels
 from nearkin.data.items import Picture
 from nearkin.encoders.artefact import Artefact
+from nearkin.encoders.attributes import AttributeTower, AttributeTowerConfig
 from nearkin.encoders.image import ImageTower, ImageTowerConfig
 from nearkin.encoders.model_folder import CONFIG
 from nearkin.encoders.text import TextTower, TextTowerConfig
@@ -45,13 +49,14 @@ def as_pictures(pixels: UInt8[Tensor, "n height width channels"]) -> Float[Tenso
 
 
 class Encoder(nn.Module):
-    """Embeds pictures, and texts if there is a text tower, as unit vectors.
+    """Embeds pictures, and texts and attributes of classes if there are towers for them, as unit vectors.
 
     Args:
         image: the image tower.
         preprocessing: how a picture becomes pixels of the tower's size.
         text: the text tower, if the encoder embeds texts.
         tokenizer: the text tower's tokenizer; given exactly if `text` is.
+        attribute_tower: if the encoder embeds attributes.
 
     Example:
         >>> from nearkin.encoders.image import ImageTowerConfig
@@ -70,12 +75,14 @@ class Encoder(nn.Module):
         preprocessing: Preprocessing,
         text: TextTower | None = None,
         tokenizer: Tokenizer | None = None,
+        attribute_tower: AttributeTower | None = None,
     ) -> None:
         super().__init__()
         assert (text is None) == (tokenizer is None)
         self.image = image.to(memory_format=torch.channels_last)
         self.text = text
         self.tokenizer = tokenizer
+        self.attribute_tower = attribute_tower
         self.preprocessing = preprocessing
         # The model card's sections on training and evaluation, in Markdown; kept with the artefact.
         self.card = ""
@@ -88,7 +95,8 @@ class Encoder(nn.Module):
     def __repr__(self) -> str:
         """One line instead of a tree of layers; `print(encoder.image)` shows the layers."""
         height, width = self.preprocessing.height, self.preprocessing.width
-        embeds = "pictures and texts" if self.has_text else "pictures"
+        kinds = ["texts"] * self.has_text + ["attributes"] * self.has_attributes
+        embeds = "pictures" + ("" if not kinds else f" and {kinds[0]}" if len(kinds) == 1 else ", texts and attributes")
         return f"Encoder({self.fingerprint}: {embeds} to {self.dim} dimensions, pictures of {height} x {width} pixels)"
 
     @property
@@ -100,6 +108,16 @@ class Encoder(nn.Module):
     def has_text(self) -> bool:
         """Whether texts can be embedded."""
         return self.text is not None
+
+    @property
+    def has_attributes(self) -> bool:
+        """Whether attributes of classes can be embedded."""
+        return self.attribute_tower is not None
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Names of the numbers that attributes become; none without a tower for them."""
+        return () if self.attribute_tower is None else self.attribute_tower.attributes.names
 
     @property
     def device(self) -> torch.device:
@@ -135,6 +153,8 @@ class Encoder(nn.Module):
         digest = hashlib.sha256(repr(sorted(self.preprocessing.to_dict().items())).encode())
         if self.tokenizer is not None:
             digest.update(self.tokenizer.to_str().encode())
+        if self.attribute_tower is not None:
+            digest.update(json.dumps(self.attribute_tower.attributes.to_dict()).encode())
         for name, tensor in sorted(self.state_dict().items()):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
@@ -154,6 +174,12 @@ class Encoder(nn.Module):
         # A recurrent network gains nothing from bfloat16, and loses precision over its steps.
         with torch.autocast(tokens.device.type, enabled=False):
             return F.normalize(self.text(tokens, lengths), dim=1)
+
+    def forward_attributes(self, attributes: Float[Tensor, "n k"]) -> Float[Tensor, "n dim"]:
+        """Unit vectors of scaled attributes, with gradient."""
+        assert self.attribute_tower is not None
+        with torch.autocast(attributes.device.type, enabled=False):
+            return F.normalize(self.attribute_tower(attributes), dim=1)
 
     def embed_pixels(self, pixels: UInt8[np.ndarray, "n height width channels"]) -> Float[np.ndarray, "n dim"]:
         """Unit vectors of pixels that `preprocessing` made."""
@@ -239,6 +265,40 @@ class Encoder(nn.Module):
                 advance(start + len(lengths), len(several))
         return vectors
 
+    def embed_attributes(self, rows: npt.ArrayLike | Sequence[Mapping[str, Any]]) -> Float[np.ndarray, "n dim"]:
+        """Unit vectors of attributes, one for each class, in the space of the pictures.
+
+        Args:
+            rows: for each class a mapping from the columns' names to values, as in the table of the training: numbers,
+                0 or 1, words (one text, or a list). Or the numbers themselves `[n, k]` in the order of `attributes`.
+                Of a set of words, those that were not trained on are left out.
+
+        Returns:
+            One row per class, float32.
+
+        Raises:
+            InvalidInput: no tower for attributes; an attribute that is missing, NaN or of another kind; another number
+                of them; or no word that was trained on.
+            UnknownName: no such attribute.
+
+        Example:
+            >>> from nearkin.encoders.image import ImageTowerConfig
+            >>> attributes = Attributes.fit([{"colour": "red", "legs": 4}, {"colour": "blue", "legs": 2}])
+            >>> tower = AttributeTower(AttributeTowerConfig(dim=8), attributes)
+            >>> image = ImageTower(ImageTowerConfig("conv4", dim=8))
+            >>> encoder = Encoder(image, Preprocessing(height=64, width=64), attribute_tower=tower)
+            >>> encoder.embed_attributes([{"colour": "red", "legs": 3}]).shape
+            (1, 8)
+        """
+        if self.attribute_tower is None:
+            raise InvalidInput(
+                f"encoder {self.fingerprint} embeds no attributes: train one with `nearkin train --attributes TABLE`"
+            )
+        attributes = self.attribute_tower.attributes
+        scaled = torch.from_numpy(attributes.scaled(attributes.numbers(rows))).to(self.device)
+        with self._inference():
+            return self.forward_attributes(scaled).cpu().numpy()
+
     def checked_calibration(self) -> Calibration:
         """The calibration, if there is one and it is of these weights.
 
@@ -298,6 +358,8 @@ class Encoder(nn.Module):
             **towers,
             "preprocessing": self.preprocessing.to_dict(),
         }
+        if (tower := self.attribute_tower) is not None:
+            config["attributes"] = {"tower": asdict(tower.config), "columns": tower.attributes.to_dict()}
         return Artefact(
             config, self.state_dict(), self.tokenizer, self.card, self.calibration, self.training_hashes
         ).write(Path(folder))
@@ -314,13 +376,18 @@ class Encoder(nn.Module):
             ArtefactError: nothing there, or a file is missing or damaged; the message names it.
         """
         artefact = Artefact.read(path)
-        config, text = artefact.config, artefact.config["text"]
+        config, text, attributes = artefact.config, artefact.config["text"], artefact.config.get("attributes")
         try:
             encoder = Encoder(
                 ImageTower(ImageTowerConfig(**config["image"])),
                 Preprocessing.from_dict(config["preprocessing"]),
                 None if text is None else TextTower(TextTowerConfig(**text)),
                 artefact.tokenizer,
+                None
+                if attributes is None
+                else AttributeTower(
+                    AttributeTowerConfig(**attributes["tower"]), Attributes.from_dict(attributes["columns"])
+                ),
             )
             encoder.load_state_dict(artefact.weights)
         except (KeyError, TypeError, RuntimeError) as error:

@@ -20,11 +20,15 @@ def model_card(encoder: Encoder, *, trained_on: str, evaluation: str) -> str:
     pictures = f"{preprocessing.height} x {preprocessing.width} x {preprocessing.channels}"
     use = ['encoder.embed_images(["a.jpg", "b.jpg"])  # unit vectors [2, ' + f"{encoder.dim}]"]
     use += ['encoder.embed_texts(["a red heart"])  # in the same space'] if encoder.has_text else []
+    if encoder.attribute_tower is not None:
+        names = [column.name for column in encoder.attribute_tower.attributes.columns]
+        use += [f"encoder.embed_attributes(rows)  # mappings with {', '.join(names)}, in the same space"]
     text = f", {encoder.text.config.cell.upper()} text tower" if encoder.text is not None else ""
+    attributes = f", a tower for {len(encoder.attributes):,} attributes" if encoder.has_attributes else ""
     lines = [
         "---\nlibrary_name: nearkin\ntags: [image-embeddings, metric-learning]\n---",
         f"# {encoder.fingerprint}",
-        f"Image embeddings of {encoder.dim} numbers: {image.backbone}, {image.pooling} pooling{text}; "
+        f"Image embeddings of {encoder.dim} numbers: {image.backbone}, {image.pooling} pooling{text}{attributes}; "
         f"pictures of {pictures} pixels.",
         '```python\nimport nearkin\n\nencoder = nearkin.Encoder.from_pretrained("path/to/this/folder")\n'
         + "\n".join(use)

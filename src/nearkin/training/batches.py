@@ -25,12 +25,14 @@ class Batch:
         pixels: uint8, before augmentation.
         labels: class ids, if a loss on labels is trained.
         tokens, lengths: one caption per picture, if captions are trained.
+        attributes: of each picture's class, scaled, if attributes are trained.
     """
 
     pixels: UInt8[Tensor, "n height width channels"]
     labels: Int[Tensor, " n"] | None
     tokens: Int[Tensor, "n tokens"] | None
     lengths: Int[Tensor, " n"] | None
+    attributes: Float[Tensor, "n k"] | None = None
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "Batch":
         """The batch on a device; the lengths stay on the CPU, where packing wants them."""
@@ -39,7 +41,11 @@ class Batch:
             return None if tensor is None else tensor.to(device, non_blocking=non_blocking)
 
         return Batch(
-            self.pixels.to(device, non_blocking=non_blocking), move(self.labels), move(self.tokens), self.lengths
+            self.pixels.to(device, non_blocking=non_blocking),
+            move(self.labels),
+            move(self.tokens),
+            self.lengths,
+            move(self.attributes),
         )
 
     def __len__(self) -> int:
@@ -59,6 +65,7 @@ class TrainingData:
         groups: what a batch holds one of only, such as the picture's alphabet; None if batches are of any.
         turns: 4 if each class turned by a quarter, a half and three quarters is a class of its own, else 1. Row r of n
             turned by q quarters is row r + q n, class c of C turned so is class c + q C.
+        attributes: of each class, scaled, in the order of the class ids; None if they are not trained.
     """
 
     items: Items
@@ -68,6 +75,7 @@ class TrainingData:
     tokenizer: Tokenizer | None
     groups: tuple[Any, ...] | None = None
     turns: Literal[1, 4] = 1
+    attributes: Float[np.ndarray, "classes k"] | None = None
 
     def __len__(self) -> int:
         return self.turns * len(self.items)
@@ -96,7 +104,10 @@ class TrainingData:
         pixels = self.cache.batch(self.cache_rows[upright])
         for quarter in range(1, self.turns):
             pixels[quarters == quarter] = np.rot90(pixels[quarters == quarter], quarter, axes=(1, 2))
-        return Batch(torch.from_numpy(pixels), labels, tokens, lengths)
+        attributes = None
+        if self.attributes is not None and self.label_ids is not None:
+            attributes = torch.from_numpy(self.attributes[self.label_ids[upright]])
+        return Batch(torch.from_numpy(pixels), labels, tokens, lengths, attributes)
 
 
 class Epoch:

@@ -175,6 +175,7 @@ def _about(prepared: Prepared, settings: TrainSettings) -> str:
     train = prepared.train
     losses = [settings.loss or "triplet"] if train.label_ids is not None else []
     losses += [f"{settings.caption_loss} on captions"] if train.tokenizer is not None else []
+    losses += [f"{settings.attribute_loss} on attributes"] if train.attributes is not None else []
     classes = f" of {train.classes // train.turns:,} classes" if train.label_ids is not None else ""
     classes += ", each rotated by quarter turns as classes of their own," if train.turns > 1 else ""
     return (

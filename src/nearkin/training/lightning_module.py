@@ -175,7 +175,10 @@ class EmbeddingModule(L.LightningModule):
         texts = None
         if batch.tokens is not None and batch.lengths is not None:
             texts = self._in_chunks(self._embed_texts, batch.tokens, batch.lengths)
-        loss = self.objective(images, batch.labels, texts, batch.tokens)
+        described = None
+        if batch.attributes is not None:
+            described = self._in_chunks(self._embed_attributes, batch.attributes)
+        loss = self.objective(images, batch.labels, texts, batch.tokens, described, batch.attributes)
         self._check_finite(loss, "the loss", batch_idx)
         if self.class_means is not None and batch.labels is not None:
             self.class_means.add(images, batch.labels)
@@ -193,6 +196,9 @@ class EmbeddingModule(L.LightningModule):
 
     def _embed_texts(self, chunk: int, tokens: Tensor, lengths: Tensor) -> Tensor:
         return self.encoder.forward_texts(tokens, lengths)
+
+    def _embed_attributes(self, chunk: int, attributes: Tensor) -> Tensor:
+        return self.encoder.forward_attributes(attributes)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         step_sampled(self.objective, self._learning_rate)

@@ -1,4 +1,4 @@
-"""What training makes small: a loss on labels, a loss on captions, or both, with what they need beyond the batch."""
+"""What training makes small: losses on labels, captions and attributes, with what they need beyond the batch."""
 
 from typing import Any
 
@@ -14,12 +14,14 @@ from nearkin.training.settings import TrainSettings
 
 
 class Objective(nn.Module):
-    """L = label loss + its value against the memory, weighted + caption loss, weighted.
+    """L = label loss + its value against the memory, weighted + caption loss, weighted + attribute loss, weighted.
 
     Args:
         label_loss: `(embeddings, labels) -> scalar`; None if labels are not trained.
         caption_loss: `(images, texts, text_ids=...) -> scalar`; None if captions are not trained.
         caption_weight: of the caption loss.
+        attribute_loss: as the caption loss, with attributes of the picture's class for texts; None if there are none.
+        attribute_weight: of the attribute loss.
         memory: earlier embeddings that a batch is compared with as well. A batch enters after its own step, so that no
             row meets itself; a picture met again within the memory's span is another view, hence a positive.
         memory_weight: of the loss against the memory.
@@ -32,6 +34,8 @@ class Objective(nn.Module):
         caption_loss: CaptionLoss | None = None,
         *,
         caption_weight: float = 1.0,
+        attribute_loss: CaptionLoss | None = None,
+        attribute_weight: float = 1.0,
         memory: EmbeddingMemory | None = None,
         memory_weight: float = 1.0,
         memory_from: float = 0.0,
@@ -39,6 +43,7 @@ class Objective(nn.Module):
         super().__init__()
         self.label_loss, self.caption_loss = label_loss, caption_loss
         self.caption_weight = caption_weight
+        self.attribute_loss, self.attribute_weight = attribute_loss, attribute_weight
         self.memory, self.memory_weight, self.memory_from = memory, memory_weight, memory_from
         self.share = 0.0
 
@@ -52,8 +57,15 @@ class Objective(nn.Module):
         labels: Int[Tensor, " batch"] | None,
         texts: Float[Tensor, "batch dim"] | None,
         tokens: Int[Tensor, "batch tokens"] | None,
+        described: Float[Tensor, "batch dim"] | None = None,
+        attributes: Float[Tensor, "batch k"] | None = None,
     ) -> Float[Tensor, ""]:
-        """The loss of a batch; what is not trained may be None."""
+        """The loss of a batch; what is not trained may be None.
+
+        Args:
+            images, texts, described: embeddings of the pictures, of their captions, of their classes' attributes.
+            labels, tokens, attributes: what they are of.
+        """
         loss: Any = torch.zeros((), device=images.device)
         # Losses subtract numbers that are nearly equal: they are computed in float32.
         with torch.autocast(images.device.type, enabled=False):
@@ -65,6 +77,11 @@ class Objective(nn.Module):
                 # Pictures that share their words are not each other's negatives.
                 words = torch.unique(tokens, dim=0, return_inverse=True)[1]
                 loss = loss + self.caption_weight * self.caption_loss(images, texts, text_ids=words)
+            if self.attribute_loss is not None:
+                assert attributes is not None
+                # Nor are pictures whose classes are described alike, such as those of one class.
+                alike = torch.unique(attributes, dim=0, return_inverse=True)[1]
+                loss = loss + self.attribute_weight * self.attribute_loss(images, described, text_ids=alike)
         return loss
 
     def _against_memory(self, images: Tensor, labels: Tensor) -> Tensor | float:
@@ -89,17 +106,21 @@ def build_objective(data: TrainingData, settings: TrainSettings, loss: str | Lab
         UnknownName: no such loss, or no such option of it.
         InvalidInput: a value that a loss refuses, a memory for a loss that takes none, a rate for one without weights.
     """
-    label_loss = caption_loss = memory = None
+    label_loss = caption_loss = attribute_loss = memory = None
     if data.label_ids is not None:
         label_loss = _label_loss(loss, data.classes, settings)
     if data.tokenizer is not None:
         caption_loss = build_caption_loss(settings.caption_loss, settings.caption_loss_options)
+    if data.attributes is not None:
+        attribute_loss = build_caption_loss(settings.attribute_loss)
     if settings.memory is not None:
         memory = EmbeddingMemory(settings.memory, settings.dim)
     return Objective(
         label_loss,
         caption_loss,
         caption_weight=settings.caption_weight,
+        attribute_loss=attribute_loss,
+        attribute_weight=settings.attribute_weight,
         memory=memory,
         memory_weight=settings.memory_weight,
         # While the rate rises, embeddings move too fast for old ones to serve.

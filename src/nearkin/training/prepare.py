@@ -2,17 +2,20 @@
 
 import dataclasses
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 from tokenizers import Tokenizer
 
+from nearkin.data.attributes import Attributes, ClassTable, read_class_table
 from nearkin.data.captions import train_tokenizer
 from nearkin.data.images import Preprocessing, decode
 from nearkin.data.items import Broken, Items
 from nearkin.data.pixel_cache import PixelCache
 from nearkin.data.splits import Split, split_items
+from nearkin.encoders.attributes import AttributeTower, AttributeTowerConfig
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.image import ImageTower, ImageTowerConfig, default_pooling, largest_size
 from nearkin.encoders.start_weights import StartingModel, starting_model
@@ -56,6 +59,7 @@ def prepare(items: Items, settings: TrainSettings, *, progress: Progress | None 
     skipped = items.skipped
     labels, captions = trained_losses(items, settings)
     _check_settings(items, settings, labels=labels, captions=captions)
+    table = _class_table(items, settings)
     usable = [
         row
         for row in range(len(items))
@@ -78,16 +82,26 @@ def prepare(items: Items, settings: TrainSettings, *, progress: Progress | None 
             (text for row in split.train for text in items.captions[row]), vocabulary=settings.vocabulary
         )
 
+    attributes = None
+    if table is not None:
+        attributes = _attributes(table, items.select(split.train).label_ids()[1], settings)
+
     def data(chosen: np.ndarray) -> TrainingData:
         some = items.select(chosen)
-        return TrainingData(some, cache, rows[chosen], some.label_ids()[0] if labels else None, tokenizer)
+        ids, classes = some.label_ids()
+        described = None
+        if attributes is not None and table is not None:
+            columns = [column.name for column in attributes.columns]
+            of_classes = attributes.numbers(table.of(classes, columns), classes=classes, unknown_words=True)
+            described = attributes.scaled(of_classes)
+        return TrainingData(some, cache, rows[chosen], ids if labels else None, tokenizer, attributes=described)
 
     train = data(split.train)
     if settings.batch_by is not None:
         train = dataclasses.replace(train, groups=train.items.column(settings.batch_by))
     if settings.rotate_classes:
         train = dataclasses.replace(train, turns=4)
-    encoder = _encoder(settings, preprocessing, tokenizer, start)
+    encoder = _encoder(settings, preprocessing, tokenizer, attributes, start)
     return Prepared(train, data(split.val), encoder, (*skipped, *cache.broken), left_out)
 
 
@@ -107,19 +121,38 @@ def _check_settings(items: Items, settings: TrainSettings, *, labels: bool, capt
         items.column(settings.batch_by)
     if settings.rotate_classes and captions:
         raise InvalidInput("rotate_classes needs labels without captions: a caption describes the picture upright")
+    if settings.rotate_classes and settings.attributes is not None:
+        raise InvalidInput("rotate_classes makes classes that the table of attributes does not describe: leave one out")
+
+
+def _class_table(items: Items, settings: TrainSettings) -> ClassTable | None:
+    """The attributes of the classes, if they are trained; every class has some."""
+    if settings.attributes is None:
+        return None
+    table = read_class_table(settings.attributes, label=settings.label)
+    table.of(items.label_ids()[1], settings.attribute_columns)
+    return table
+
+
+def _attributes(table: ClassTable, classes: Sequence[str], settings: TrainSettings) -> Attributes:
+    """What the attributes are, as far as the classes trained on tell."""
+    try:
+        return Attributes.fit(table.of(classes, settings.attribute_columns))
+    except InvalidInput as error:
+        raise SourceError(f"{table.source}: {error} (--attribute-column chooses columns)") from error
 
 
 def trained_losses(items: Items, settings: TrainSettings) -> tuple[bool, bool]:
     """Whether labels and whether captions are trained.
 
     Labels are if a loss on them is named, or if there are labels and captions are not asked for; captions are if
-    asked for, or if there are no labels.
+    asked for, or if there are no labels. Attributes are trained beside labels.
 
     Raises:
         SourceError: the source lacks what is asked for.
     """
     captions = items.has_captions and not items.has_labels if settings.captions is None else settings.captions
-    labels = settings.loss is not None or (items.has_labels and not captions)
+    labels = settings.loss is not None or settings.attributes is not None or (items.has_labels and not captions)
     if labels and not items.has_labels:
         raise SourceError(f"{items.source}: a loss on labels needs labels: a folder per class, or a column 'label'")
     if captions and not items.has_captions:
@@ -181,7 +214,11 @@ def _check_pictures(items: Items, split: Split, settings: TrainSettings, *, labe
 
 
 def _encoder(
-    settings: TrainSettings, preprocessing: Preprocessing, tokenizer: Tokenizer | None, start: StartingModel | None
+    settings: TrainSettings,
+    preprocessing: Preprocessing,
+    tokenizer: Tokenizer | None,
+    attributes: Attributes | None,
+    start: StartingModel | None,
 ) -> Encoder:
     image = ImageTower(
         ImageTowerConfig(
@@ -198,10 +235,14 @@ def _encoder(
     trained_on = getattr(image.backbone, "pretrained_cfg", {}) if settings.weights and start is None else {}
     if trained_on and preprocessing.channels == 3:
         preprocessing = dataclasses.replace(preprocessing, mean=tuple(trained_on["mean"]), std=tuple(trained_on["std"]))
-    if tokenizer is None:
-        return Encoder(image, preprocessing)
-    text = TextTowerConfig(tokenizer.get_vocab_size(), settings.dim, settings.text_cell, settings.text_width)
-    return Encoder(image, preprocessing, TextTower(text), tokenizer)
+    text = tower = None
+    if tokenizer is not None:
+        text = TextTower(
+            TextTowerConfig(tokenizer.get_vocab_size(), settings.dim, settings.text_cell, settings.text_width)
+        )
+    if attributes is not None:
+        tower = AttributeTower(AttributeTowerConfig(settings.dim, settings.attribute_width), attributes)
+    return Encoder(image, preprocessing, text, tokenizer, tower)
 
 
 def _sample(items: Items) -> list[Image.Image]:

@@ -103,6 +103,9 @@ class TrainSettings(BaseModel):
     )
     text_cell: Literal["gru", "lstm"] = _setting("gru", "Model", "Recurrent cell of the text tower: gru or lstm.")
     text_width: int = _setting(256, "Model", "Width of the text tower: token embeddings and recurrent state.", ge=1)
+    attribute_width: int = _setting(
+        256, "Model", "Width of the hidden layer of the attribute tower; 0 for a linear map.", ge=0
+    )
     vocabulary: int = _setting(8000, "Model", "Maximum vocabulary size of the tokenizer.", ge=2)
 
     # -- Loss ----------------------------------------------------------------------------------------------------
@@ -131,6 +134,15 @@ class TrainSettings(BaseModel):
         ge=1,
     )
     memory_weight: float = _setting(1.0, "Loss", "Weight of the loss over the memory.", gt=0)
+
+    attributes: str | None = _setting(
+        None, "Loss", "Table with a row per class (label, and columns of attributes): train an attribute tower by it."
+    )
+    attribute_columns: tuple[str, ...] | None = _setting(
+        None, "Loss", "Column of the attributes; may be repeated.", none="all but the class"
+    )
+    attribute_loss: str = _setting("info-nce", "Loss", "Loss on attributes: info-nce, siglip or vse.")
+    attribute_weight: float = _setting(1.0, "Loss", "Weight of the loss on attributes.", gt=0)
 
     # -- Batches -------------------------------------------------------------------------------------------------
     batch_size: int = _setting(128, "Batches", "Pictures in a batch.", ge=2)
@@ -182,7 +194,7 @@ class TrainSettings(BaseModel):
     )
     seed: int = _setting(0, "Machine", "Random seed of weights, split, batches and augmentation.", ge=0, lt=2**32)
 
-    @field_validator("caption_loss")
+    @field_validator("caption_loss", "attribute_loss")
     @classmethod
     def _as_named(cls, name: str) -> str:
         return name.replace("_", "-")
@@ -237,6 +249,7 @@ class TrainSettings(BaseModel):
         if settings.loss is not None:
             weighted_names(settings.loss)
         CAPTION_LOSSES.check(settings.caption_loss)
+        CAPTION_LOSSES.check(settings.attribute_loss)
         return settings
 
     @property
