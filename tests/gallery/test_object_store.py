@@ -92,6 +92,44 @@ def test_writers_at_once_lose_and_double_nothing(storage: dict[str, str]) -> Non
     assert gallery.check().faults == ()
 
 
+def test_classes(storage: dict[str, str], tmp_path: Path) -> None:
+    pictures = draw_noise(tmp_path / "pictures", range(6))
+    gallery = Gallery.create("s3://bucket/classes", FakeEncoder(), storage=storage)
+    assert gallery.classes() == []
+    gallery.enroll("Anna", pictures[0], force=True)
+    gallery.enroll("Bob", pictures[1:3], force=True)
+    gallery.reject(pictures[3], "Anna")
+    gallery.ignore(pictures[4])
+    gallery.rename("Bob", "Robert")
+    reader = Gallery.open("s3://bucket/classes", FakeEncoder(), storage=storage)
+    assert {each.name: each.examples for each in reader.classes()} == {"Anna": 1, "Robert": 2}
+    assert [one.name for one in reader.recognize(pictures[3])[0].candidates] == ["Robert"]
+    new = FakeEncoder(dim=8, name="new")
+    assert gallery.reindex(new).examples == 5
+    reader = Gallery.open("s3://bucket/classes", new, storage=storage)
+    assert [one.name for one in reader.recognize(pictures[3])[0].candidates] == ["Robert"]
+    assert reader.check().sound
+    reader.forget("Anna", erase=True)
+    assert [each.name for each in reader.classes()] == ["Robert"]
+
+
+def test_enrolling_at_once(storage: dict[str, str], tmp_path: Path) -> None:
+    """No lock keeps the writers apart; numbers are unique all the same."""
+    Gallery.create("s3://bucket/at-once", FakeEncoder(dim=4), storage=storage)
+
+    def write(number: int) -> None:
+        gallery = Gallery.open("s3://bucket/at-once", FakeEncoder(dim=4), storage=storage)
+        for i in range(3):
+            gallery.enroll(f"class {i}", vectors=np.eye(4)[i] + 0.1 * number, force=True)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(write, range(2)))
+    gallery = Gallery.open("s3://bucket/at-once", FakeEncoder(dim=4), storage=storage)
+    assert {each.name: each.examples for each in gallery.classes()} == {f"class {i}": 2 for i in range(3)}
+    numbers = gallery._registry.log.rows()["number"].to_pylist()
+    assert len(set(numbers)) == 6
+
+
 def test_what_is_not_there(storage: dict[str, str]) -> None:
     with pytest.raises(ArtefactError, match="no gallery at 's3://bucket/nothing'"):
         Gallery.open("s3://bucket/nothing", storage=storage)

@@ -49,6 +49,7 @@ def test_pictures_in_every_form(gallery: Gallery, photos: list[Path]) -> None:
         items=[0],
         texts="red",
         vectors=np.arange(1.0, 17.0),
+        force=True,
     )
     assert summary.refused == ()
     assert [taken.number for taken in summary.taken] == list(range(1, 9))

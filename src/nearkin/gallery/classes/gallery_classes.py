@@ -28,6 +28,7 @@ from nearkin.gallery.classes.bulk import named_examples, named_items
 from nearkin.gallery.classes.copies import OF_VECTORS, copy_keys, copy_scores, look_alike
 from nearkin.gallery.classes.events import PICTURES, Action, Kind
 from nearkin.gallery.classes.gather import gather
+from nearkin.gallery.classes.misplaced import misplaced
 from nearkin.gallery.classes.names import checked_name, name_key
 from nearkin.gallery.classes.payload import (
     Payload,
@@ -90,6 +91,7 @@ class GalleryClasses(GalleryWriter):
         super().__init__(location, encoder)
         self._registry = ClassRegistry(location)
         self._recognizers = Recognizers(location.cache / RECOGNITION)
+        self._reviewers = Recognizers(location.cache / RECOGNITION)
         self._embedded_strangers: dict[str, Strangers] = {}
         self._background_of: tuple[GalleryVersion, np.ndarray] | None = None
 
@@ -546,6 +548,13 @@ class GalleryClasses(GalleryWriter):
                 else known_already(asked, vectors, registered, lambda some: embed_copies(some, self.encoder))
             )
             kept = [number for number, reason in enumerate(reasons) if reason is None]
+            if kept and not force:
+                recognizer = self._reviewers.of(registered, Setting("prototype"), fingerprint)
+                for number, doubt in zip(
+                    kept, misplaced([asked[at] for at in kept], vectors[kept], recognizer), strict=True
+                ):
+                    reasons[number] = doubt
+                kept = [number for number in kept if reasons[number] is None]
             if not kept:
                 return [], [reason for reason in reasons if reason is not None]
             self._registry.keep(fingerprint, [payloads[number].key for number in kept], vectors[kept])

@@ -146,6 +146,11 @@ class Recognizers:
         return self._folder / f"{blake2b(key.encode(), digest_size=8).hexdigest()}.npz"
 
 
+def kinds_of(candidates: Sequence[Any]) -> Int[np.ndarray, " n"]:
+    """What the payloads of candidates are to recognition."""
+    return np.array([_KINDS[one.payload.kind] for one in candidates], np.int64)
+
+
 def recognized(
     payloads: Sequence[Payload | Broken],
     vectors: Float[np.ndarray, "n dim"],

@@ -1,0 +1,65 @@
+"""The second half of the review: whether an example fits its class better than others, and at all."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from nearkin.gallery.classes.events import PICTURES, Kind
+from nearkin.gallery.classes.names import name_key
+from nearkin.gallery.classes.recognizers import kinds_of
+from nearkin.gallery.classes.review import Candidate
+from nearkin.gallery.classes.summaries import Refused
+from nearkin.recognition.examples import Examples
+from nearkin.recognition.recognizer import Recognizer
+from nearkin.recognition.scorer import NEVER
+
+# Prior probability that somebody gives an example the wrong name.
+WRONG = 0.01
+
+
+def misplaced(
+    candidates: Sequence[Candidate], vectors: Float[np.ndarray, "n dim"], recognizer: Recognizer
+) -> list[Refused | None]:
+    """Which pictures are more likely another class's, or a stranger's, than their own, though names are seldom wrong.
+
+    A picture is compared with what its class has beside it, the other candidates among it; where that is nothing, there
+    is nothing to say. Where all examples of a class contradict each other, the first one counts.
+
+    Args:
+        candidates: in their order.
+        vectors: of them.
+        recognizer: of what is enrolled already. Its scores are log likelihood ratios.
+    """
+    found: list[Refused | None] = [None] * len(candidates)
+    ids = {name_key(name): id for id, name in enumerate(recognizer.names)}
+    own = np.array([ids.setdefault(name_key(one.name), len(ids)) for one in candidates], np.int64)
+    shown = dict(enumerate(recognizer.names))
+    shown |= {int(id): one.name for id, one in zip(own, candidates, strict=True) if int(id) not in shown}
+    start = len(recognizer.examples)
+    more = Examples(vectors, own, kinds_of(candidates), np.ones(len(own), bool), len(ids))
+    grown = recognizer.with_examples(more, [shown[id] for id in range(len(ids))])
+    asked = [n for n, one in enumerate(candidates) if one.payload.kind in (*PICTURES, Kind.VECTOR)]
+    if not asked:
+        return found
+    scores = grown.fitted.scores(vectors[asked])
+    scores[np.arange(len(asked)), own[asked]] = NEVER
+    others = scores.max(axis=1, initial=NEVER)
+    mine = grown.fitted.own_scores(grown.examples, start + np.array(asked))
+    alone = mine <= NEVER / 2
+    doubt = np.log((1 - WRONG) / WRONG)
+    nearer = ~alone & (others - mine > doubt + np.log(max(1, grown.classes)))
+    far = ~alone & (mine < -doubt)
+    for at, number in enumerate(asked):
+        one = candidates[number]
+        if nearer[at]:
+            name = shown[int(scores[at].argmax())]
+            found[number] = one.refused("nearer to another class", f"nearer to '{name}' than to '{one.name}'")
+        elif far[at]:
+            found[number] = one.refused("far from its class", f"far from the other examples of '{one.name}'")
+    before = recognizer.examples.sizes()
+    for id in np.unique(own).tolist():
+        of_class = np.flatnonzero(own == id).tolist()
+        if (id >= len(before) or not before[id]) and all(found[number] is not None for number in of_class):
+            found[of_class[0]] = None
+    return found
