@@ -4,15 +4,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import Result
+from PIL import Image
 from typer.testing import CliRunner
 
 from nearkin.cli.app import app
 from nearkin.errors import InvalidInput, UnknownName
 from nearkin.gallery.gallery import Gallery
+from nearkin.tasks.sheet import CELL_HEIGHT, CELL_WIDTH
 from tests.cli.test_index_search import make_encoder
 from tests.fakes import draw_noise
+from tests.gallery.classes.drawn import draw_view, draw_views
 
 
 @pytest.fixture
@@ -65,6 +69,52 @@ def test_from_the_first_example_to_undo(folder: Path) -> None:
     assert "undo 5" in listed
     assert "a twin" in listed
     assert "rejected" in run("classes", "gallery").stdout
+
+
+def test_a_class_of_a_group(folder: Path) -> None:
+    draw_views(folder / "things", range(3), range(5))
+    opened = Gallery.create(folder / "grouped", make_encoder(0))
+    opened.add(folder / "things")
+    first = opened.cluster(k=3).groups[0]
+    said = facts("enroll", "grouped", "first", "--group", first.id, "--force")
+    assert len(said["taken"]) == len(first.members)
+    with pytest.raises(InvalidInput, match="no group 99"):
+        run("enroll", "grouped", "first", "--group", "99")
+
+
+def test_recognize(folder: Path) -> None:
+    views = draw_views(folder / "things", range(20), range(3))
+    opened = Gallery.create(folder / "known", make_encoder(0))
+    opened.enroll_many(views, force=True)
+    known, wrong = views["thing 3"][0], draw_view(folder / "stranger.png", 99)
+    said = run("recognize", "known", known, wrong, "--fpir", "0.5", "--sheet", "out.png")
+    lines = [line.split("\t") for line in said.stdout.splitlines()]
+    assert [line[0] for line in lines] == [str(known), str(wrong)]
+    assert lines[0][1] in ("name", "not sure", "unknown")
+    assert lines[0][5:] == [str(known), "1.0000"]
+    assert "50 % of strangers' pictures get a name [" in said.stderr
+    assert "measured with 60 pictures of 20 strangers" in said.stderr
+    with Image.open("out.png") as sheet:
+        assert sheet.size == (4 * CELL_WIDTH, 2 * CELL_HEIGHT)
+    [answer, other] = facts("recognize", "known", known, "stranger.png", "--fpir", "0.5", "-k", "2")
+    assert answer["candidates"][0]["evidence"][0]["what"] == str(known)
+    assert (len(other["candidates"]), other["threshold"]["fpir"]) == (2, 0.5)
+    Path("bad.png").write_text("no picture")
+    said = run("recognize", "known", "bad.png", known, "--quiet", code=1)
+    assert len(said.stdout.splitlines()) == 1
+    assert "skipped bad.png: no picture" in said.stderr
+    np.save("vector.npy", opened.encoder.embed_images([known])[0])
+    assert facts("recognize", "known", "vector.npy")[0]["candidates"][0]["name"] == "thing 3"
+    np.save("vectors.npy", np.ones((2, 8)))
+    with pytest.raises(InvalidInput, match="expected one vector"):
+        run("recognize", "known", "vectors.npy")
+
+
+def test_recognize_without_enough_strangers_says_that_it_guesses(folder: Path) -> None:
+    run("enroll", "gallery", "Anna", "photos/Anna/0.png", "--force")
+    said = run("recognize", "gallery", "photos/Bob/4.png")
+    assert "a guess" in said.stderr
+    assert "nothing is promised" in said.stderr
 
 
 def test_many_at_once(folder: Path) -> None:

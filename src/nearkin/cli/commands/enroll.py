@@ -36,6 +36,9 @@ def enroll(
     items: Annotated[
         list[int] | None, typer.Option("--item", help="Id of an item of the gallery; may be given several times.")
     ] = None,
+    group: Annotated[
+        int | None, typer.Option(help="Group of the last `nearkin cluster`, whose items are the examples.")
+    ] = None,
     box: Annotated[
         str | None,
         typer.Option(metavar="L,T,R,B", help="Part of the picture: edges in pixels, such as 10,20,90,99."),
@@ -68,10 +71,11 @@ def enroll(
     from nearkin.progress import progress_bar
 
     given = {"--folder": folder, "--table": table, "--from-column": from_column}
-    source = _one_source(given, name, bool(pictures or texts or items or attributes or box))
+    source = _one_source(given, name, bool(pictures or texts or items or attributes or box) or group is not None)
     opened = open_to_embed(gallery, threads=threads, device=device)
     if source is None:
-        asked: dict[str, Any] = {"texts": texts or (), "items": items or ()}
+        members = () if group is None else opened.group_members(group).tolist()
+        asked: dict[str, Any] = {"texts": texts or (), "items": [*(items or ()), *members]}
         if attributes is not None:
             asked["attributes"] = read_attributes(attributes, str(name))
         examples = list(pictures or ()) if box is None else [_region(list(pictures or ()), box)]
