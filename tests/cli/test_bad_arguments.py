@@ -45,6 +45,7 @@ COMMANDS = [
     "verify model --pairs pairs.csv --root data --out out.csv",
     "demo --out OUT --epochs 1 --threads 1",
     "embed model data --out out.parquet",
+    "cluster gallery --method k-means -k 2 --where id>0 --out groups.csv --sheet OUT --write group --seed 0",
     "enroll gallery cat data/a/1.png --text heart",
     "recognize gallery data/a/1.png --fpir 0.5 -k 2 --strangers data --scorer prototype --sheet out.png",
     "reject gallery data/a/1.png a",
