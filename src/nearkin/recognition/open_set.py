@@ -119,7 +119,7 @@ def leave_classes_out(
         most: how many take part; as even over the classes as can be.
         seed: random seed of which.
     """
-    rows = _evenly(np.flatnonzero(examples.member & examples.picture), examples.classes, most, seed)
+    rows = evenly(np.flatnonzero(examples.member & examples.picture), examples.classes, most, seed)
     own = examples.classes[rows]
     present = np.flatnonzero(examples.sizes())
     if len(present) > (FEW_CLASSES if scorer.apart else FEW_CLASSES_SHARED):
@@ -287,8 +287,19 @@ def _rounded_up(rate: float) -> float:
     return float(np.ceil(rate / unit - 1e-9) * unit)
 
 
-def _evenly(rows: np.ndarray, classes: np.ndarray, most: int, seed: int) -> np.ndarray:
-    """Some of the rows, from each class as many as from any other, as far as it has them."""
+def evenly(rows: Int[np.ndarray, " m"], classes: Int[np.ndarray, " n"], most: int, seed: int) -> Int[np.ndarray, " k"]:
+    """Some of the rows, from each class as many as from any other, as far as it has them.
+
+    Args:
+        rows: of examples.
+        classes: of all examples.
+        most: how many rows at most.
+        seed: random seed of which.
+
+    Example:
+        >>> evenly(np.arange(6), np.array([0, 0, 0, 0, 1, 2]), 3, seed=0).tolist()[1:]
+        [4, 5]
+    """
     if len(rows) <= most:
         return rows
     mixed = np.random.default_rng(seed).permutation(rows)
