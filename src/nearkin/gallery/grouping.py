@@ -28,8 +28,6 @@ from nearkin.similarity.clustering.engine.links import part_in_two
 from nearkin.similarity.clustering.engine.names import keep_names
 
 GROUPS, LINKS = "groups.npz", "group_links.json"
-# Groups are not made of pairs that the calibration takes for different at this false accept rate.
-_LEAST_FAR = 0.05
 # Members of a group that an item is kept apart from when it is rejected.
 _TYPICAL = 10
 
@@ -104,7 +102,7 @@ class GroupedGallery(GalleryWriter):
             method,
             k=k,
             threshold=threshold,
-            least=least_score(self.encoder) if k is None and threshold is None else None,
+            least=least_score(self.encoder, len(ids)) if k is None and threshold is None else None,
             must=rows["together"],
             cannot=rows["apart"],
             seed=seed,
@@ -272,15 +270,18 @@ class GroupedGallery(GalleryWriter):
             self._store.change_by_id(pa.table({ID: pa.array(ids, pa.int64()), name: column}))
 
 
-def least_score(encoder: Embedder) -> float | None:
-    """The score that few pairs of different things reach, by the encoder's calibration; None without one."""
+def least_score(encoder: Embedder, n: int) -> float | None:
+    """The score that different things reach so seldom that each of n has one such link by chance, if n is not too many.
+
+    By the encoder's calibration; None without one.
+    """
     if not isinstance(encoder, Calibrated):
         return None
     try:
         calibration = encoder.checked_calibration()
     except InvalidInput:
         return None
-    return calibration.threshold(max(_LEAST_FAR, calibration.least_far)).score
+    return calibration.threshold(min(max(1 / n, calibration.least_far), 0.5)).score
 
 
 def _rows(ids: Int[np.ndarray, " n"], links: Sequence[Link]) -> list[tuple[int, int]]:

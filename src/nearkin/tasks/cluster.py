@@ -77,7 +77,7 @@ def cluster(
     items = read_items(data, path_column=path_column)
     encoder = load_encoder(model, device)
     embedded = embed_items(encoder, items, strict=strict, progress=progress)
-    least = least_score(encoder) if k is None and threshold is None else None
+    least = least_score(encoder, len(embedded.vectors)) if k is None and threshold is None else None
     found = cluster_vectors(embedded.vectors, method, k=k, threshold=threshold, least=least, seed=seed)
     return describe(found, embedded.vectors, np.arange(len(found)), method, embedded.items.uris)
 

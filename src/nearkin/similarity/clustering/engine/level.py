@@ -1,5 +1,7 @@
 """At which level of a tree of groups to cut it, where nobody knows how many groups there are."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -13,13 +15,25 @@ _FEWEST = 1000
 
 
 def best_level(
-    tree: Tree, vectors: Float[np.ndarray, "n dim"], weights: Float[np.ndarray, " n"], near: Neighbours, *, seed: int
+    tree: Tree,
+    spaces: Sequence[Float[np.ndarray, "n dim"]],
+    weights: Float[np.ndarray, " n"],
+    near: Neighbours,
+    *,
+    seed: int,
 ) -> float:
     """The score to cut at: where silhouette times modularity is greatest.
 
     The silhouette asks whether points are nearer to their own group than to the next one, and would be content with a
     few coarse groups, or with pairs of near copies. The modularity of the graph of mutual neighbours asks whether
     neighbours are together, more than by chance. Only a level that does well by both does well by the product.
+
+    Args:
+        tree: to be cut.
+        spaces: vectors of the points; of several, the geometric mean of the silhouettes counts.
+        weights: how many vectors each point stands for.
+        near: neighbours of the points, best first.
+        seed: random seed of the points whose silhouettes are taken, if there are many.
     """
     merges = tree.score[tree.points :]
     if not len(merges):
@@ -30,7 +44,10 @@ def best_level(
     found = []
     for threshold in (*levels.tolist(), np.inf):
         groups = np.unique(tree.cut(threshold), return_inverse=True)[1]
-        found.append((silhouette(groups, vectors, weights, sample) * max(graph.modularity(groups), 0), threshold))
+        worth = max(graph.modularity(groups), 0.0) ** len(spaces)
+        for vectors in spaces:
+            worth *= max(silhouette(groups, vectors, weights, sample), 0.0)
+        found.append((worth, threshold))
     return max(found)[1]
 
 
@@ -81,7 +98,7 @@ class MutualGraph:
         self.degree = np.bincount(low, score, len(own)) + np.bincount(high, score, len(own)) + own
 
     @staticmethod
-    def of(near: Neighbours, weights: Float[np.ndarray, " n"], k: int = 5) -> "MutualGraph":
+    def of(near: Neighbours, weights: Float[np.ndarray, " n"], k: int = 2) -> "MutualGraph":
         """Of the k nearest."""
         n = len(near.rows)
         rows, scores = near.rows[:, :k], near.scores[:, :k]

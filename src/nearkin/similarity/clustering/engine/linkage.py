@@ -76,7 +76,7 @@ def average_linkage_tree(
     pairs = _allowed(_unique(_ordered(edges)), apart)
     # Slots hold groups: the lower slot of two that merge holds both.
     count = size
-    scores = _scores(total, count, pairs)
+    scores = edge_scores(total, count, pairs)
     pairs, scores = pairs[scores >= least], scores[scores >= least]
     nodes = n
     while len(pairs):
@@ -117,14 +117,15 @@ def _updated(
     touched = changed[pairs[:, 0]] | changed[pairs[:, 1]]
     again = _ordered(slot[pairs[touched]])
     again = _allowed(_unique(again[again[:, 0] != again[:, 1]]), apart)
-    fresh = _scores(total, count, again)
+    fresh = edge_scores(total, count, again)
     kept = fresh >= least
     return np.concatenate([pairs[~touched], again[kept]]), np.concatenate([scores[~touched], fresh[kept]])
 
 
-def _scores(
+def edge_scores(
     total: Float[np.ndarray, "n dim"], count: Float[np.ndarray, " n"], pairs: Int[np.ndarray, "m 2"]
 ) -> Float[np.ndarray, " m"]:
+    """The mean score between the members of two groups, for pairs of groups by their sums and counts."""
     scores = np.empty(len(pairs))
     for start in range(0, len(pairs), _PAIRS):
         low, high = pairs[start : start + _PAIRS].T
