@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nearkin.errors import InvalidInput, UnknownName
 from nearkin.gallery.classes.events import LIGHT, SCHEMA, Action
 from nearkin.gallery.classes.names import name_key
-from nearkin.gallery.classes.state import ClassState, fold
+from nearkin.gallery.classes.state import ClassState, extended, fold
 
 NAMES = ("Anna", "Bob", "anna", "Carla")
 
@@ -224,3 +224,20 @@ def test_as_the_slow_twin(events: list[dict[str, Any]]) -> None:
     assert {name_key(name): some for name, some in members(state).items()} == found
     assert {(name_key(name), content) for name, content in rejected(state)} == no
     assert strangers(state) == nobody
+
+
+@given(st.lists(EVENT, max_size=12), st.lists(st.builds(enroll, NAMED, CONTENT), min_size=1, max_size=3))
+@settings(max_examples=300, deadline=None)
+def test_further_enrolments_as_all_anew(events: list[dict[str, Any]], more: list[dict[str, Any]]) -> None:
+    events = [event for number, event in enumerate(events, start=1) if event.get("event", 0) < number]
+    before, log = fold(log_of(*events)), log_of(*events, *more)
+    grown, anew = extended(before, log), fold(log)
+    assert grown.names == anew.names
+    assert grown.ids == anew.ids
+    for array in ("rows", "classes", "positive"):
+        assert getattr(grown, array).tolist() == getattr(anew, array).tolist()
+    owners = [{code: key for key, code in state.known.items()} for state in (grown, anew)]
+    named = [
+        [keys.get(code) for code in state.owners.tolist()] for keys, state in zip(owners, (grown, anew), strict=True)
+    ]
+    assert named[0] == named[1]

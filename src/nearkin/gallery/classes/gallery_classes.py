@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cache
 from getpass import getuser
 from hashlib import blake2b
 from pathlib import Path
@@ -459,19 +461,26 @@ class GalleryClasses(GalleryWriter):
             ['Anna', 'Bob']
         """
         state = self._registry.state()
-        kinds = np.array(state.column("kind").to_pylist(), dtype=object)
-        when = state.column("at").to_pylist()
-        found: list[dict[str, Any]] = [{"kinds": {}, "since": None, "rejected": 0} for _ in state.names]
-        for row, (id, positive) in enumerate(zip(state.classes.tolist(), state.positive.tolist(), strict=True)):
-            if positive:
-                counted = found[id]["kinds"]
-                counted[kinds[row]] = counted.get(kinds[row], 0) + 1
-                found[id]["since"] = found[id]["since"] or when[row]
-            elif id >= 0:
-                found[id]["rejected"] += 1
+        count, members = len(state.names), np.flatnonzero(state.positive)
+        codes = state.column("kind").combine_chunks().dictionary_encode()
+        kinds = codes.dictionary.to_pylist()
+        of_kind = np.zeros((count, len(kinds)), np.int64)
+        np.add.at(of_kind, (state.classes[members], codes.indices.to_numpy()[members]), 1)
+        rejected = np.bincount(state.classes[state.rejected], minlength=count)
+        first: list[datetime | None] = [None] * count
+        found, places = np.unique(state.classes[members], return_index=True)
+        times = state.column("at", state.rows[members[places]]).to_pylist()
+        for id, at in zip(found.tolist(), times, strict=True):
+            first[id] = at
         return [
-            ClassInfo(name, sum(facts["kinds"].values()), facts["kinds"], facts["rejected"], facts["since"])
-            for name, facts in zip(state.names, found, strict=True)
+            ClassInfo(
+                name,
+                int(of_kind[id].sum()),
+                {kind: int(number) for kind, number in zip(kinds, of_kind[id], strict=True) if number},
+                int(rejected[id]),
+                first[id],
+            )
+            for id, name in enumerate(state.names)
         ]
 
     def example_picture(self, number: int) -> Image.Image | None:
@@ -551,7 +560,9 @@ class GalleryClasses(GalleryWriter):
             if kept and not force:
                 recognizer = self._reviewers.of(registered, Setting("prototype"), fingerprint)
                 for number, doubt in zip(
-                    kept, misplaced([asked[at] for at in kept], vectors[kept], recognizer), strict=True
+                    kept,
+                    misplaced([asked[at] for at in kept], vectors[kept], recognizer, registered.state.ids),
+                    strict=True,
                 ):
                     reasons[number] = doubt
                 kept = [number for number in kept if reasons[number] is None]
@@ -724,11 +735,16 @@ def _several(pictures: Any) -> list[Any]:
 
 def _who(by: str | None, why: str | None) -> dict[str, str | None]:
     """Who says so, and why."""
-    if by is None:
-        # A container may have no name for its user.
-        with suppress(OSError, KeyError, ImportError):
-            by = getuser()
+    by = _user() if by is None else by
     return {"by": by and plain_text(by), "why": why and plain_text(why)}
+
+
+@cache
+def _user() -> str | None:
+    # A container may have no name for its user.
+    with suppress(OSError, KeyError, ImportError):
+        return getuser()
+    return None
 
 
 def _as_known(candidate: Candidate, state: ClassState, notes: dict[str, None]) -> Candidate:

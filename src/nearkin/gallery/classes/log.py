@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from nearkin.errors import ArtefactError
 from nearkin.gallery.classes.appended import AppendedRows
@@ -40,6 +41,8 @@ class ExampleLog:
         self._dataset: lance.LanceDataset | None = None
         self._read = AppendedRows(LIGHT)
         self._rows = _light().empty_table()
+        # Another number when not only further rows have come since.
+        self.epoch = 0
 
     def rows(self) -> pa.Table:
         """All events but their pictures, in the order of their numbers. Only what is new is read."""
@@ -49,7 +52,11 @@ class ExampleLog:
         with lance_errors("examples of classes"):
             stands, new = self._read.news(dataset)
         if new is not None:
-            self._rows = _sorted(pa.concat_tables([self._rows, new]) if stands else new)
+            before = self._rows
+            self._rows = _sorted(pa.concat_tables([before, new]) if stands else new)
+            last = before["number"][-1].as_py() if len(before) else 0
+            if not stands or (len(new) and pc.min(new["number"]).as_py() <= last):
+                self.epoch += 1
         return self._rows
 
     def pictures(self, numbers: Sequence[int]) -> dict[int, bytes | None]:
@@ -170,8 +177,7 @@ class ExampleLog:
     def _newest(self) -> lance.LanceDataset | None:
         if self._dataset is not None:
             with lance_errors("examples of classes"):
-                self._dataset.checkout_latest()
-            return self._dataset
+                return self._read.latest(self._dataset, self.uri)
         if self._storage is None and "://" not in self.uri and not os.path.isdir(self.uri):  # noqa: PTH112
             return None
         try:

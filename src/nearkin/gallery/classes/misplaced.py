@@ -1,6 +1,6 @@
 """The second half of the review: whether an example fits its class better than others, and at all."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -19,7 +19,10 @@ WRONG = 0.01
 
 
 def misplaced(
-    candidates: Sequence[Candidate], vectors: Float[np.ndarray, "n dim"], recognizer: Recognizer
+    candidates: Sequence[Candidate],
+    vectors: Float[np.ndarray, "n dim"],
+    recognizer: Recognizer,
+    ids: Mapping[str, int],
 ) -> list[Refused | None]:
     """Which pictures are more likely another class's, or a stranger's, than their own, though names are seldom wrong.
 
@@ -30,22 +33,29 @@ def misplaced(
         candidates: in their order.
         vectors: of them.
         recognizer: of what is enrolled already. Its scores are log likelihood ratios.
+        ids: of its classes, by the keys of their names.
     """
     found: list[Refused | None] = [None] * len(candidates)
-    ids = {name_key(name): id for id, name in enumerate(recognizer.names)}
-    own = np.array([ids.setdefault(name_key(one.name), len(ids)) for one in candidates], np.int64)
-    shown = dict(enumerate(recognizer.names))
-    shown |= {int(id): one.name for id, one in zip(own, candidates, strict=True) if int(id) not in shown}
-    start = len(recognizer.examples)
-    more = Examples(vectors, own, kinds_of(candidates), np.ones(len(own), bool), len(ids))
-    grown = recognizer.with_examples(more, [shown[id] for id in range(len(ids))])
     asked = [n for n, one in enumerate(candidates) if one.payload.kind in (*PICTURES, Kind.VECTOR)]
     if not asked:
         return found
-    scores = grown.fitted.scores(vectors[asked])
+    new: dict[str, str] = {name_key(one.name): one.name for one in candidates if name_key(one.name) not in ids}
+    ids = {**ids, **{key: len(ids) + number for number, key in enumerate(new)}}
+    own = np.array([ids[name_key(one.name)] for one in candidates], np.int64)
+    shown = (*recognizer.names, *new.values())
+    grown = recognizer
+    if len(set(own.tolist())) == len(own):
+        # Each is compared with what was there before.
+        scores = recognizer.fitted.scores(vectors[asked])
+        scores = np.concatenate([scores, np.full((len(asked), len(new)), NEVER, np.float32)], axis=1)
+        mine = scores[np.arange(len(asked)), own[asked]].copy()
+    else:
+        more = Examples(vectors, own, kinds_of(candidates), np.ones(len(own), bool), len(ids))
+        grown = recognizer.with_examples(more, shown)
+        scores = grown.fitted.scores(vectors[asked])
+        mine = grown.fitted.own_scores(grown.examples, len(recognizer.examples) + np.array(asked))
     scores[np.arange(len(asked)), own[asked]] = NEVER
     others = scores.max(axis=1, initial=NEVER)
-    mine = grown.fitted.own_scores(grown.examples, start + np.array(asked))
     alone = mine <= NEVER / 2
     doubt = np.log((1 - WRONG) / WRONG)
     nearer = ~alone & (others - mine > doubt + np.log(max(1, grown.classes)))

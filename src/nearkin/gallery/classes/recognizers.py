@@ -87,6 +87,8 @@ class Recognizers:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._found: dict[str, tuple[Registered, Recognizer]] = {}
+        # Whose measurements were written last.
+        self._kept: Registered | None = None
 
     def of(self, registered: Registered, setting: Setting, fingerprint: str) -> Recognizer:
         """The recognizer of what counts: the last one with further examples, or else a new one."""
@@ -104,6 +106,9 @@ class Recognizers:
 
     def keep(self, registered: Registered, recognizer: Recognizer, setting: Setting, fingerprint: str) -> None:
         """Write what the recognizer has measured, so that the next process need not measure it."""
+        if self._kept is registered:
+            return
+        self._kept = registered
         path = self._path(f"{fingerprint} {setting.key}")
         count = len(registered.state.rows)
         stamp = {"examples": count, "hash": _hash(registered.state, count)}

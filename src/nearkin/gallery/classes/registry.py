@@ -2,18 +2,22 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+
+from nearkin.arrow import pa
+
+# isort: split
+import pyarrow.compute as pc
 
 from nearkin.encoders.embedder import Embedder
 from nearkin.gallery.classes.copies import COPIES, OF_VECTORS, copies_of, copy_keys, copy_scores
 from nearkin.gallery.classes.events import PICTURES, Action, Kind
 from nearkin.gallery.classes.log import ExampleLog
 from nearkin.gallery.classes.payload import Payload, can_embed, embed, embed_encoded
-from nearkin.gallery.classes.state import ClassState, fold
+from nearkin.gallery.classes.state import ClassState, extended, fold
 from nearkin.gallery.classes.vectors import ExampleVectors
 from nearkin.gallery.location import Location
 
@@ -44,15 +48,15 @@ class Registered:
         self.vectors = vectors
         self.copy_limits = copy_limits
 
-    def by_content(self) -> Mapping[str, list[int]]:
-        """The examples that have a content."""
-        return self._by_content
-
-    @cached_property
-    def _by_content(self) -> dict[str, list[int]]:
+    def of_contents(self, contents: Sequence[str]) -> dict[str, list[int]]:
+        """The examples that have one of some contents, by content."""
+        column = self.state.log["content_hash"]
+        events = np.flatnonzero(np.asarray(pc.is_in(column, pa.array(contents, pa.string()))))
+        place = np.searchsorted(self.state.rows, events)
         found: dict[str, list[int]] = {}
-        for row, content in enumerate(self.state.column("content_hash").to_pylist()):
-            found.setdefault(content, []).append(row)
+        for event, row in zip(events.tolist(), place.tolist(), strict=True):
+            if row < len(self.state.rows) and self.state.rows[row] == event:
+                found.setdefault(column[event].as_py(), []).append(row)
         return found
 
     def name(self, row: int) -> str | None:
@@ -96,15 +100,19 @@ class ClassRegistry:
         self.log = ExampleLog(location.uri(LOG), location.storage, shared=location.shared)
         self._vectors: dict[str, ExampleVectors] = {}
         self._state: ClassState | None = None
+        self._epoch = 0
         self._registered: tuple[str, Registered] | None = None
         # For each encoder how many rows of the log were looked at, and which of these have no vector.
         self._complete: dict[str, tuple[int, list[int]]] = {}
+        self._room: Float[np.ndarray, "room dim"] = np.empty((0, 0), np.float32)
 
     def state(self) -> ClassState:
         """What counts now."""
         rows = self.log.rows()
         if self._state is None or self._state.log is not rows:
-            self._state = fold(rows)
+            further = self._state is not None and self._epoch == self.log.epoch
+            self._state = extended(self._state, rows) if self._state is not None and further else fold(rows)
+            self._epoch = self.log.epoch
         return self._state
 
     def reload(self) -> None:
@@ -125,6 +133,8 @@ class ClassRegistry:
         done, waiting = self._complete.get(fingerprint, (0, []))
         if done > len(log):
             done, waiting = 0, []
+        if done == len(log) and not waiting:
+            return []
         rows = np.concatenate([np.array(waiting, np.int64), np.arange(done, len(log))])
         rows = rows[log["kind"].take(rows).is_valid().to_numpy()]
         found = self.vectors(fingerprint, dim).rows(log["payload_key"].take(rows))
@@ -166,7 +176,7 @@ class ClassRegistry:
     def keep(self, fingerprint: str, keys: Sequence[str], vectors: Float[np.ndarray, "n dim"]) -> None:
         """Keep vectors that are not kept yet, in one commit. Nobody else may write meanwhile."""
         store = self.vectors(fingerprint, vectors.shape[1])
-        new = store.rows(_strings(keys)) < 0
+        new = store.rows(list(keys)) < 0
         # Each key once.
         new &= np.isin(np.arange(len(keys)), list({key: number for number, key in enumerate(keys)}.values()))
         store.add([key for key, is_new in zip(keys, new, strict=True) if is_new], vectors[new])
@@ -181,21 +191,51 @@ class ClassRegistry:
     def registered(self, fingerprint: str, dim: int) -> Registered:
         """What counts, with the vectors of an encoder; examples without one are left out."""
         state = self.state()
-        if self._registered is not None and self._registered[0] == fingerprint:
-            known = self._registered[1]
-            if known.state is state:
-                return known
+        before = self._registered
+        if before is not None and before[0] == fingerprint:
+            if before[1].state is state:
+                return before[1]
+            if _only_further(before[1].state, state):
+                return self._further(before[1], state, fingerprint)
         store = self.vectors(fingerprint, dim)
         rows = store.rows(state.column("payload_key"))
-        if (rows < 0).any():
+        whole = bool((rows >= 0).all())
+        if not whole:
             kept = np.flatnonzero(rows >= 0)
-            state = state.select(kept)
-            rows = rows[kept]
-        vectors = store.vectors[rows]
+            state, rows = state.select(kept), rows[kept]
+        # With room for more, so that one more example does not copy all.
+        self._room = np.empty((len(rows) + len(rows) // 8 + 64, dim), np.float32)
+        vectors = self._room[: len(rows)]
+        np.take(store.vectors, rows, axis=0, out=vectors)
         registered = Registered(state, vectors, _copy_limits(state, vectors, store), self.payloads)
-        if len(rows) == len(self.state().rows):
-            self._registered = fingerprint, registered
+        self._registered = (fingerprint, registered) if whole else None
         return registered
+
+    def _further(self, before: Registered, state: ClassState, fingerprint: str) -> Registered:
+        """With further examples, all of them positive."""
+        start, total = len(before.state.rows), len(state.rows)
+        store = self.vectors(fingerprint, before.vectors.shape[1])
+        rows = store.rows(state.column("payload_key", state.rows[start:]))
+        if (rows < 0).any() or total > len(self._room):
+            self._registered = None
+            return self.registered(fingerprint, before.vectors.shape[1])
+        self._room[start:total] = store.vectors[rows]
+        limits = np.concatenate([before.copy_limits, np.full(total - start, 2.0, np.float32)])
+        registered = Registered(state, self._room[:total], limits, self.payloads)
+        self._registered = fingerprint, registered
+        return registered
+
+
+def _only_further(before: ClassState, state: ClassState) -> bool:
+    """Whether there are only further examples, all of them positive."""
+    count = len(before.rows)
+    return (
+        count <= len(state.rows)
+        and bool(state.positive[count:].all())
+        and np.array_equal(state.rows[:count], before.rows)
+        and np.array_equal(state.classes[:count], before.classes)
+        and np.array_equal(state.positive[:count], before.positive)
+    )
 
 
 def embed_copies(payloads: Sequence[Payload], encoder: Embedder) -> Float[np.ndarray, "n copies dim"]:
@@ -217,17 +257,11 @@ def _copy_limits(
     some = np.flatnonzero(~state.positive)
     limits[some] = OF_VECTORS
     keys = state.column("payload_key", state.rows[some]).to_pylist()
-    found = store.rows(_strings([copy for key in keys for copy in copy_keys(key)])).reshape(len(some), COPIES)
+    found = store.rows([copy for key in keys for copy in copy_keys(key)]).reshape(len(some), COPIES)
     whole = (found >= 0).all(axis=1)
     if whole.any():
         limits[some[whole]] = copy_scores(vectors[some[whole]], store.vectors[found[whole]])
     return limits
-
-
-def _strings(values: Sequence[str]) -> Any:
-    from nearkin.arrow import pa
-
-    return pa.array(values, pa.string())
 
 
 def _payload(record: Mapping[str, Any], picture: bytes | None) -> Payload:

@@ -51,7 +51,7 @@ def too_small(candidate: Candidate, preprocessing: Preprocessing) -> Refused | N
 
 def there_already(candidates: Sequence[Candidate], registered: Registered) -> list[Refused | None]:
     """Which candidates are, byte for byte, examples of their class already."""
-    contents = registered.by_content()
+    contents = registered.of_contents([one.payload.content_hash for one in candidates])
     found: list[Refused | None] = []
     for candidate in candidates:
         rows = [row for row in contents.get(candidate.payload.content_hash, ()) if registered.state.positive[row]]
@@ -76,7 +76,7 @@ def known_already(
         embed_copies: gives the vectors `[n, copies, dim]` of copies of some pictures.
     """
     found: list[Refused | None] = [None] * len(candidates)
-    contents = registered.by_content()
+    contents = registered.of_contents([one.payload.content_hash for one in candidates])
     for number, candidate in enumerate(candidates):
         for row in contents.get(candidate.payload.content_hash, ()):
             found[number] = found[number] or _said(candidate, row, registered)
@@ -86,13 +86,12 @@ def known_already(
     limits = np.full(len(candidates), 2.0, np.float32)
     best = np.full(len(candidates), -1.0, np.float32)
     known = registered.vectors
-    both = np.concatenate([known, vectors])
-    step = max(1, _BLOCK // len(both))
+    step = max(1, _BLOCK // (len(known) + len(vectors)))
     for start in range(0, len(asked), step):
         part = asked[start : start + step]
-        scores = vectors[part] @ both.T
-        scores[np.arange(len(part)), len(known) + np.array(part)] = -1
-        best[part] = scores.max(axis=1)
+        among = vectors[part] @ vectors.T
+        among[np.arange(len(part)), part] = -1
+        best[part] = np.maximum(among.max(axis=1), (vectors[part] @ known.T).max(axis=1, initial=-1))
     suspicious = [number for number in asked if best[number] >= SUSPICIOUS]
     pictures = [number for number in suspicious if candidates[number].payload.kind in PICTURES]
     limits[[number for number in suspicious if candidates[number].payload.kind == Kind.VECTOR]] = OF_VECTORS

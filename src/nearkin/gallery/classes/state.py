@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,8 @@ from nearkin.errors import InvalidInput, UnknownName
 from nearkin.gallery.classes.events import Action
 from nearkin.gallery.classes.names import checked_name, name_key
 
+# Further events are looked at one by one up to so many.
+_FEW = 2_000
 _STRUCTURE = (Action.FORGET, Action.RENAME, Action.MERGE)
 
 
@@ -31,6 +32,7 @@ class ClassState:
         owners: for each row of the log the name that it is of in the end, as a number, -1 of none; also of what was
             forgotten or undone.
         known: these numbers by the keys of the names.
+        ids: class ids by the keys of the names.
     """
 
     log: pa.Table
@@ -41,11 +43,7 @@ class ClassState:
     cancelled: frozenset[int]
     owners: Int[np.ndarray, " events"]
     known: Mapping[str, int]
-
-    @cached_property
-    def ids(self) -> dict[str, int]:
-        """Class ids by the keys of the names."""
-        return {name_key(name): id for id, name in enumerate(self.names)}
+    ids: Mapping[str, int]
 
     @property
     def strangers(self) -> Bool[np.ndarray, " n"]:
@@ -147,7 +145,65 @@ def fold(log: pa.Table) -> ClassState:
     rejected &= id_of[others] >= 0
     examples = np.flatnonzero(live | rejected | ignored)
     classes = np.where(live, id_of[members], np.where(rejected, id_of[others], -1))
-    return ClassState(log, names, examples, classes[examples], live[examples], frozenset(cancelled), others, known)
+    key_of = list(known)
+    return ClassState(
+        log,
+        names,
+        examples,
+        classes[examples],
+        live[examples],
+        frozenset(cancelled),
+        others,
+        known,
+        {key_of[code]: id for id, code in enumerate(order.tolist())},
+    )
+
+
+def extended(state: ClassState, log: pa.Table) -> ClassState:
+    """What counts after further events: as `fold`, in the time that these take where they are plain enrolments.
+
+    Args:
+        state: what counted.
+        log: its log, and further events behind it.
+    """
+    start = len(state.log)
+    news = log.slice(start).select(["action", "key", "class", "content_hash", "payload_key"]).to_pylist()
+    plain = all(each["action"] == Action.ENROLL for each in news)
+    negative = state.rows[~state.positive]
+    if not plain or len(news) > _FEW or _meets(state.log, negative, "content_hash", news):
+        return fold(log)
+    names, known, ids = list(state.names), dict(state.known), dict(state.ids)
+    classes, owners = [], []
+    for each in news:
+        if each["key"] in known and each["key"] not in ids:
+            # The name had a spelling of its own before it went.
+            return fold(log)
+        owners.append(known.setdefault(each["key"], len(known)))
+        if each["key"] not in ids:
+            ids[each["key"]] = len(names)
+            names.append(each["class"])
+        classes.append(ids[each["key"]])
+    if len({(id, each["payload_key"]) for id, each in zip(classes, news, strict=True)}) < len(news):
+        return fold(log)
+    if _meets(state.log, state.rows[np.isin(state.classes, classes)], "payload_key", news):
+        return fold(log)
+    return replace(
+        state,
+        log=log,
+        names=tuple(names),
+        rows=np.concatenate([state.rows, np.arange(start, len(log))]),
+        classes=np.concatenate([state.classes, np.array(classes, np.int64)]),
+        positive=np.concatenate([state.positive, np.ones(len(news), bool)]),
+        owners=np.concatenate([state.owners, np.array(owners, np.int64)]),
+        known=known,
+        ids=ids,
+    )
+
+
+def _meets(log: pa.Table, rows: Int[np.ndarray, " m"], column: str, news: list[dict[str, Any]]) -> bool:
+    """Whether one of these rows has the same as a new one."""
+    there = set(log[column].take(pa.array(rows)).to_pylist())
+    return any(each[column] in there for each in news)
 
 
 def _equal(column: pa.ChunkedArray, value: str) -> Bool[np.ndarray, " n"]:

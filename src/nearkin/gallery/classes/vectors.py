@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from jaxtyping import Float, Int
 
 from nearkin.gallery.classes.appended import AppendedRows
@@ -39,18 +39,16 @@ class ExampleVectors:
         self._dim = dim
         self._read = AppendedRows(["payload_key", "vector"])
         self._dataset: lance.LanceDataset | None = None
-        self._keys = pa.chunked_array([], pa.string())
+        self._row_of: dict[str, int] = {}
         # With room for more, so that one more vector does not copy all.
         self._buffer: Float[np.ndarray, "room dim"] = np.empty((0, dim), np.float32)
         self.vectors: Float[np.ndarray, "m dim"] = self._buffer
 
-    def rows(self, keys: pa.Array | pa.ChunkedArray) -> Int[np.ndarray, " n"]:
-        """For each key the row of its vector in `vectors`, -1 where there is none."""
+    def rows(self, keys: Any) -> Int[np.ndarray, " n"]:
+        """For each key, of a list or an Arrow column, the row of its vector in `vectors`, -1 where there is none."""
         self._load()
-        if not len(self._keys):
-            return np.full(len(keys), -1, np.int64)
-        found = pc.fill_null(pc.index_in(keys, value_set=self._keys.combine_chunks()), -1)
-        return found.to_numpy().astype(np.int64)
+        listed = keys if isinstance(keys, list) else keys.to_pylist()
+        return np.fromiter((self._row_of.get(key, -1) for key in listed), np.int64, len(listed))
 
     def add(self, keys: Sequence[str], vectors: Float[np.ndarray, "n dim"]) -> None:
         """Keep vectors, in one commit. In a local folder nobody else may write meanwhile."""
@@ -82,21 +80,27 @@ class ExampleVectors:
                     self._dataset = lance.dataset(self._uri, storage_options=self._storage)
                 except ValueError:
                     return
-            self._dataset.checkout_latest()
+            self._read.latest(self._dataset, self._uri)
             stands, new = self._read.news(self._dataset)
             if new is None:
                 return
-            count = len(self._keys) if stands else 0
-            keys = [*(self._keys.chunks if stands else ()), *new["payload_key"].chunks]
-            self._keys = pa.chunked_array(keys, pa.string())
-            if len(self._buffer) < len(self._keys):
-                larger = np.empty((len(self._keys) + len(self._keys) // 4 + 16, self._dim), np.float32)
+            count = len(self.vectors) if stands else 0
+            total = count + len(new)
+            if not stands:
+                self._row_of = {}
+            # Two processes may have made one vector: the first counts.
+            for row, key in enumerate(new["payload_key"].to_pylist(), start=count):
+                self._row_of.setdefault(key, row)
+            if len(self._buffer) < total or not stands:
+                # Views of the old one may be in use.
+                larger = np.empty((total + total // 4 + 16, self._dim), np.float32)
                 larger[:count] = self._buffer[:count]
                 self._buffer = larger
-            self._buffer[count : len(self._keys)] = (
-                new["vector"].combine_chunks().flatten().to_numpy().reshape(-1, self._dim)
-            )
-            self.vectors = self._buffer[: len(self._keys)]
+            start = count
+            for part in new["vector"].chunks:
+                self._buffer[start : start + len(part)] = part.flatten().to_numpy().reshape(-1, self._dim)
+                start += len(part)
+            self.vectors = self._buffer[:total]
 
 
 def delete_vectors(location: Location, keys: Sequence[str]) -> None:
