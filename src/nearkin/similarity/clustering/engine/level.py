@@ -8,10 +8,10 @@ from jaxtyping import Float, Int
 from nearkin.similarity.clustering.engine.linkage import Tree
 from nearkin.similarity.clustering.engine.neighbours import Neighbours
 
-_LEVELS = 48
-# Multiplications that one level may take.
-_PRODUCTS = 2e10
-_FEWEST = 1000
+# Levels that are compared: first over all numbers of groups, then about the best one.
+_LEVELS, _AGAIN = 24, 12
+# Products of numbers that one silhouette may take, and points that it is taken of at least.
+_PRODUCTS, _FEWEST = 2e9, 500
 
 
 def best_level(
@@ -38,17 +38,29 @@ def best_level(
     merges = tree.score[tree.points :]
     if not len(merges):
         return np.inf
-    levels = np.unique(np.quantile(merges, np.linspace(0, 1, _LEVELS), method="nearest"))
     graph = MutualGraph.of(near, weights)
     sample = np.random.default_rng(seed).permutation(tree.points)
-    found = []
-    for threshold in (*levels.tolist(), np.inf):
+
+    def worth(threshold: float) -> float:
         groups = np.unique(tree.cut(threshold), return_inverse=True)[1]
-        worth = max(graph.modularity(groups), 0.0) ** len(spaces)
+        found = max(graph.modularity(groups), 0.0) ** len(spaces)
         for vectors in spaces:
-            worth *= max(silhouette(groups, vectors, weights, sample), 0.0)
-        found.append((worth, threshold))
-    return max(found)[1]
+            found = found and found * max(silhouette(groups, vectors, weights, sample), 0.0)
+        return found
+
+    thresholds = np.append(np.inf, np.sort(merges)[::-1])  # after 0, 1, ... merges
+    fewest = tree.points - len(merges)
+    counts = _numbers(fewest, tree.points, _LEVELS)
+    found = {count: worth(thresholds[tree.points - count]) for count in counts}
+    best = counts.index(max(counts, key=found.__getitem__))
+    again = _numbers(counts[max(best - 1, 0)], counts[min(best + 1, len(counts) - 1)], _AGAIN)
+    found |= {count: worth(thresholds[tree.points - count]) for count in again if count not in found}
+    return float(thresholds[tree.points - max(sorted(found), key=found.__getitem__)])
+
+
+def _numbers(low: int, high: int, several: int) -> list[int]:
+    """About so many whole numbers from low to high, each by the same factor higher than the one before."""
+    return np.unique(np.geomspace(low, high, several).round().astype(int)).tolist()
 
 
 def silhouette(
@@ -61,13 +73,14 @@ def silhouette(
 
     Source: Rousseeuw 1987, Silhouettes: a graphical aid to the interpretation and validation of cluster analysis.
     """
+    from scipy.sparse import csc_array
+
     count = np.bincount(groups, weights=weights)
-    order = np.argsort(groups, kind="stable")
-    starts = np.searchsorted(groups[order], np.arange(len(count)))
-    mean = np.add.reduceat(vectors[order] * weights[order, None].astype(np.float32), starts, axis=0)
-    mean /= count[:, None].astype(np.float32)
+    n = len(groups)
+    part = (weights / count[groups]).astype(np.float32)
+    mean = csc_array((part, groups, np.arange(n + 1)), shape=(len(count), n)) @ vectors
     most = int(max(_FEWEST, _PRODUCTS / (len(count) * vectors.shape[1])))
-    sum_, share = 0.0, 0.0
+    total, over = 0.0, 0.0
     for start in range(0, min(most, len(sample)), 1024):
         rows = sample[start : min(start + 1024, most)]
         scores = vectors[rows] @ mean.T
@@ -79,9 +92,9 @@ def silhouette(
         # Without the point itself.
         within = np.where(size > 1, (own * size - 1) / np.maximum(size - 1, 1), 0)
         value = (within - other) / np.maximum(np.maximum(1 - within, 1 - other), 1e-6)
-        sum_ += float((weight * np.where(size > 1, value, 0)).sum())
-        share += float(weight.sum())
-    return sum_ / share
+        total += float((weight * np.where(size > 1, value, 0)).sum())
+        over += float(weight.sum())
+    return total / over
 
 
 class MutualGraph:
