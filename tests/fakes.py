@@ -34,6 +34,7 @@ class FakeEncoder:
         self.fingerprint = f"{name}-{dim}"
         self.has_text = has_text
         self.has_attributes = False
+        self.attribute_columns: tuple[str, ...] = ()
         # How many pictures went through `embed_pixels`.
         self.embedded = 0
         generator = np.random.default_rng(list(name.encode()))
@@ -54,7 +55,9 @@ class FakeEncoder:
         colours = [next(colour for word, colour in COLOURS.items() if word in text.lower()) for text in texts]
         return self.embed_pixels(np.array(colours, dtype=np.uint8)[:, None, None].repeat(8, 1).repeat(8, 2))
 
-    def embed_attributes(self, rows: Sequence[Mapping[str, Any]]) -> Float[np.ndarray, "n dim"]:
+    def embed_attributes(
+        self, rows: Sequence[Mapping[str, Any]], *, unknown_words: bool = False
+    ) -> Float[np.ndarray, "n dim"]:
         raise InvalidInput(f"encoder {self.fingerprint} embeds no attributes")
 
     def save_pretrained(self, folder: Path) -> None:

@@ -75,6 +75,8 @@ def test_words_of_which_none_is_known() -> None:
     with pytest.raises(InvalidInput, match="'cat': 'fur': none of these words was trained on, expected some of egg"):
         attributes.numbers([{"words": "fur"}], classes=["cat"])
     assert not attributes.numbers([{"words": "fur"}], unknown_words=True).any()
+    colours = Attributes.fit([{"colour": "red"}, {"colour": "blue"}])
+    assert colours.numbers([{"colour": "green"}], unknown_words=True).tolist() == [[0, 0]]
 
 
 @pytest.mark.parametrize(

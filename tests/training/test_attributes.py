@@ -1,11 +1,13 @@
 """Training by attributes: combinations never seen are recognised; what is refused; resumed exactly."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from nearkin.cli import main
 from nearkin.data.attributes import read_class_table
@@ -50,6 +52,49 @@ def test_combinations_never_seen_are_recognised_by_their_attributes(drawn: Path,
     nearest = (trained.embed_images(items.uris) @ described.T).argmax(1)
     right = np.array([names[row] == label for row, label in zip(nearest, items.labels, strict=True)])
     assert right.mean() > 0.8, "of 12 classes, where chance is right once in 12"
+
+
+def test_generalised_zero_shot_on_the_command_line(
+    drawn: Path, trained: Encoder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Seen and unseen combinations in new pictures, and the pictures that were trained on, which are not asked for."""
+    for source in ("seen", "unseen"):
+        shutil.copytree(drawn / source, tmp_path / "data", dirs_exist_ok=True)
+    write_shapes(tmp_path / "data", SEEN, pictures=2, seed=2)
+    command = ["evaluate", drawn / "run", tmp_path / "data", "--protocol", "zero-shot"]
+    with pytest.raises(SystemExit) as stopped:
+        main([str(one) for one in [*command, "--attributes", drawn / "classes.csv", "--json"]])
+    assert not stopped.value.code
+    report = json.loads(capsys.readouterr().out)
+    figures = {metric: entry["value"] for metric, entry in report["figures"]["zero_shot"].items()}
+    chance = {metric: entry["value"] for metric, entry in report["baselines"]["chance"]["zero_shot"].items()}
+    assert report["counts"]["pictures of them"] == 12 * 4 + 36 * 2
+    assert (report["counts"]["unseen classes"], report["counts"]["seen classes"]) == (12, 36)
+    assert (chance["attributes/unseen"], chance["attributes/seen"]) == (pytest.approx(1 / 12), pytest.approx(1 / 36))
+    assert figures["attributes/unseen"] > 0.8
+    assert figures["attributes/unseen"] > figures["neighbour/unseen"]
+    assert figures["attributes/harmonic_mean"] > 5 * chance["attributes/harmonic_mean"]
+    assert ()
+    low, high = report["figures"]["zero_shot"]["attributes/harmonic_mean"]["interval"]
+    assert low < figures["attributes/harmonic_mean"] < high
+
+
+def test_held_out_classes_are_measured_by_their_attributes(drawn: Path, tmp_path: Path) -> None:
+    options = {**OPTIONS, "val_fraction": 0.25, "epochs": 1}
+    train(drawn / "unseen", out=tmp_path / "run", attributes=str(drawn / "classes.csv"), **options)
+    assert "attributes/unseen" in (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0].split(",")
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert set(report["figures"]["zero_shot"]) == {"attributes/unseen"}
+    assert report["baselines"]["chance"]["zero_shot"]["attributes/unseen"]["value"] == pytest.approx(1 / 3)
+
+
+def test_the_tower_learns_at_its_own_rate(drawn: Path, tmp_path: Path) -> None:
+    options = {**OPTIONS, "attributes": str(drawn / "classes.csv"), "epochs": 1, "learning_rate": 0.001}
+    train(drawn / "unseen", out=tmp_path / "x", attribute_learning_rate=0.01, **options)
+    last = torch.load(tmp_path / "x" / "checkpoints" / "last.ckpt", weights_only=False)
+    groups = last["optimizer_states"][0]["param_groups"]
+    assert [group["multiple"] for group in groups] == [1, 1, pytest.approx(10), 1]
+    assert len(groups[2]["params"]) == 4
 
 
 def test_the_artefact_keeps_the_tower_and_the_columns(drawn: Path, trained: Encoder, tmp_path: Path) -> None:

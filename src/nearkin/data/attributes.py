@@ -49,8 +49,12 @@ class AttributeColumn:
         """Of its numbers: the column's own, or one for each word."""
         return tuple(f"{self.name}={word}" for word in self.words) if self.words else (self.name,)
 
-    def numbers(self, cell: Any) -> Float[np.ndarray, " k"]:
+    def numbers(self, cell: Any, *, unknown_words: bool = False) -> Float[np.ndarray, " k"]:
         """A cell as numbers.
+
+        Args:
+            cell: of a table.
+            unknown_words: whether a category may be one that was not trained on.
 
         Raises:
             InvalidInput: no number, NaN, neither 0 nor 1, or empty where it must not be.
@@ -62,7 +66,7 @@ class AttributeColumn:
         if self.kind == "category":
             if len(found) != 1:
                 raise InvalidInput(f"'{self.name}' is {shown(cell)}: expected one of {_some(self.words)}")
-            if found[0] not in self.words:
+            if found[0] not in self.words and not unknown_words:
                 raise UnknownName(f"value of '{self.name}'", found[0], self.words)
         return np.isin(self.words, found).astype(np.float64)
 
@@ -122,7 +126,7 @@ class Attributes:
         Args:
             rows: mappings from the columns' names to their values; or the numbers themselves `[n, k]`.
             classes: names of the rows, for messages.
-            unknown_words: whether a row may have none of the words trained on, and nothing else.
+            unknown_words: whether a row may have a category, or only words, that were not trained on.
 
         Raises:
             InvalidInput: another number of them, NaN, infinity, a value of another kind, or none of the words is known.
@@ -173,7 +177,9 @@ class Attributes:
         if missing := [name for name in expected if name not in row]:
             raise InvalidInput(f"attributes of {named}: {_quoted(missing)} missing: expected {_some(expected)}")
         try:
-            numbers = np.concatenate([column.numbers(row[column.name]) for column in self.columns])
+            numbers = np.concatenate(
+                [column.numbers(row[column.name], unknown_words=unknown_words) for column in self.columns]
+            )
         except InvalidInput as error:
             raise InvalidInput(f"attributes of {named}: {error}") from error
         if not unknown_words and not numbers.any() and all(column.kind == "words" for column in self.columns):
@@ -231,6 +237,12 @@ class ClassTable:
             if column not in there:
                 raise UnknownName("column", column, there, f"it is looked for in {self.source}")
         return [{column: self.rows[name][column] for column in columns} for name in names]
+
+
+def scaled_attributes(rows: Sequence[Mapping[str, Any]]) -> Float[np.ndarray, "n k"]:
+    """Rows of a table as numbers, scaled by these rows themselves: for comparing classes by what is said of them."""
+    attributes = Attributes.fit(rows)
+    return attributes.scaled(attributes.numbers(rows, unknown_words=True))
 
 
 def read_class_table(path: str | Path, *, label: str | None = None) -> ClassTable:

@@ -120,6 +120,13 @@ class Encoder(nn.Module):
         return () if self.attribute_tower is None else self.attribute_tower.attributes.names
 
     @property
+    def attribute_columns(self) -> tuple[str, ...]:
+        """Columns of a table of classes that are embedded; none without a tower for them."""
+        return (
+            () if self.attribute_tower is None else tuple(one.name for one in self.attribute_tower.attributes.columns)
+        )
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.mean.device
@@ -265,13 +272,16 @@ class Encoder(nn.Module):
                 advance(start + len(lengths), len(several))
         return vectors
 
-    def embed_attributes(self, rows: npt.ArrayLike | Sequence[Mapping[str, Any]]) -> Float[np.ndarray, "n dim"]:
+    def embed_attributes(
+        self, rows: npt.ArrayLike | Sequence[Mapping[str, Any]], *, unknown_words: bool = False
+    ) -> Float[np.ndarray, "n dim"]:
         """Unit vectors of attributes, one for each class, in the space of the pictures.
 
         Args:
             rows: for each class a mapping from the columns' names to values, as in the table of the training: numbers,
                 0 or 1, words (one text, or a list). Or the numbers themselves `[n, k]` in the order of `attributes`.
                 Of a set of words, those that were not trained on are left out.
+            unknown_words: whether a row may have a category, or only words, that were not trained on.
 
         Returns:
             One row per class, float32.
@@ -295,9 +305,12 @@ class Encoder(nn.Module):
                 f"encoder {self.fingerprint} embeds no attributes: train one with `nearkin train --attributes TABLE`"
             )
         attributes = self.attribute_tower.attributes
-        scaled = torch.from_numpy(attributes.scaled(attributes.numbers(rows))).to(self.device)
+        return self.embed_scaled_attributes(attributes.scaled(attributes.numbers(rows, unknown_words=unknown_words)))
+
+    def embed_scaled_attributes(self, scaled: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n dim"]:
+        """Unit vectors of attributes that are numbers already, scaled as the tower takes them."""
         with self._inference():
-            return self.forward_attributes(scaled).cpu().numpy()
+            return self.forward_attributes(torch.from_numpy(scaled).to(self.device)).cpu().numpy()
 
     def checked_calibration(self) -> Calibration:
         """The calibration, if there is one and it is of these weights.

@@ -8,6 +8,7 @@ from nearkin.evaluation.metrics.cross_modal import cross_modal, cross_modal_by_c
 from nearkin.evaluation.metrics.few_shot import Episode, FewShot, few_shot, few_shot_episodes
 from nearkin.evaluation.metrics.retrieval import retrieval, retrieval_by_chance, score_queries
 from nearkin.evaluation.metrics.verification import verification
+from nearkin.evaluation.metrics.zero_shot import zero_shot
 from nearkin.evaluation.model_comparison import ModelComparison
 from nearkin.evaluation.report import Report
 from nearkin.intervals.bootstrap import bootstrap_mean, bootstrap_median, bootstrap_runs
@@ -35,4 +36,5 @@ __all__ = [
     "score_queries",
     "verification",
     "verification_all_pairs",
+    "zero_shot",
 ]

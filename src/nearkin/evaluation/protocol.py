@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from nearkin.data.attributes import ClassTable
 from nearkin.errors import InvalidInput
 from nearkin.intervals.figure import Figure
 from nearkin.intervals.paired_samples import Estimate
@@ -23,11 +24,33 @@ class Embeddings:
         images: embeddings of the pictures `[n, dim]`.
         texts: embeddings of the texts `[m, dim]`; None if it embeds no texts.
         further: by protocol, embeddings of the pictures that the protocol brings along (`Protocol.pictures`).
+        classes: embeddings of what describes the classes `[classes, dim]`, by what it is: "attributes", "words"; in
+            the order of `GroundTruth.described`.
     """
 
     images: Float[np.ndarray, "n dim"]
     texts: Float[np.ndarray, "m dim"] | None = None
     further: Mapping[str, Float[np.ndarray, "k dim"]] = field(default_factory=dict)
+    classes: Mapping[str, Float[np.ndarray, "classes dim"]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Described:
+    """Classes of which something is known besides pictures: those of a table, in its order.
+
+    Args:
+        of_image: for each picture the row of its class `[n]`, -1 for none.
+        seen: which classes were trained on `[classes]`.
+        trained: which pictures were trained on `[n]`.
+        attributes: of each class, scaled `[classes, k]`, if there are any.
+        seen_is_known: whether `seen` and `trained` are known, or all taken to be False.
+    """
+
+    of_image: Int[np.ndarray, " n"]
+    seen: Bool[np.ndarray, " classes"]
+    trained: Bool[np.ndarray, " n"]
+    attributes: Float[np.ndarray, "classes k"] | None = None
+    seen_is_known: bool = True
 
 
 def _no_columns(name: str) -> Sequence[Any]:
@@ -44,6 +67,8 @@ class GroundTruth:
         image_of_text: for each text the row of its picture `[m]`.
         text_ids: for each text a number `[m]`; texts with the same words have the same one. All differ by default.
         names: of the pictures: their files or URIs, by which files of pairs find them.
+        class_names: of the class ids.
+        described: what is known of the classes besides pictures.
         column: gives any other column of the data by its name, one entry per picture.
     """
 
@@ -53,6 +78,8 @@ class GroundTruth:
     image_of_text: Int[np.ndarray, " m"] | None = None
     text_ids: Int[np.ndarray, " m"] | None = None
     names: Sequence[str] = ()
+    class_names: Sequence[str] = ()
+    described: Described | None = None
     column: Callable[[str], Sequence[Any]] = _no_columns
 
     def labelled(self) -> tuple[Bool[np.ndarray, " n"], Int[np.ndarray, " k"]]:
@@ -122,6 +149,7 @@ class Protocol:
         check: given options that were read and the ground truth, raises InvalidInput if they do not fit; called before
             anything is embedded.
         pictures: given options that were read, files of further pictures to be embedded.
+        classes: given options that were read, a table that describes the classes, to be embedded.
         quick: whether it is cheap enough to be run after every epoch of a training.
     """
 
@@ -135,6 +163,7 @@ class Protocol:
     read: Callable[[Any], Any] = lambda options: options
     check: Callable[[Any, GroundTruth], None] = _nothing_to_check
     pictures: Callable[[Any], Sequence[str]] = lambda options: ()
+    classes: Callable[[Any], ClassTable | None] = lambda options: None
     quick: bool = False
 
 

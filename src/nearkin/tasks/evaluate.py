@@ -22,6 +22,7 @@ from nearkin.evaluation.runner import run_protocols
 from nearkin.evaluation.settings import EvaluationSettings, option_names, protocol_options
 from nearkin.files import check_output
 from nearkin.progress import Progress
+from nearkin.tasks.classes import describe, embed_classes
 from nearkin.tasks.embedded import Embedded, embed_items, short_names
 from nearkin.tasks.evaluation_data import EvaluationData, ground_truth
 from nearkin.tasks.frozen_backbone import frozen_backbone
@@ -208,7 +209,12 @@ def _compare(
     items = embedded.items
     if any(one.items.uris != items.uris for one in more):
         raise InvalidInput(f"{items.source}: not all encoders can take the same pictures; the others are broken")
+    checks = check_data(
+        items.labels, embedded.hashes, embedded.thumbnails, training_hashes=getattr(first, "training_hashes", None)
+    )
     truth = ground_truth(items, with_texts=use_texts)
+    if data.classes is not None:
+        truth = replace(truth, described=describe(data.classes, items.labels, first, checks))
     texts = items.texts()[0] if use_texts else []
     further = {
         name: {protocol: embed_items(one, these, strict=True) for protocol, these in data.further.items()}
@@ -219,12 +225,10 @@ def _compare(
             one.vectors,
             encoder.embed_texts(texts) if texts else None,
             {protocol: these.vectors for protocol, these in further[name].items()},
+            {} if data.classes is None else embed_classes(encoder, data.classes, data.settings),
         )
         for (name, encoder), one in zip(encoders.items(), (embedded, *more), strict=True)
     }
-    checks = check_data(
-        items.labels, embedded.hashes, embedded.thumbnails, training_hashes=getattr(first, "training_hashes", None)
-    )
     found = run_protocols(
         models,
         truth,

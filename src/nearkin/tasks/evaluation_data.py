@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nearkin.data.attributes import ClassTable
 from nearkin.data.items import Items, Picture
 from nearkin.data.splits import ALL, choose_split, of_split
 from nearkin.errors import InvalidInput, UnknownName
@@ -22,6 +23,7 @@ class EvaluationData:
         items: the pictures of the chosen split.
         settings: with all files read.
         further: by protocol, pictures that it brings along.
+        classes: a table that describes the classes, if a protocol brings one along.
         notes: which pictures these are.
         has_split: whether the source tells training pictures from others.
         with_train: whether pictures of its split "train" are among those chosen.
@@ -30,6 +32,7 @@ class EvaluationData:
     items: Items
     settings: EvaluationSettings
     further: Mapping[str, Items]
+    classes: ClassTable | None
     notes: tuple[str, ...]
     has_split: bool
     with_train: bool
@@ -76,6 +79,7 @@ class EvaluationData:
             picked,
             replace(settings, options=options),
             further,
+            next(filter(None, (protocol.classes(options[name]) for name, protocol in chosen.items())), None),
             () if name_of_split == ALL else (f"Split: {name_of_split}.",),
             has_split=any(items.splits),
             with_train="train" in picked.splits,
@@ -84,6 +88,7 @@ class EvaluationData:
 
 def ground_truth(items: Items, *, with_texts: bool = False) -> GroundTruth:
     """What is known of these pictures."""
+    ids, classes = items.label_ids()
     texts, owners = items.texts() if with_texts else ([], np.empty(0, dtype=np.int64))
 
     def column(name: str) -> Sequence[Any]:
@@ -98,11 +103,12 @@ def ground_truth(items: Items, *, with_texts: bool = False) -> GroundTruth:
             raise
 
     return GroundTruth(
-        items.label_ids()[0],
+        ids,
         items.is_query,
         items.is_gallery,
         image_of_text=owners,
         text_ids=np.unique(texts, return_inverse=True)[1] if texts else owners,
         names=items.uris,
+        class_names=classes,
         column=column,
     )

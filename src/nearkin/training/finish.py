@@ -92,6 +92,7 @@ def _evaluated(
             vectors,
             title=f"{encoder.fingerprint} on held-out pictures of {prepared.val.items.source}",
             settings=quick_settings(seed=settings.seed),
+            trained=set(prepared.train.items.labels),
             raw=raw,
             notes=more,
         )

@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import lightning as L
@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from nearkin.encoders.encoder import Encoder, as_pictures
 from nearkin.errors import TrainingError
-from nearkin.evaluation.protocol import Embeddings, GroundTruth
+from nearkin.evaluation.protocol import Described, Embeddings, GroundTruth
 from nearkin.evaluation.report import Report
 from nearkin.evaluation.runner import quick_settings, run_protocols
 from nearkin.evaluation.settings import EvaluationSettings
@@ -129,12 +129,16 @@ class EmbeddingModule(L.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         # Weight decay is for matrices and convolutions, not for biases, norms and the weights of losses.
-        weights = [parameter for parameter in self.encoder.parameters() if parameter.requires_grad]
-        decay = self.settings.weight_decay
+        decay, rate = self.settings.weight_decay, self.settings.attribute_learning_rate
+        tower = self.encoder.attribute_tower
+        apart = [] if rate is None or tower is None else list(tower.parameters())
+        weights = [one for one in self.encoder.parameters() if one.requires_grad and not any(one is p for p in apart)]
         groups = [
             {"params": [p for p in weights if p.ndim > 1], "weight_decay": decay, "multiple": 1.0},
             {"params": [p for p in weights if p.ndim <= 1], "weight_decay": 0.0, "multiple": 1.0},
         ]
+        if rate is not None and apart:
+            groups.append({"params": apart, "weight_decay": decay, "multiple": rate / self.settings.learning_rate})
         for multiple, own in weight_groups(self.objective):
             groups.append({"params": own, "weight_decay": 0.0, "multiple": multiple})
         return torch.optim.AdamW(groups, lr=self.settings.learning_rate)
@@ -225,7 +229,8 @@ class EmbeddingModule(L.LightningModule):
             where = f"step {self.global_step} (epoch {self.current_epoch + 1})"
             raise TrainingError(f"the embeddings hold NaN after {where}: lower the learning rate")
         settings = quick_settings(seed=self.settings.seed, chance=False, quick=True)
-        report = evaluate_pictures(self.evaluated, self.val_data, images, title="", settings=settings)
+        trained = set(self.train_data.items.labels)
+        report = evaluate_pictures(self.evaluated, self.val_data, images, title="", settings=settings, trained=trained)
         self.figures = {name: figure.value for figures in report.figures.values() for name, figure in figures.items()}
         shown = "recall@1" if "recall@1" in self.figures else "text_to_image/recall@5"
         self.log(shown, self.figures[shown], prog_bar=True, batch_size=1)
@@ -246,17 +251,33 @@ def evaluate_pictures(
     *,
     title: str,
     settings: EvaluationSettings,
+    trained: Collection[str | None] = (),
     raw: np.ndarray | None = None,
     notes: Sequence[str] = (),
 ) -> Report:
-    """The report on embedded pictures: searched among each other, and by their captions."""
+    """The report on embedded pictures: searched among each other, by their captions, by their classes' attributes.
+
+    Args:
+        encoder: that embedded them.
+        data: what they are.
+        images: their embeddings.
+        title, settings, notes: of the report.
+        trained: names of the classes trained on.
+        raw: raw pixels of them, for comparison.
+    """
     texts = image_of_text = text_ids = None
     if data.tokenizer is not None:
         words, image_of_text = data.items.texts()
         texts, text_ids = encoder.embed_texts(words), np.unique(words, return_inverse=True)[1]
+    described, classes = None, {}
+    if data.attributes is not None and data.label_ids is not None:
+        names = data.items.label_ids()[1]
+        seen = np.isin(names, sorted(trained))
+        described = Described(data.label_ids, seen, np.zeros(len(images), dtype=bool))
+        classes = {"attributes": encoder.embed_scaled_attributes(data.attributes)}
     return run_protocols(
-        {title: Embeddings(images, texts)},
-        GroundTruth(data.label_ids, image_of_text=image_of_text, text_ids=text_ids),
+        {title: Embeddings(images, texts, classes=classes)},
+        GroundTruth(data.label_ids, image_of_text=image_of_text, text_ids=text_ids, described=described),
         settings,
         baselines={} if raw is None else {"raw pixels": Embeddings(raw)},
         notes=notes,
@@ -264,7 +285,11 @@ def evaluate_pictures(
 
 
 def score(figures: dict[str, float]) -> float:
-    """What the best checkpoint is best in: recall@1 of pictures, the mean of all recalls of captions, or their mean."""
+    """What the best checkpoint is best in: the mean of what is trained.
+
+    That is recall@1 of pictures, the mean of all recalls of captions, and accuracy by attributes.
+    """
     pictures = [value for name, value in figures.items() if name == "recall@1"]
     captions = [value for name, value in figures.items() if "/recall@" in name]
-    return float(np.mean([np.mean(group) for group in (pictures, captions) if group]))
+    attributes = [value for name, value in figures.items() if name in ("attributes/unseen", "attributes/seen")]
+    return float(np.mean([np.mean(group) for group in (pictures, captions, attributes) if group]))

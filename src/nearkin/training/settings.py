@@ -142,6 +142,9 @@ class TrainSettings(BaseModel):
         None, "Loss", "Column of the attributes; may be repeated.", none="all but the class"
     )
     attribute_loss: str = _setting("info-nce", "Loss", "Loss on attributes: info-nce, siglip or vse.")
+    attribute_learning_rate: float | None = _setting(
+        None, "Loss", "Peak learning rate of the attribute tower.", none="that of the encoder", gt=0
+    )
     attribute_weight: float = _setting(1.0, "Loss", "Weight of the loss on attributes.", gt=0)
 
     # -- Batches -------------------------------------------------------------------------------------------------
