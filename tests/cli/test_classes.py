@@ -117,6 +117,29 @@ def test_recognize_without_enough_strangers_says_that_it_guesses(folder: Path) -
     assert "nothing is promised" in said.stderr
 
 
+def test_health(folder: Path) -> None:
+    opened = Gallery.create(folder / "known", make_encoder(0))
+    opened.enroll_many(draw_views(folder / "things", range(12), range(4)), force=True)
+    opened.enroll("thing 3", draw_view(folder / "wrong.png", 7, 9), force=True)
+    said = run("classes", "known", "--health", "--fpir", "0.5", "--out", "health.html")
+    assert "known: 12 classes, 49 examples; the worst 10" in said.stdout
+    found = facts("classes", "known", "--health", "--fpir", "0.5")
+    assert 0 <= found["accuracy"]["low"] <= found["accuracy"]["value"] <= 1
+    assert all(Path(what).exists() for each in found["siblings"] for what in each["examples"])
+    page = Path("health.html").read_text(encoding="utf-8")
+    assert "12 classes, 49 examples" in page
+    assert "data:image/jpeg;base64," in page
+    for arguments, message in (
+        (("--health", "--changes"), "choose one"),
+        (("--out", "health.html"), "--out goes with --health"),
+        (("--health", "--out", "health.txt"), "health.txt"),
+    ):
+        with pytest.raises(InvalidInput, match=message):
+            run("classes", "known", *arguments)
+    with pytest.raises(InvalidInput, match="knows no class yet"):
+        run("classes", "gallery", "--health")
+
+
 def test_many_at_once(folder: Path) -> None:
     run("enroll", "gallery", "--folder", "photos", "--force")
     assert sizes() == {"Anna": 3, "Bob": 3}

@@ -208,3 +208,22 @@ def test_what_was_measured_is_kept_for_the_next_process(gallery: Gallery, tmp_pa
     # A damaged file is measured again.
     files[0].write_bytes(b"damaged")
     assert Gallery.open(gallery.path, FakeEncoder()).recognize(picture, fpir=0.1)[0] == first
+
+
+def test_health_names_the_example_that_does_not_fit(gallery: Gallery, tmp_path: Path) -> None:
+    sound = gallery.class_health(fpir=0.1)
+    assert sound.accuracy is not None
+    assert sound.accuracy.value > 0.9
+    assert sound.misfits == ()
+    wrong = draw_view(tmp_path / "wrong.png", 7, 9)
+    change = gallery.enroll("thing 3", wrong, force=True).change
+    [misfit] = gallery.class_health(fpir=0.1).misfits
+    assert (misfit.name, misfit.nearest) == ("thing 3", "thing 7")
+    assert (misfit.what, misfit.number) == (str(wrong), change)  # type: ignore[attr-defined]
+    gallery.reject(wrong, "thing 3")
+    assert gallery.class_health(fpir=0.1).misfits == ()
+
+
+def test_health_of_nothing(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="knows no class yet"):
+        Gallery.create(tmp_path / "gallery", FakeEncoder()).class_health()

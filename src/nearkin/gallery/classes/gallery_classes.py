@@ -1,7 +1,7 @@
 """The class registry as people use it: methods of a gallery."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -43,6 +43,7 @@ from nearkin.gallery.classes.payload import (
 from nearkin.gallery.classes.recognizers import Recognizers, Setting, recognized
 from nearkin.gallery.classes.registry import ClassRegistry, Registered, embed_copies
 from nearkin.gallery.classes.review import Candidate, known_already, there_already, too_small
+from nearkin.gallery.classes.shown_health import shown_health
 from nearkin.gallery.classes.state import ClassState
 from nearkin.gallery.classes.summaries import ClassInfo, EnrollSummary, Refused, RegistryChange, Taken
 from nearkin.gallery.classes.vectors import delete_vectors
@@ -53,8 +54,9 @@ from nearkin.gallery.version import GalleryVersion
 from nearkin.gallery.writer import GalleryWriter
 from nearkin.progress import Progress
 from nearkin.recognition.decision import Recognition
+from nearkin.recognition.health import Health, health
 from nearkin.recognition.open_set import MOST_TRIALS
-from nearkin.recognition.recognizer import DEFAULT_SCORER, Strangers
+from nearkin.recognition.recognizer import DEFAULT_SCORER, Recognizer, Strangers
 from nearkin.recognition.scorer import SCORERS
 
 
@@ -244,28 +246,14 @@ class GalleryClasses(GalleryWriter):
         """
         if k < 1:
             raise InvalidInput(f"k is {k}: expected 1 or more")
-        if scorer is not None:
-            SCORERS.check(scorer)
-        if not self._registry.state().names:
-            raise InvalidInput(
-                f"gallery '{self.location}' knows no class yet: teach it one with Gallery.enroll or `nearkin enroll`"
-            )
+        self._check_classes(scorer)
         payloads = gather(_queries(queries, self.dim), self._newest())
         broken = [one for one in payloads if isinstance(one, Broken)]
         if broken and strict:
             raise PictureError(str(broken[0]))
-        fingerprint = self.fingerprint
         vectors = self._embedded([one for one in payloads if isinstance(one, Payload)])
-        if self._registry.missing(fingerprint, self.dim):
-            with self.location.alone():
-                self._registry.embed_missing(self.encoder)
-        registered = self._registry.registered(fingerprint, self.dim)
-        found = self._strangers(strangers, registered)
-        setting = Setting(scorer or DEFAULT_SCORER, found, self._background(registered))
-        recognizer = self._recognizers.of(registered, setting, fingerprint)
-        answers = recognized(payloads, vectors, recognizer, registered, fpir=fpir, k=k)
-        self._recognizers.keep(registered, recognizer, setting, fingerprint)
-        return answers
+        with self._recognizer(scorer, strangers) as (registered, recognizer):
+            return recognized(payloads, vectors, recognizer, registered, fpir=fpir, k=k)
 
     def reject(self, picture: Any, name: str, *, by: str | None = None, why: str | None = None) -> RegistryChange:
         """ "Not this one": a picture, and near copies of it, never get this name again.
@@ -483,6 +471,27 @@ class GalleryClasses(GalleryWriter):
             for id, name in enumerate(state.names)
         ]
 
+    def class_health(self, *, fpir: float | None = None, scorer: str | None = None, strangers: Any = None) -> Health:
+        """How good the examples of the classes are: told by each example without itself.
+
+        Args:
+            fpir, scorer, strangers: as in `recognize`.
+
+        Returns:
+            Accuracy, classes that are taken for each other, examples that do not fit, classes with too little, and what
+            one more picture brings. Examples are told by number and path: see `UnfitExample` and `ConfusedClasses`.
+
+        Raises:
+            As `recognize`.
+
+        Example:
+            >>> [each.names for each in Gallery.open("people").class_health().siblings]  # doctest: +SKIP
+            [('Anna', 'Annette')]
+        """
+        self._check_classes(scorer)
+        with self._recognizer(scorer, strangers) as (registered, recognizer):
+            return shown_health(health(recognizer, fpir=fpir), registered)
+
     def example_picture(self, number: int) -> Image.Image | None:
         """The picture that is kept of an example, at most 512 pixels a side; None of words, attributes and vectors.
 
@@ -655,6 +664,28 @@ class GalleryClasses(GalleryWriter):
 
     def _too_small(self, candidate: Candidate) -> Refused | None:
         return None if candidate.payload.size is None else too_small(candidate, self.encoder.preprocessing)
+
+    def _check_classes(self, scorer: str | None) -> None:
+        if scorer is not None:
+            SCORERS.check(scorer)
+        if not self._registry.state().names:
+            raise InvalidInput(
+                f"gallery '{self.location}' knows no class yet: teach it one with Gallery.enroll or `nearkin enroll`"
+            )
+
+    @contextmanager
+    def _recognizer(self, scorer: str | None, strangers: Any) -> Iterator[tuple[Registered, Recognizer]]:
+        """What counts, and its recognizer; what that measures is kept."""
+        fingerprint = self.fingerprint
+        if self._registry.missing(fingerprint, self.dim):
+            with self.location.alone():
+                self._registry.embed_missing(self.encoder)
+        registered = self._registry.registered(fingerprint, self.dim)
+        others = self._strangers(strangers, registered)
+        setting = Setting(scorer or DEFAULT_SCORER, others, self._background(registered))
+        recognizer = self._recognizers.of(registered, setting, fingerprint)
+        yield registered, recognizer
+        self._recognizers.keep(registered, recognizer, setting, fingerprint)
 
     def _strangers(self, strangers: Any, registered: Registered) -> tuple[Strangers, ...]:
         """Pictures of strangers with their vectors."""
