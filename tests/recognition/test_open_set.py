@@ -147,3 +147,9 @@ def test_a_new_class_raises_the_scores_of_strangers_but_not_its_own() -> None:
     assert grown.scores.tolist() == [5, 2, 3]
     assert grown.best.tolist() == [1, 99, 99]
     assert grown.against.tolist() == [6, 5, 6]
+
+
+def test_strangers_of_whom_as_many_are_named_each_are_independent() -> None:
+    scores, ids = np.array([1.0, 0.0, 1.0, 0.0]), np.array([0, 0, 1, 1])
+    both = StrangerScores(scores, np.full(4, 5), ids, np.full(4, 5), np.zeros((4, 1)), ("a test",))
+    assert lowest_fpir(both) == 0.5

@@ -94,6 +94,31 @@ def test_two_classes_get_a_guess_that_says_so() -> None:
     assert found.recognize(centres.astype(np.float32))[0].candidates[0].name == "class 0"
 
 
+@pytest.mark.parametrize(("classes", "each"), [(2, 1), (2, 3), (3, 2)])
+def test_a_guess_from_pictures_without_names_is_near_the_rate(classes: int, each: int) -> None:
+    unnamed, _, _ = drawn(250, 1, seed=5)
+    strangers, _, _ = drawn(4000, 1, seed=7)
+    rates, known = [], []
+    for seed in range(8):
+        vectors, labels, centres = drawn(classes, each, seed=seed + 100)
+        # A tenth of the pictures without names are of the classes.
+        own, own_labels, _ = drawn(classes, 24 // classes, seed=seed + 200, centres=centres)
+        found = Recognizer.of(
+            [str(one) for one in range(classes)],
+            Examples.of(vectors, labels),
+            background=np.concatenate([unnamed, own]),
+        )
+        threshold = found.threshold()
+        assert (threshold.measured, threshold.fpir) == (False, 0.01)
+        assert threshold.low < threshold.score < threshold.high
+        rates.append(np.mean(found.scores(strangers).max(axis=1) >= threshold.score))
+        scores = found.scores(own)
+        known.append(np.mean((scores.argmax(axis=1) == own_labels) & (scores.max(axis=1) >= threshold.score)))
+    assert 0.01 / 4 < np.mean(rates) < 0.01 * 4
+    # By the scores as log likelihood ratios alone, none would be named.
+    assert np.mean(known) > 0.4
+
+
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_registries_with_hardly_anything_answer(count: int) -> None:
     examples = Examples.of(np.empty((0, 4)) if not count else np.eye(4)[:1], [0] * min(count, 1), count=count)

@@ -28,6 +28,8 @@ FEW_CLASSES, FEW_CLASSES_SHARED = 100, 1_000
 PARTS = 20
 # So many named strangers tell how much their pictures hang together.
 _EVENTS = 20
+# Nothing is guessed from fewer unnamed pictures. By this factor the rate is mostly missed by at most.
+FEWEST_UNNAMED, GUESS = 50, 4.0
 # Cells of scores at once.
 _BLOCK = 1 << 23
 
@@ -241,34 +243,75 @@ def open_set_threshold(trials: StrangerScores, fpir: float, classes: int) -> Ope
     )
 
 
-def guessed_threshold(trials: StrangerScores, fpir: float, classes: int) -> OpenSetThreshold:
+def guessed_threshold(
+    trials: StrangerScores,
+    fpir: float,
+    classes: int,
+    unnamed: Float[np.ndarray, "n classes"] | None = None,
+) -> OpenSetThreshold:
     """A threshold where too few strangers are known to carry the rate; `measured` is False.
 
-    A score is a log likelihood ratio: of strangers' pictures at most exp(-score) reach it with any one class, so the
-    threshold is log(classes / fpir) if the way to score is right. What strangers there are can only raise it.
+    Unnamed pictures, such as the items of a gallery, are mostly strangers to each class. How those below the median
+    scatter tells the normal distribution of strangers' scores, whatever pictures of the classes are among the others.
+    Without them: a score is a log likelihood ratio, and of strangers' pictures at most exp(-score) reach it with any
+    one class, so the threshold is log(classes / fpir) if the way to score is right.
+
+    Args:
+        trials: pictures of strangers, as far as there are any.
+        fpir: as in `open_set_threshold`.
+        classes: how many have examples.
+        unnamed: scores of each of these classes for pictures of which it isn't known what they show.
 
     Example:
         >>> round(guessed_threshold(StrangerScores.none(2), 0.01, 10).score, 2)
         6.91
+        >>> unnamed = np.linspace(-1, 1, 201)[:, None]
+        >>> round(guessed_threshold(StrangerScores.none(2), 0.01, 1, unnamed).score, 2)  # 2.33 times 0.68
+        1.59
     """
     check_fpir(fpir)
-    score = float(np.log(max(classes, 1) / fpir))
-    if len(trials):
-        reached = float(trials.scores.max())
-        score = max(score, reached)
+    if unnamed is not None and len(unnamed) >= FEWEST_UNNAMED:
+        source = f"by the scores of {len(unnamed):,} pictures without names"
+        high, score, low = (_normal_threshold(unnamed, fpir * factor) for factor in (1 / GUESS, 1, GUESS))
+    else:
+        source = "; ".join(trials.sources) or "no strangers"
+        score = float(np.log(max(classes, 1) / fpir))
+        # What strangers there are can only raise it.
+        score = max(score, float(trials.scores.max(initial=-np.inf)))
+        low, high = score + float(np.log(fpir)) / 2, score - float(np.log(fpir)) / 2
     return OpenSetThreshold(
         fpir=fpir,
         score=score,
-        low=score + float(np.log(fpir)) / 2,
-        high=score - float(np.log(fpir)) / 2,
+        low=low,
+        high=high,
         fpir_low=0.0,
         fpir_high=1.0,
         classes=classes,
         trials=len(trials),
         strangers=len(np.unique(trials.strangers)),
-        source="; ".join(trials.sources) or "no strangers",
+        source=source,
         measured=False,
     )
+
+
+def _normal_threshold(scores: Float[np.ndarray, "n classes"], fpir: float) -> float:
+    """What the best of normally distributed scores, one of each class, is above at this rate."""
+    from scipy.optimize import brentq
+    from scipy.special import ndtr, ndtri
+
+    middle, lower = np.quantile(scores.astype(np.float64), [0.5, ndtr(-1)], axis=0)
+    spread = np.maximum(middle - lower, 1e-6)
+    # One class alone reaches the rate from here on, and all together at most from there.
+    start = float((middle + spread * ndtri(1 - fpir)).max())
+    stop = float((middle + spread * ndtri(1 - fpir / len(middle))).max())
+    if stop <= start:
+        return start
+
+    def excess(score: float) -> float:
+        return float(np.log(ndtr((score - middle) / spread)).sum() - np.log1p(-fpir))
+
+    found: float = brentq(excess, start - 1e-9, stop + 1e-9)
+    return found
 
 
 def check_fpir(fpir: float) -> None:
@@ -356,6 +399,8 @@ def _independent(trials: StrangerScores, named: int) -> float:
         return float(several)
     errors = np.bincount(groups, chosen - rate)
     variance = float((errors**2).sum()) * several / (several - 1) * (count - 1) / count
+    if variance <= 0:  # as many named of each stranger, by chance
+        return float(several)
     return float(np.clip(count**2 * rate * (1 - rate) / variance, 1.0, count))
 
 

@@ -203,7 +203,7 @@ class Recognizer:
                 rate = max(DEFAULT_FPIR, lowest) if fpir is None else fpir
                 self._thresholds[fpir] = open_set_threshold(trials, rate, self.classes)
             else:
-                self._thresholds[fpir] = guessed_threshold(trials, DEFAULT_FPIR, self.classes)
+                self._thresholds[fpir] = guessed_threshold(trials, DEFAULT_FPIR, self.classes, self._unnamed())
         return self._thresholds[fpir]
 
     def recognize(
@@ -256,6 +256,14 @@ class Recognizer:
         if self._measured:
             found._measured.append(found._grown(self))
         return found
+
+    def _unnamed(self) -> Float[np.ndarray, "m classes"] | None:
+        """Scores of the classes that have examples, for pictures of which it isn't known what they show."""
+        present = np.flatnonzero(self.examples.sizes())
+        if self.background is None or not len(present):
+            return None
+        scores: np.ndarray = self.scores(self.background)[:, present]
+        return scores
 
     def _anew(self, names: tuple[str, ...], examples: Examples) -> "Recognizer":
         return Recognizer.of(
@@ -310,7 +318,9 @@ class Recognizer:
         scores = self.fitted.scores(vectors)
         ignored = self.negatives.lower(scores, vectors)
         top = _top(scores, k)
-        chances = probabilities(scores, top, classes=self.classes, sharpness=self.measured.sharpness)
+        # Where the scale of the scores isn't known either, a picture at the threshold is as likely known as not.
+        shift = 0.0 if threshold.measured else threshold.score - np.log(max(self.classes, 1))
+        chances = probabilities(scores - shift, top, classes=self.classes, sharpness=self.measured.sharpness)
         found = []
         for row, vector in enumerate(vectors):
             candidates = tuple(

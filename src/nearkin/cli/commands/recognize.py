@@ -103,8 +103,9 @@ def threshold_line(threshold: "OpenSetThreshold") -> str:
     """What is promised of strangers, and what it was measured with."""
     if not threshold.measured:
         return (
-            f"threshold {threshold.score:.2f}: a guess, for {threshold.trials} pictures of strangers are too few to "
-            "measure it; nothing is promised until there are more classes or strangers (--strangers, nearkin ignore)"
+            f"threshold {threshold.score:.2f}: a guess ({threshold.source}), for {threshold.trials} pictures of "
+            "strangers are too few to measure it; nothing is promised until there are more classes or strangers "
+            "(--strangers, nearkin ignore)"
         )
     return (
         f"threshold {threshold.score:.2f}: {100 * threshold.fpir:.3g} % of strangers' pictures get a name "
