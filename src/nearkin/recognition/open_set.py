@@ -278,7 +278,8 @@ def guessed_threshold(
         score = float(np.log(max(classes, 1) / fpir))
         # What strangers there are can only raise it.
         score = max(score, float(trials.scores.max(initial=-np.inf)))
-        low, high = score + float(np.log(fpir)) / 2, score - float(np.log(fpir)) / 2
+        # Ten times the rate, and a tenth of it.
+        low, high = score - float(np.log(10)), score + float(np.log(10))
     return OpenSetThreshold(
         fpir=fpir,
         score=score,

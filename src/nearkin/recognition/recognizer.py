@@ -31,7 +31,7 @@ from nearkin.recognition.space import Space, measure_space
 DEFAULT_SCORER = "linear"
 DEFAULT_FPIR = 0.01
 # Where the data carry no rate up to this, a threshold is a guess.
-MOST_FPIR = 0.1
+MOST_FPIR = 0.05
 # Up to so many examples all is measured anew when one is added; with more, when they have grown by a quarter.
 ANEW, GROWTH = 2_000, 1.25
 # Examples shown for a candidate.
@@ -191,7 +191,7 @@ class Recognizer:
         """The threshold of a rate of strangers' pictures that may get a name.
 
         Args:
-            fpir: that rate; by default 1 %, or the lowest that the data carry, or where they carry none up to 10 % a
+            fpir: that rate; by default 1 %, or the lowest that the data carry, or where they carry none up to 5 % a
                 guess, which says so.
 
         Raises:

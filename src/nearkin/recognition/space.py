@@ -73,7 +73,11 @@ class Space:
 
 
 def measure_space(
-    examples: Examples, background: Float[np.ndarray, "m dim"] | None = None, *, same: float | None = None
+    examples: Examples,
+    background: Float[np.ndarray, "m dim"] | None = None,
+    *,
+    same: float | None = None,
+    scaled_from: Space | None = None,
 ) -> Space:
     """What examples, and further pictures without names, tell of their space.
 
@@ -81,6 +85,8 @@ def measure_space(
         examples: of classes.
         background: unit vectors of pictures of any classes, such as the items of a gallery.
         same: mean cosine of two pictures of one class where it is known from elsewhere: it stands for ten classes.
+        scaled_from: the space in which the examples were seen before their directions were scaled. Then the centre is
+            the origin, and few examples are taken to be as they were there.
 
     Example:
         >>> examples = Examples.of(np.eye(8).repeat(2, axis=0), np.arange(8).repeat(2))
@@ -92,13 +98,17 @@ def measure_space(
     sums = pictures.vectors.sum(axis=0, dtype=np.float64)
     further = np.empty((0, dim), np.float32) if background is None else background
     known = len(pictures) + len(further)
+    expected = dim / 2
+    if scaled_from is not None:
+        sums, further, same, expected = np.zeros(dim), further[:0], scaled_from.same, scaled_from.dim
     centre = ((sums + further.sum(axis=0, dtype=np.float64)) / (known + PRIOR_PICTURES)).astype(np.float32)
     seen = _unit(pictures.vectors - centre)
-    all_seen = np.concatenate([seen, _unit(further - centre)])
-    groups = np.concatenate([pictures.classes, examples.count + np.arange(len(further))])
-    space = Space(
-        centre, _same_class(seen, pictures, same), _effective_dimension(all_seen, groups, dim), pictures=known
-    )
+    some = _unit(further[:_SAMPLE] - centre)
+    groups = np.concatenate([pictures.classes, examples.count + np.arange(len(some))])
+    effective = _effective_dimension(np.concatenate([seen, some]), groups, expected)
+    space = Space(centre, _same_class(seen, pictures, same), effective, pictures=known)
+    if scaled_from is not None:
+        return replace(space, weights=scaled_from.weights)
     gaps: dict[int, np.ndarray] = {}
     weights: dict[int, float] = {}
     for kind in (Kind.TEXT, Kind.ATTRIBUTES):
@@ -118,7 +128,7 @@ def _same_class(seen: np.ndarray, pictures: Examples, known: float | None) -> fl
     return float(np.clip((means.sum() + PRIOR_CLASSES * usual) / (len(means) + PRIOR_CLASSES), 0.02, 0.98))
 
 
-def _effective_dimension(seen: np.ndarray, classes: np.ndarray, dim: int) -> float:
+def _effective_dimension(seen: np.ndarray, classes: np.ndarray, expected: float) -> float:
     """1 / mean squared cosine of pictures of different classes, each class counted once.
 
     Source: for pictures of covariance C that is (trace C)^2 / trace C^2, without the bias of few pictures.
@@ -132,9 +142,9 @@ def _effective_dimension(seen: np.ndarray, classes: np.ndarray, dim: int) -> flo
     squares = (seen @ seen.T).astype(np.float64) ** 2
     total = float(weights @ (squares * different) @ weights)
     pairs = float(weights @ different @ weights)
-    # Ten more pairs have the cosines of half as many directions as there are.
-    mean = (total + PRIOR_PICTURES * 2 / dim) / (pairs + PRIOR_PICTURES)
-    return float(np.clip(1 / max(mean, 1e-9), 2.0, dim))
+    # Ten more pairs have the cosines of as many directions as are expected.
+    mean = (total + PRIOR_PICTURES / expected) / (pairs + PRIOR_PICTURES)
+    return float(np.clip(1 / max(mean, 1e-9), min(2.0, expected), seen.shape[1]))
 
 
 def _gap(texts: Examples, pictures: Examples, space: Space) -> tuple[Float[np.ndarray, " dim"], float]:

@@ -138,10 +138,10 @@ def test_texts_count_less_than_pictures(name: str) -> None:
 def test_scatter_is_evened_where_there_are_many_examples() -> None:
     generator = np.random.default_rng(0)
     apart = generator.normal(size=(5000, 4)) * [1.0, 2.0, 3.0, 4.0]
-    scaled = apart @ _inverse_power(apart.T @ apart, 5000, 1.0)
+    scaled = apart @ _inverse_power(apart.T @ apart / 5000, 5000.0, 1.0)
     spread = (scaled**2).mean(axis=0)
     assert spread.max() / spread.min() < 1.6  # of 16 before; a twentieth of equal scatter is always left
-    assert np.allclose(_inverse_power(np.zeros((4, 4)), 0, 1.0), np.eye(4))
+    assert np.allclose(_inverse_power(np.zeros((4, 4)), 0.0, 1.0), np.eye(4))
 
 
 def test_looks_are_found() -> None:

@@ -4,7 +4,7 @@ A regularised linear discriminant on frozen vectors: how pictures of a class sca
 drawn towards the same scatter in all directions, the more the fewer examples there are. Then it is as with prototypes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -21,6 +21,10 @@ _OF_ALL, _OF_CLASSES = 0.25, 1.0
 _ENOUGH = 20_000
 # Of more directions those are used in which examples vary most.
 _MOST_AXES = 256
+# With so few classes a scaling hangs on each; how alike pictures are by it is measured in so many parts of the classes.
+_FEW_CLASSES, _PARTS = 200, 4
+# Classes that would show a scatter of their own, added to those that there are.
+_PRIOR_CLASSES = 10
 # Never less is taken of equal scatter.
 _LEAST = 0.05
 
@@ -53,17 +57,45 @@ class Discriminant:
 
 def fit(examples: Examples, space: Space) -> Discriminant:
     """The discriminant of all classes."""
-    chosen = examples.select(examples.member)
+    chosen = examples.select(examples.member & examples.picture)
     # Whole classes, as many as are enough to tell how examples scatter.
     some = chosen.select(_some_classes(chosen.classes, examples.count))
-    seen, classes = space.examples(some).astype(np.float64), some.classes
+    seen = space.examples(some).astype(np.float64)
+    scaling = _scaling(seen, some.classes, examples.count)
+    scaled = _scaled(examples, space, scaling)
+    around = measure_space(scaled, scaled_from=space)
+    classes = np.unique(some.classes)
+    if len(classes) <= _FEW_CLASSES:
+        around = replace(around, same=_same_of_others(some, seen, space))
+    return Discriminant(space, scaling, fit_prototypes(scaled, around))
+
+
+def _scaling(seen: Float[np.ndarray, "n dim"], classes: Int[np.ndarray, " n"], count: int) -> np.ndarray:
+    """What pictures are multiplied by, so that those of one class scatter alike in all directions."""
     axes = _principal(seen)
     seen = seen @ axes
-    scaling = _inverse_power(seen.T @ seen, len(seen), _OF_ALL)
-    apart, freedom = _apart(seen @ scaling, classes, examples.count)
-    scaling = (axes @ scaling @ _inverse_power(apart.T @ apart, freedom, _OF_CLASSES)).astype(np.float32)
-    scaled = _scaled(examples, space, scaling)
-    return Discriminant(space, scaling, fit_prototypes(scaled, measure_space(scaled)))
+    # Examples of one class are not independent of each other, so it is classes that tell how all scatter; and few
+    # classes tell little of how those of another one do.
+    several = len(np.unique(classes))
+    scaling = _inverse_power(seen.T @ seen / max(len(seen), 1), several, _OF_ALL)
+    apart, freedom = _apart(seen @ scaling, classes, count)
+    scatter, told = apart.T @ apart / max(freedom, 1), freedom * several / (several + _PRIOR_CLASSES)
+    found: np.ndarray = (axes @ scaling @ _inverse_power(scatter, told, _OF_CLASSES)).astype(np.float32)
+    return found
+
+
+def _same_of_others(examples: Examples, seen: Float[np.ndarray, "n dim"], space: Space) -> float:
+    """The mean cosine of two pictures of a class by a scaling that was made without it.
+
+    Pictures that a scaling was made with are more alike by it than others of the same classes.
+    """
+    part = np.unique(examples.classes, return_inverse=True)[1] % _PARTS
+    scaled = np.zeros_like(examples.vectors)
+    for one in np.unique(part):
+        left = part != one
+        scaling = _scaling(seen[left], examples.classes[left], examples.count) if left.any() else np.eye(seen.shape[1])
+        scaled[~left] = seen[~left] @ scaling
+    return measure_space(replace(examples, vectors=scaled), scaled_from=space).same
 
 
 def _some_classes(classes: np.ndarray, count: int) -> np.ndarray:
@@ -98,22 +130,21 @@ def _apart(seen: np.ndarray, classes: np.ndarray, count: int) -> tuple[np.ndarra
     return (seen - means[classes])[several], int((sizes - 1)[sizes > 1].sum())
 
 
-def _inverse_power(squares: np.ndarray, freedom: int, power: float) -> np.ndarray:
+def _inverse_power(scatter: np.ndarray, freedom: int | float, power: float) -> np.ndarray:
     """Scatter to the power of -power / 2, drawn towards equal scatter in all directions; equal scatter becomes 1.
 
     Args:
-        squares: sums of squares and products `[dim, dim]`.
-        freedom: of how many independent numbers each.
+        scatter: mean squares and products `[dim, dim]`.
+        freedom: how many independent examples tell it.
 
     Source: Chen et al. 2010, Shrinkage algorithms for MMSE covariance estimation (oracle approximating shrinkage).
     """
-    dim = len(squares)
-    if freedom < 1:
-        return np.eye(dim)
-    scatter = squares / freedom
+    dim = len(scatter)
     mean = float(np.trace(scatter)) / dim
     square = float((scatter**2).sum())
     bottom = (freedom + 1 - 2 / dim) * (square - dim * mean**2)
+    if mean <= 0:
+        return np.eye(dim)
     share = min(1.0, ((1 - 2 / dim) * square + (dim * mean) ** 2) / bottom) if bottom > 0 else 1.0
     share = max(share, _LEAST)
     values, axes = np.linalg.eigh((1 - share) * scatter + share * mean * np.eye(dim))
@@ -122,10 +153,9 @@ def _inverse_power(squares: np.ndarray, freedom: int, power: float) -> np.ndarra
 
 
 def _scaled(examples: Examples, space: Space, scaling: np.ndarray) -> Examples:
-    """Examples of any kind as pictures, scaled."""
+    """Examples brought to where pictures are, and scaled; they keep their kind, which says what they count."""
     vectors = (space.examples(examples) @ scaling).astype(np.float32)
-    kinds = np.zeros(len(examples), np.int64)
-    return Examples(vectors, examples.classes, kinds, examples.positive, examples.count)
+    return replace(examples, vectors=vectors)
 
 
 SCORER = Scorer(
