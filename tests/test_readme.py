@@ -37,6 +37,12 @@ def folder(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     shutil.copy(shapes / "captions.csv", ".")
     for name in ("query.jpg", "a.jpg", "b.jpg"):
         shutil.copy(shapes / "tree" / "red circle" / "0.png", name)
+    # Two people and a stranger.
+    people = np.random.default_rng(2)
+    for person, colour, shape in (("anna", "orange", "circle"), ("bob", "purple", "square")):
+        for number in range(1, 5):
+            draw(shape, colour, people).save(f"{person}{number}.jpg")
+    draw("cross", "cyan", people).save("stranger.jpg")
     # Classes that are not trained on.
     random = np.random.default_rng(1)
     for colour in ("orange", "purple", "brown", "grey", "pink", "cyan"):

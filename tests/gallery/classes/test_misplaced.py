@@ -45,6 +45,20 @@ def test_where_all_contradict_each_other_the_first_counts(gallery: Gallery, tmp_
     assert [taken.what for taken in summary.taken] == [str(one)]
 
 
+def test_with_few_classes_an_example_must_be_as_far_as_other_pictures(tmp_path: Path) -> None:
+    views = [draw_view(tmp_path / f"{view}.png", 7, view, spread=60) for view in range(4)]
+    other = draw_view(tmp_path / "other.png", 8)
+    gallery = Gallery.create(tmp_path / "alone", FakeEncoder())
+    # There is nothing to compare with.
+    assert gallery.enroll("thing 7", [*views, other]).refused == ()
+    gallery = Gallery.create(tmp_path / "gallery", FakeEncoder())
+    for picture in draw_views(tmp_path / "items", range(100, 160), range(1)).values():
+        gallery.add(picture)
+    summary = gallery.enroll("thing 7", [*views, other])
+    assert len(summary.taken) >= 4
+    assert {Path(one.what).name for one in summary.refused} <= {"other.png"}
+
+
 def test_words_are_not_compared(gallery: Gallery) -> None:
     assert gallery.enroll("thing 3", texts="red").refused == ()
 

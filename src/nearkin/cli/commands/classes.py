@@ -143,7 +143,9 @@ def _print_health(gallery: str, opened: "Gallery", *, fpir: float | None, out: P
 def _percent(figure: "Figure | None") -> str:
     if figure is None:
         return "unknown (no class has two)"
-    return f"{100 * figure.value:.1f} % [{100 * (figure.low or 0):.1f}, {100 * (figure.high or 0):.1f}]"
+    if figure.low is None or figure.high is None:
+        return f"{100 * figure.value:.1f} %"
+    return f"{100 * figure.value:.1f} % [{100 * figure.low:.1f}, {100 * figure.high:.1f}]"
 
 
 def _right(recognized: int, asked: int) -> str:

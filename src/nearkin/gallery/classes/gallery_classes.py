@@ -567,7 +567,8 @@ class GalleryClasses(GalleryWriter):
             )
             kept = [number for number, reason in enumerate(reasons) if reason is None]
             if kept and not force:
-                recognizer = self._reviewers.of(registered, Setting("prototype"), fingerprint)
+                setting = Setting("prototype", background=self._background(registered))
+                recognizer = self._reviewers.of(registered, setting, fingerprint)
                 for number, doubt in zip(
                     kept,
                     misplaced([asked[at] for at in kept], vectors[kept], recognizer, registered.state.ids),

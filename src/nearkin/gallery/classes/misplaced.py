@@ -14,6 +14,8 @@ from nearkin.recognition.examples import Examples
 from nearkin.recognition.recognizer import Recognizer
 from nearkin.recognition.scorer import NEVER
 
+# With fewer classes of several pictures than this, how far pictures of a class are apart is not known from them.
+ENOUGH_CLASSES = 10
 # Prior probability that somebody gives an example the wrong name.
 WRONG = 0.01
 
@@ -27,7 +29,8 @@ def misplaced(
     """Which pictures are more likely another class's, or a stranger's, than their own, though names are seldom wrong.
 
     A picture is compared with what its class has beside it, the other candidates among it; where that is nothing, there
-    is nothing to say. Where all examples of a class contradict each other, the first one counts.
+    is nothing to say. Where all examples of a class contradict each other, the first one counts. With few classes an
+    example is far only if most items of the gallery are as near.
 
     Args:
         candidates: in their order.
@@ -60,6 +63,11 @@ def misplaced(
     doubt = np.log((1 - WRONG) / WRONG)
     nearer = ~alone & (others - mine > doubt + np.log(max(1, grown.classes)))
     far = ~alone & (mine < -doubt)
+    if int((grown.examples.sizes() > 1).sum()) < ENOUGH_CLASSES:
+        for at in np.flatnonzero(far):
+            number = asked[int(at)]
+            itself = len(recognizer.examples) + number if grown is not recognizer else -1
+            far[at] = _no_nearer_than_any(vectors[number], int(own[number]), itself, grown)
     for at, number in enumerate(asked):
         one = candidates[number]
         if nearer[at]:
@@ -73,3 +81,16 @@ def misplaced(
         if (id >= len(before) or not before[id]) and all(found[number] is not None for number in of_class):
             found[of_class[0]] = None
     return found
+
+
+def _no_nearer_than_any(vector: Float[np.ndarray, " dim"], own: int, itself: int, recognizer: Recognizer) -> bool:
+    """Whether an example is no nearer to its class than most pictures of the gallery; False without any."""
+    if recognizer.background is None:
+        return False
+    examples, space = recognizer.examples, recognizer.space
+    others = np.flatnonzero((examples.classes == own) & examples.member & examples.picture)
+    others = others[others != itself]
+    if not len(others):
+        return False
+    mean = space.seen(examples.vectors[others]).mean(axis=0)
+    return bool(space.seen(vector[None])[0] @ mean <= np.median(space.seen(recognizer.background) @ mean))
