@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+import nearkin
 from nearkin.data.images import stream_pixels
 from nearkin.data.items import Items
 from nearkin.encoders.encoder import Encoder
@@ -27,6 +28,13 @@ def judge_retrieval(encoder: Encoder, test: Items, data: Path, *, metric: str = 
     """Each picture asks for others of its class."""
     model, raw = (retrieval(vectors, test.label_ids()[0])[metric].value for vectors in _vectors(encoder, test))
     return model, raw
+
+
+def judge_zero_shot(encoder: Encoder, test: Items, data: Path, *, attributes: str, metric: str) -> tuple[float, float]:
+    """Pictures of classes never seen, by their attributes; for raw pixels by those of the nearest picture's class."""
+    report = nearkin.evaluate(encoder, test, split="all", protocols=["zero-shot"], attributes=attributes)
+    raw = report.baselines["raw pixels"]["zero_shot"]["neighbour/unseen"]
+    return report.figures["zero_shot"][metric].value, raw.value
 
 
 def judge_pairs(encoder: Encoder, test: Items, data: Path, *, pairs: str, fold: int) -> tuple[float, float]:
@@ -54,6 +62,7 @@ JUDGES: dict[str, Callable[..., tuple[float, float]]] = {
     "few-shot": judge_few_shot,
     "pairs": judge_pairs,
     "retrieval": judge_retrieval,
+    "zero-shot": judge_zero_shot,
 }
 
 

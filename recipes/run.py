@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from judges import JUDGES, read_fold
 from lite0_weights import write_weights
-from tables import ROWS, write_table
+from tables import ROWS, write_class_table, write_table
 
 import nearkin
 from nearkin.cli.commands.train import epoch_line
@@ -53,6 +53,9 @@ def run(name: str, recipe: dict[str, Any], data: Path, out: Path) -> tuple[str, 
     if settings.get("weights") == LITE0:
         weights = out / f"{LITE0}.safetensors"
         settings["weights"] = str(weights if weights.exists() else write_weights(weights))
+    if "attributes" in recipe:
+        table = write_class_table(recipe["data"], data, out / f"{recipe['data']}_{recipe['attributes']}.csv")
+        settings |= {"attributes": str(table), "attribute_columns": (recipe["attributes"],)}
     begun = (folder / "settings.yaml").exists()
     encoder = nearkin.train(
         items,
@@ -61,11 +64,15 @@ def run(name: str, recipe: dict[str, Any], data: Path, out: Path) -> tuple[str, 
         on_epoch=lambda summary: print(epoch_line(summary), file=sys.stderr, flush=True),
         **({} if begun else settings),
     )
-    if recipe["split"] == HELD_OUT:
+    protocol = dict(recipe["judge"])
+    if "attributes" in recipe:
+        # Pictures of the classes trained on as well, from which the baseline goes by the nearest one.
+        test = items.select([row for row, split in enumerate(items.splits) if split != "val"])
+        protocol["attributes"] = settings["attributes"]
+    elif recipe["split"] == HELD_OUT:
         test = nearkin.read_items(folder / "validation.csv")
     else:
         test = items.select([row for row, split in enumerate(items.splits) if split == "test"])
-    protocol = dict(recipe["judge"])
     figure, baseline = JUDGES[protocol.pop("protocol")](encoder, test, data, **protocol)
     low, high = recipe["band"]
     is_inside = low <= figure <= high

@@ -36,6 +36,18 @@ def grocery_rows(root: Path) -> Iterator[Row]:
 ROWS: dict[str, Callable[[Path], Iterator[Row]]] = {"emoji_ru_en": emoji_rows, "grocery_128": grocery_rows}
 
 
+def write_class_table(name: str, data: Path, out: Path) -> Path:
+    """Write the table of a set's classes, with what its `captions.tsv` says of each; the table's path."""
+    with (data / name / "captions.tsv").open(newline="", encoding="utf-8") as file:
+        rows = [{"label": row.pop("id"), **row} for row in csv.DictReader(file, delimiter="\t")]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return out
+
+
 def write_table(name: str, data: Path, out: Path) -> Path:
     """Write the table of a set that lies in the folder `data`; the table's path."""
     rows = list(ROWS[name](data / name))

@@ -1,5 +1,6 @@
 """Recipes: settings that training takes, protocols that exist, figures on small data, and weights in order."""
 
+import shutil
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -33,7 +34,7 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
 def test_a_recipe_is_complete(name: str, scripts: dict[str, ModuleType]) -> None:
     recipe = RECIPES[name]
     keys = {"data", "split", "train", "judge", "figure", "expected", "band", "measured"}
-    assert keys <= set(recipe) <= {*keys, "label"}
+    assert keys <= set(recipe) <= {*keys, "label", "attributes"}
     settings = TrainSettings.checked(**recipe["train"])
     build_loss(settings.loss, classes=2, dim=settings.dim, options=settings.loss_options)
     assert recipe["judge"]["protocol"] in scripts["judges"].JUDGES
@@ -44,8 +45,8 @@ def test_a_recipe_is_complete(name: str, scripts: dict[str, ModuleType]) -> None
     assert (settings.minutes or recipe["measured"]["seconds"] / 60) <= 120
 
 
-def test_there_are_four() -> None:
-    assert set(RECIPES) == {"omniglot", "emoji", "caltech101", "lfw"}
+def test_there_are_five() -> None:
+    assert set(RECIPES) == {"omniglot", "emoji", "emoji_attributes", "caltech101", "lfw"}
 
 
 def noise_items(folder: Path, names: list[str]) -> Items:
@@ -71,6 +72,29 @@ def test_pairs_of_one_fold_are_judged(tmp_path: Path, scripts: dict[str, ModuleT
     for fold, right in ((1, 1.0), (2, 0.5)):
         found, _ = scripts["judges"].judge_pairs(encoder, test, tmp_path, pairs="pairs.txt", fold=fold)
         assert found == right
+
+
+def test_classes_are_judged_by_their_attributes(shapes: Path, tmp_path: Path, scripts: dict[str, ModuleType]) -> None:
+    lines = ["id\tkeywords_en\tname"]
+    lines += [
+        f"{folder.name}\t{'|'.join(folder.name.split())}\t{number}"
+        for number, folder in enumerate(sorted((shapes / "tree").iterdir()))
+    ]
+    shutil.copytree(shapes / "tree", tmp_path / "data" / "tree")
+    (tmp_path / "data" / "tree" / "captions.tsv").write_text("\n".join(lines))
+    recipe = {
+        "data": "tree",
+        "split": {"folds": 3},
+        "attributes": "keywords_en",
+        "train": {"backbone": "conv4", "dim": 8, "size": 32, "batch_size": 16, "epochs": 1, "threads": 1},
+        "judge": {"protocol": "zero-shot", "metric": "attributes/unseen"},
+        "figure": "by keywords",
+        "expected": 0.3,
+        "band": [0.0, 1.0],
+    }
+    line, is_inside = scripts["run"].run("shapes", recipe, tmp_path / "data", tmp_path / "out")
+    assert is_inside
+    assert "by keywords" in line
 
 
 def test_a_figure_outside_of_its_band_is_told(
