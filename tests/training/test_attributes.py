@@ -14,6 +14,7 @@ from nearkin.data.attributes import read_class_table
 from nearkin.data.sources import read_items
 from nearkin.encoders.encoder import Encoder
 from nearkin.errors import InvalidInput, SourceError
+from nearkin.gallery.gallery import Gallery
 from nearkin.training.train import train
 from tests.drawn_shapes import COMBINATIONS, UNSEEN, name, write_attributes, write_shapes
 from tests.training.small import SMALL, cut_and_resumed
@@ -76,6 +77,28 @@ def test_generalised_zero_shot_on_the_command_line(
     assert figures["attributes/harmonic_mean"] > 5 * chance["attributes/harmonic_mean"]
     low, high = report["figures"]["zero_shot"]["attributes/harmonic_mean"]["interval"]
     assert low < figures["attributes/harmonic_mean"] < high
+
+
+def test_a_class_of_which_only_attributes_are_known_is_enrolled(
+    drawn: Path, trained: Encoder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One at a time, and all of them from the table of the training; its further columns do not matter."""
+    gallery = tmp_path / "gallery"
+    Gallery.create(gallery, trained)
+    table = tmp_path / "classes.csv"
+    rows = (drawn / "classes.csv").read_text().splitlines()
+    unseen = [line for line in rows if any(line.startswith(f"{name(one)},") for one in UNSEEN)]
+    table.write_text("\n".join([f"{rows[0].replace('label', 'name')},note", *(f"{line},x" for line in unseen)]) + "\n")
+    first = name(UNSEEN[0])
+    for arguments in ([first, "--attributes", table], ["--table", table]):
+        with pytest.raises(SystemExit) as stopped:
+            main([str(one) for one in ["enroll", gallery, *arguments]])
+        assert not stopped.value.code, capsys.readouterr().err
+    opened = Gallery.open(gallery)
+    assert len(opened.classes()) == 12
+    assert all(one.kinds == {"attributes": 1} for one in opened.classes())
+    with pytest.raises(InvalidInput, match="unknown value of 'colour' 'rde': did you mean red"):
+        opened.enroll("x", attributes={"colour": "rde", "words": "circle|plain", "size": 8, "striped": 0})
 
 
 def test_held_out_classes_are_measured_by_their_attributes(drawn: Path, tmp_path: Path) -> None:

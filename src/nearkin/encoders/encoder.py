@@ -300,12 +300,19 @@ class Encoder(nn.Module):
             >>> encoder.embed_attributes([{"colour": "red", "legs": 3}]).shape
             (1, 8)
         """
+        numbers = self.attribute_numbers(rows, unknown_words=unknown_words)
+        assert self.attribute_tower is not None
+        return self.embed_scaled_attributes(self.attribute_tower.attributes.scaled(numbers))
+
+    def attribute_numbers(
+        self, rows: npt.ArrayLike | Sequence[Mapping[str, Any]], *, unknown_words: bool = False
+    ) -> Float[np.ndarray, "n k"]:
+        """Attributes as the numbers that `attributes` names, checked; arguments and errors as in `embed_attributes`."""
         if self.attribute_tower is None:
             raise InvalidInput(
                 f"encoder {self.fingerprint} embeds no attributes: train one with `nearkin train --attributes TABLE`"
             )
-        attributes = self.attribute_tower.attributes
-        return self.embed_scaled_attributes(attributes.scaled(attributes.numbers(rows, unknown_words=unknown_words)))
+        return self.attribute_tower.attributes.numbers(rows, unknown_words=unknown_words)
 
     def embed_scaled_attributes(self, scaled: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n dim"]:
         """Unit vectors of attributes that are numbers already, scaled as the tower takes them."""

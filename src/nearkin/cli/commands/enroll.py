@@ -77,7 +77,11 @@ def enroll(
         members = () if group is None else opened.group_members(group).tolist()
         asked: dict[str, Any] = {"texts": texts or (), "items": [*(items or ()), *members]}
         if attributes is not None:
-            asked["attributes"] = read_attributes(attributes, str(name))
+            row = read_attributes(attributes, str(name))
+            # A table of classes may have columns that this model was not trained on.
+            columns = getattr(opened.encoder, "attribute_columns", ())
+            known = {column: cell for column, cell in row.items() if column in columns}
+            asked["attributes"] = known or row
         examples = list(pictures or ()) if box is None else [_region(list(pictures or ()), box)]
         summary = opened.enroll(str(name), examples, **asked, force=force, by=by, why=why)
     else:

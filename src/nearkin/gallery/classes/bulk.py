@@ -1,6 +1,6 @@
 """Many examples at once: from a folder of folders, a table, a mapping, or a column of the gallery."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +77,11 @@ def _of_table(path: Path, encoder: Callable[[], Embedder]) -> Named:
     texts = [name for name in table.columns if name == "text" or name.startswith("text_")]
     others = [name for name in table.columns if name not in (column, paths, *texts)]
     attributes: list[str] = []
+    of_words: Sequence[str] = ()
     if others and isinstance(encoder(), AttributeEmbedder):
-        attributes = [name for name in encoder().attributes if name in others]  # type: ignore[attr-defined]
+        of_words = getattr(encoder(), "attribute_columns", ())
+        expected = of_words or encoder().attributes  # type: ignore[attr-defined]
+        attributes = [name for name in expected if name in others]
     if paths is None and not texts and not attributes:
         raise SourceError(f"{path}: no examples: expected a column path, text (or text_*), or the model's attributes")
     named: list[tuple[str, Any]] = []
@@ -88,7 +91,8 @@ def _of_table(path: Path, encoder: Callable[[], Embedder]) -> Named:
             name = class_name(table.columns[column][number])
             found = _of_row(table.columns, number, path.parent, paths, texts)
             if attributes and not all(is_missing(table.columns[each][number]) for each in attributes):
-                values = {each: _number(each, table.columns[each][number]) for each in attributes}
+                cells = {each: table.columns[each][number] for each in attributes}
+                values = cells if of_words else {each: _number(each, cell) for each, cell in cells.items()}
                 found.append(attributes_payload(values, encoder()))
         except ValueError as error:
             raise SourceError(f"{path}: row {row}: {error}") from error

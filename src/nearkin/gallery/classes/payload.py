@@ -149,6 +149,9 @@ def attributes_payload(values: Any, encoder: Embedder) -> Payload:
         InvalidInput: the encoder has no attributes; NaN or infinity; too many, too few or unknown ones.
     """
     names = list(check_attributes(encoder).attributes)
+    if isinstance(values, dict) and (as_numbers := getattr(encoder, "attribute_numbers", None)) is not None:
+        # Words and categories become numbers as they did in the training.
+        values = as_numbers([values])[0]
     if isinstance(values, dict):
         unknown, missing = sorted(set(values) - set(names)), [name for name in names if name not in values]
         if unknown or missing:
