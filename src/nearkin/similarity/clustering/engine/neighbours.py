@@ -10,7 +10,7 @@ from nearkin.similarity.scores import top_k
 # Up to so many vectors are compared each with each.
 _ALL_PAIRS = 20_000
 # Above, they are dealt into cells, and sought in the nearest of them.
-_CELLS_SEARCHED = 12
+_CELLS, _CELLS_SEARCHED = 4, 12
 _ROUNDS, _PER_CELL = 6, 50
 
 
@@ -47,7 +47,7 @@ def _found_in_cells(
     import faiss
 
     n, dim = vectors.shape
-    cells = int(2 * np.sqrt(n))
+    cells = int(_CELLS * np.sqrt(n))
     index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, cells, faiss.METRIC_INNER_PRODUCT)
     index.cp.niter, index.cp.seed, index.cp.spherical = _ROUNDS, seed + 1, True
     index.cp.max_points_per_centroid = _PER_CELL
