@@ -250,7 +250,8 @@ TIMED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 def times(arguments: argparse.Namespace) -> None:
     print(
-        "| vectors | method | seconds | CPU seconds | pairwise F + BCubed F, of 2 | most memory, MiB |\n|---|---|---|---|---|---|"
+        "| vectors | method | seconds | CPU seconds | pairwise F + BCubed F, of 2 | most memory, MiB |\n"
+        "|---|---|---|---|---|---|"
     )
     for n in arguments.n:
         vectors, labels = drawn(n)
