@@ -64,8 +64,8 @@ def misplaced(
     nearer = ~alone & (others - mine > doubt + np.log(max(1, grown.classes)))
     far = ~alone & (mine < -doubt)
     if int((grown.examples.sizes() > 1).sum()) < ENOUGH_CLASSES:
-        for at in np.flatnonzero(far):
-            number = asked[int(at)]
+        for at in np.flatnonzero(far).tolist():
+            number = asked[at]
             itself = len(recognizer.examples) + number if grown is not recognizer else -1
             far[at] = _no_nearer_than_any(vectors[number], int(own[number]), itself, grown)
     for at, number in enumerate(asked):
