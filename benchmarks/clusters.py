@@ -24,6 +24,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from nearkin.calibration.link_score import link_score
 from nearkin.errors import NearkinError
 from nearkin.evaluation import fit_calibration
 from nearkin.evaluation.metrics.clustering import score_clustering
@@ -173,7 +174,7 @@ def calibrated(chosen: tuple[np.ndarray, np.ndarray], vectors: np.ndarray) -> np
         )
     except NearkinError:
         return None
-    return cluster(vectors, least=found.threshold(min(max(1 / len(vectors), found.least_far), 0.5)).score)
+    return cluster(vectors, least=link_score(found, len(vectors)))
 
 
 def quality(arguments: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Int
 
 from nearkin.arrow import pa
+from nearkin.calibration.link_score import link_score
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import ArtefactError, InvalidInput
 from nearkin.gallery.embed_queries import Calibrated, own_ids
@@ -271,17 +272,13 @@ class GroupedGallery(GalleryWriter):
 
 
 def least_score(encoder: Embedder, n: int) -> float | None:
-    """The score that different things reach so seldom that each of n has one such link by chance, if n is not too many.
-
-    By the encoder's calibration; None without one.
-    """
+    """The score from which on two of n things are linked, by the encoder's calibration; None without one."""
     if not isinstance(encoder, Calibrated):
         return None
     try:
-        calibration = encoder.checked_calibration()
+        return link_score(encoder.checked_calibration(), n)
     except InvalidInput:
         return None
-    return calibration.threshold(min(max(1 / n, calibration.least_far), 0.5)).score
 
 
 def _rows(ids: Int[np.ndarray, " n"], links: Sequence[Link]) -> list[tuple[int, int]]:
