@@ -345,7 +345,7 @@ class GalleryClasses(GalleryWriter):
             id = state.class_id(name)
             shown, count = state.names[id], int(state.sizes()[id])
             row = {"action": Action.FORGET, "class": shown, "key": name_key(shown), **_who(by, why)}
-            what = f"'{shown}' is forgotten: {count} examples count no more"
+            what = f"'{shown}' is forgotten: {count} example{' counts' if count == 1 else 's count'} no more"
             return self._written(row, what, count)
 
     def rename(self, name: str, new: str, *, by: str | None = None, why: str | None = None) -> RegistryChange:

@@ -102,8 +102,8 @@ class ClassRegistry:
         self._state: ClassState | None = None
         self._epoch = 0
         self._registered: tuple[str, Registered] | None = None
-        # For each encoder how many rows of the log were looked at, and which of these have no vector.
-        self._complete: dict[str, tuple[int, list[int]]] = {}
+        # For each encoder, at an epoch of the log, the rows of the vectors of its events; -1 where there is none.
+        self._found: dict[str, tuple[int, np.ndarray]] = {}
         self._room: Float[np.ndarray, "room dim"] = np.empty((0, 0), np.float32)
 
     def state(self) -> ClassState:
@@ -118,7 +118,7 @@ class ClassRegistry:
     def reload(self) -> None:
         """Forget what was read: rows were removed."""
         self._vectors.clear()
-        self._complete.clear()
+        self._found.clear()
         self._registered = None
 
     def vectors(self, fingerprint: str, dim: int) -> ExampleVectors:
@@ -129,18 +129,19 @@ class ClassRegistry:
 
     def missing(self, fingerprint: str, dim: int) -> list[int]:
         """Rows of the log whose examples have no vector of this encoder, whether or not they count now."""
-        log = self.log.rows()
-        done, waiting = self._complete.get(fingerprint, (0, []))
-        if done > len(log):
-            done, waiting = 0, []
-        if done == len(log) and not waiting:
-            return []
-        rows = np.concatenate([np.array(waiting, np.int64), np.arange(done, len(log))])
-        rows = rows[log["kind"].take(rows).is_valid().to_numpy()]
-        found = self.vectors(fingerprint, dim).rows(log["payload_key"].take(rows))
-        waiting = rows[found < 0].tolist()
-        self._complete[fingerprint] = len(log), waiting
-        return waiting
+        log, store = self.log.rows(), self.vectors(fingerprint, dim)
+        epoch, found = self._found.get(fingerprint, (self.log.epoch, np.empty(0, np.int64)))
+        if epoch != self.log.epoch or len(found) > len(log):
+            found = found[:0]
+        if len(found) < len(log):
+            found = np.concatenate([found, store.rows(log["payload_key"].slice(len(found)))])
+        without = np.flatnonzero(found < 0)
+        if len(without):
+            without = without[np.asarray(log["kind"].take(without).is_valid())]
+            found[without] = store.rows(log["payload_key"].take(without))
+            without = without[found[without] < 0]
+        self._found[fingerprint] = self.log.epoch, found
+        return without.tolist()
 
     def payloads(self, rows: Sequence[int]) -> list[Payload]:
         """What is kept of the examples in some rows of the log."""
@@ -198,7 +199,8 @@ class ClassRegistry:
             if _only_further(before[1].state, state):
                 return self._further(before[1], state, fingerprint)
         store = self.vectors(fingerprint, dim)
-        rows = store.rows(state.column("payload_key"))
+        self.missing(fingerprint, dim)
+        rows = self._found[fingerprint][1][state.rows]
         whole = bool((rows >= 0).all())
         if not whole:
             kept = np.flatnonzero(rows >= 0)

@@ -111,10 +111,12 @@ def fold(log: pa.Table) -> ClassState:
     members = _followed(codes, structure, len(known), forgets=True)
     others = _followed(codes, structure, len(known), forgets=False)
 
-    content, contents = _codes(log["content_hash"])
     place = np.arange(count)
     enrolled = stands & actions[Action.ENROLL] & (members >= 0)
     rejected, ignored = stands & actions[Action.REJECT], stands & actions[Action.IGNORE]
+    # Most logs have many contents and few corrections, or none.
+    corrected = bool(rejected.any() or ignored.any())
+    content, contents = _codes(log["content_hash"]) if corrected else (np.full(count, -1), [])
     last_enrolled, last_ignored = np.full(len(contents) + 1, -1), np.full(len(contents) + 1, -1)
     np.maximum.at(last_enrolled, content[enrolled], place[enrolled])
     np.maximum.at(last_ignored, content[ignored], place[ignored])
