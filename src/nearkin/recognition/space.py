@@ -20,8 +20,8 @@ USUAL_SAME, PRIOR_CLASSES = 0.5, 10
 PRIOR_PICTURES = 10
 # Texts of classes that also have pictures; with fewer, their gap is not known.
 FEW_TEXTS = 8
-# A text counts as so many pictures where that cannot be measured.
-USUAL_WEIGHT = 0.5
+# A text counts as so many pictures where that cannot be measured; with few classes of both it is drawn towards that.
+USUAL_WEIGHT, _PRIOR_TEXTS = 0.25, 4
 # So many pictures tell the effective dimension well.
 _SAMPLE = 1024
 
@@ -154,9 +154,13 @@ def _gap(texts: Examples, pictures: Examples, space: Space) -> tuple[Float[np.nd
         of_texts, of_pictures = (_class_means(each, both) for each in (texts, pictures))
         gap = (of_pictures - of_texts).mean(axis=0)
         cosines = (space.seen(_unit(of_texts + gap)) * space.seen(_unit(of_pictures))).sum(axis=1)
-        # Two pictures have `same`; a text that has less counts as fewer.
-        found = float(np.clip(np.mean(cosines) / space.same, 0.05, 1.0)) ** 2
-        weight = (len(both) * found + PRIOR_CLASSES * USUAL_WEIGHT) / (len(both) + PRIOR_CLASSES)
+        # A text and a class are as alike as text and pictures are, over what so many pictures and their class are.
+        pictures_each = np.bincount(pictures.classes, minlength=pictures.count)[both]
+        told = pictures_each * space.same / (pictures_each * space.same + 1 - space.same)
+        alike = float(np.clip(np.mean(cosines / np.sqrt(told)), 0.0, 0.99)) ** 2
+        # So many pictures are as alike to their class.
+        found = min(1.0, alike / (1 - alike) * (1 - space.same) / space.same)
+        weight = (len(both) * found + _PRIOR_TEXTS * USUAL_WEIGHT) / (len(both) + _PRIOR_TEXTS)
         return gap.astype(np.float32), weight
     if len(texts) >= FEW_TEXTS and space.pictures:
         return (space.centre - texts.vectors.mean(axis=0)).astype(np.float32), USUAL_WEIGHT
