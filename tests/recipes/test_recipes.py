@@ -46,7 +46,7 @@ def test_a_recipe_is_complete(name: str, scripts: dict[str, ModuleType]) -> None
 
 
 def test_there_are_five() -> None:
-    assert set(RECIPES) == {"omniglot", "emoji", "emoji_attributes", "caltech101", "lfw"}
+    assert set(RECIPES) == {"omniglot", "emoji", "caltech101", "lfw"}
 
 
 def noise_items(folder: Path, names: list[str]) -> Items:
