@@ -34,7 +34,9 @@ LIFE = 0.8
 class Numbers:
     """An encoder that nobody asks to embed."""
 
-    dim, fingerprint, has_text, preprocessing = DIM, "numbers", False, Preprocessing()
+    dim, fingerprint, preprocessing = DIM, "numbers", Preprocessing()
+    has_text = has_attributes = False
+    attribute_columns: tuple[str, ...] = ()
 
     def save_pretrained(self, folder: Path) -> None:
         folder.mkdir(parents=True)
@@ -43,7 +45,7 @@ class Numbers:
     def embed_pixels(self, pixels: Any) -> Any:
         raise NotImplementedError
 
-    embed_images = embed_texts = embed_pixels
+    embed_images = embed_texts = embed_attributes = embed_pixels
 
 
 def vectors_of(numbers: range) -> np.ndarray:

@@ -97,7 +97,14 @@ def test_every_option_is_read_as_its_setting_wants_it(name: str, tmp_path: Path)
     field = TrainSettings.model_fields[name]
     default = field.get_default(call_default_factory=True)
     example = {"size": 32, "channels": 3, "memory": 8, "chunk_size": 4, "minutes": 1.5, "patience": 2, "ema": 0.9}
-    example |= {"loss_learning_rate": 0.1, "threads": 1, "batch_norm": "frozen", "strict": True, "rotate_classes": True}
+    example |= {
+        "loss_learning_rate": 0.1,
+        "attribute_learning_rate": 0.1,
+        "threads": 1,
+        "batch_norm": "frozen",
+        "strict": True,
+        "rotate_classes": True,
+    }
     example |= {"loss": "triplet"}
     value = example.get(name, default if default not in (None, {}) else "a")
     if name == "label":
