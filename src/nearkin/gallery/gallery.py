@@ -6,7 +6,7 @@ from pathlib import Path
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import InvalidInput
 from nearkin.gallery.change_encoder import ReindexSummary
-from nearkin.gallery.classes.gallery_classes import GalleryClasses
+from nearkin.gallery.classes.class_writer import ClassWriter
 from nearkin.gallery.format import check_mark, is_marked, write_mark
 from nearkin.gallery.grouping import GroupedGallery
 from nearkin.gallery.hits import Hit, Hits, Item
@@ -21,7 +21,7 @@ from nearkin.gallery.reader import ITEMS
 __all__ = ["AddSummary", "CheckReport", "Gallery", "Hit", "Hits", "IndexInfo", "Item", "ReindexSummary"]
 
 
-class Gallery(GalleryClasses, GroupedGallery):
+class Gallery(ClassWriter, GroupedGallery):
     """Items and the vectors that one encoder made of them; see `create` and `open`.
 
     It lies in a local folder or on an object store. Many processes may search while others write: a search sees the
