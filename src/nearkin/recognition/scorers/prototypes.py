@@ -1,13 +1,11 @@
 """Prototypes: a class has several looks, each the mean of some of its examples."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Float, Int
 
 from nearkin.recognition.examples import Examples, sums_of_classes
-from nearkin.recognition.scorer import NEVER, Fitted, Scorer, slope_and_offset
-from nearkin.recognition.scorers.nearest import mixture
+from nearkin.recognition.scorer import Fitted, Scorer, slope_and_offset
+from nearkin.recognition.scorers._parts import Parts, own_scores
 from nearkin.recognition.space import Space
 
 # A look has this many examples, on average; a class of fewer has one look.
@@ -17,48 +15,20 @@ MOST_LOOKS = 4
 _ROUNDS = 10
 
 
-@dataclass(frozen=True, eq=False)
-class Looks:
-    """Means of the looks of each class, those of a class side by side."""
-
-    space: Space
-    means: Float[np.ndarray, "looks dim"]
-    slopes: Float[np.ndarray, " looks"]
-    offsets: Float[np.ndarray, " looks"]
-    classes: Int[np.ndarray, " looks"]
-    count: int
-
-    def scores(
-        self, pictures: Float[np.ndarray, "q dim"], classes: Int[np.ndarray, " c"] | None = None
-    ) -> Float[np.ndarray, "q c"]:
-        some = slice(None) if classes is None else np.flatnonzero(np.isin(self.classes, classes))
-        ratios = (self.space.seen(pictures) @ self.means[some].T) * self.slopes[some] + self.offsets[some]
-        found = mixture(ratios, self.classes[some], self.count)
-        return found if classes is None else found[:, classes]
+class Looks(Parts):
+    """The means of the looks of each class."""
 
     def own_scores(self, examples: Examples, rows: Int[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
-        found = np.full(len(rows), NEVER)
-        members = np.flatnonzero(examples.member)
-        for place, row in enumerate(rows):
-            others = members[(examples.classes[members] == examples.classes[row]) & (members != row)]
-            if len(others):
-                left = fit(examples.select(others), self.space)
-                seen = self.space.examples(examples.select(rows[place : place + 1]))
-                ratios = (seen @ left.means.T) * left.slopes + left.offsets
-                found[place] = mixture(ratios, np.zeros(len(left.classes), np.int64), 1)[0, 0]
-        return found
+        return own_scores(fit, self.space, examples, rows)
 
     def with_examples(self, examples: Examples, start: int) -> Fitted:
         changed = np.unique(examples.classes[start:][examples.member[start:]])
         anew = fit(examples.select(np.isin(examples.classes, changed)), self.space)
         kept = ~np.isin(self.classes, changed)
         order = np.argsort(np.concatenate([self.classes[kept], anew.classes]), kind="stable")
-        both = zip(self._columns(), anew._columns(), strict=True)
+        both = zip(self.columns(), anew.columns(), strict=True)
         means, slopes, offsets, classes = (np.concatenate([one[kept], other])[order] for one, other in both)
         return Looks(self.space, means, slopes, offsets, classes, examples.count)
-
-    def _columns(self) -> tuple[np.ndarray, ...]:
-        return self.means, self.slopes, self.offsets, self.classes
 
 
 def fit(examples: Examples, space: Space) -> Looks:
