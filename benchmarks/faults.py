@@ -35,8 +35,7 @@ class Numbers:
     """An encoder that nobody asks to embed."""
 
     dim, fingerprint, preprocessing = DIM, "numbers", Preprocessing()
-    has_text = has_attributes = False
-    attribute_columns: tuple[str, ...] = ()
+    has_text = False
 
     def save_pretrained(self, folder: Path) -> None:
         folder.mkdir(parents=True)
@@ -45,7 +44,7 @@ class Numbers:
     def embed_pixels(self, pixels: Any) -> Any:
         raise NotImplementedError
 
-    embed_images = embed_texts = embed_attributes = embed_pixels
+    embed_images = embed_texts = embed_pixels
 
 
 def vectors_of(numbers: range) -> np.ndarray:

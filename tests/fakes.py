@@ -1,9 +1,8 @@
 """Stand-ins for expensive parts."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -33,8 +32,6 @@ class FakeEncoder:
         self.dim = dim
         self.fingerprint = f"{name}-{dim}"
         self.has_text = has_text
-        self.has_attributes = False
-        self.attribute_columns: tuple[str, ...] = ()
         # How many pictures went through `embed_pixels`.
         self.embedded = 0
         generator = np.random.default_rng(list(name.encode()))
@@ -54,11 +51,6 @@ class FakeEncoder:
             raise InvalidInput(f"encoder {self.fingerprint} embeds pictures only")
         colours = [next(colour for word, colour in COLOURS.items() if word in text.lower()) for text in texts]
         return self.embed_pixels(np.array(colours, dtype=np.uint8)[:, None, None].repeat(8, 1).repeat(8, 2))
-
-    def embed_attributes(
-        self, rows: Sequence[Mapping[str, Any]], *, unknown_words: bool = False
-    ) -> Float[np.ndarray, "n dim"]:
-        raise InvalidInput(f"encoder {self.fingerprint} embeds no attributes")
 
     def save_pretrained(self, folder: Path) -> None:
         folder.mkdir(parents=True)

@@ -1,6 +1,6 @@
 """What galleries and evaluations ask of an encoder: the seam through which tests, or other models, come in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -42,12 +42,6 @@ class Embedder(Protocol):
     def has_text(self) -> bool: ...
 
     @property
-    def has_attributes(self) -> bool: ...
-
-    @property
-    def attribute_columns(self) -> Sequence[str]: ...
-
-    @property
     def preprocessing(self) -> Preprocessing: ...
 
     def embed_pixels(self, pixels: UInt8[np.ndarray, "n height width channels"]) -> Float[np.ndarray, "n dim"]: ...
@@ -56,11 +50,20 @@ class Embedder(Protocol):
 
     def embed_texts(self, texts: Sequence[str]) -> Float[np.ndarray, "n dim"]: ...
 
-    def embed_attributes(
-        self, rows: Sequence[Mapping[str, Any]], *, unknown_words: bool = False
-    ) -> Float[np.ndarray, "n dim"]: ...
-
     def save_pretrained(self, folder: Path) -> Any: ...
+
+
+@runtime_checkable
+class AttributeEmbedder(Embedder, Protocol):
+    """An encoder that may also have a tower for attributes of classes: `attributes` is empty if it has none."""
+
+    @property
+    def attributes(self) -> Sequence[str]: ...
+
+    @property
+    def attribute_columns(self) -> Sequence[str]: ...
+
+    def embed_attributes(self, rows: Any, *, unknown_words: bool = False) -> Float[np.ndarray, "n dim"]: ...
 
 
 @runtime_checkable

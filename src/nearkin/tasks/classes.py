@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from nearkin.arrays import unit
 from nearkin.data.attributes import ClassTable, scaled_attributes
-from nearkin.encoders.embedder import Embedder
+from nearkin.encoders.embedder import AttributeEmbedder, Embedder
 from nearkin.errors import InvalidInput
 from nearkin.evaluation.leakage import Checks
 from nearkin.evaluation.protocol import Described
@@ -29,7 +29,7 @@ def describe(table: ClassTable, labels: Sequence[str | None], encoder: Embedder,
     trained = np.zeros(len(labels), dtype=bool)
     trained[list(checks.seen_pictures)] = True
     attributes = None
-    if encoder.has_attributes:
+    if isinstance(encoder, AttributeEmbedder) and encoder.attributes:
         attributes = scaled_attributes(table.of(names, encoder.attribute_columns))
     return Described(
         np.array([-1 if label is None else row[label] for label in labels], dtype=np.int64),
@@ -51,7 +51,7 @@ def embed_classes(
     names = list(table.rows)
     columns = list(settings.options_for("zero_shot").class_words)
     found = {}
-    if encoder.has_attributes:
+    if isinstance(encoder, AttributeEmbedder) and encoder.attributes:
         rows = table.of(names, encoder.attribute_columns)
         found["attributes"] = encoder.embed_attributes(rows, unknown_words=True)
     if encoder.has_text and columns:

@@ -20,9 +20,10 @@ class WithAttributes(FakeEncoder):
     """Attributes are the red, green and blue of a picture of one colour."""
 
     attributes = ("red", "green", "blue")
+    attribute_columns = ()
 
-    def embed_attributes(self, values: Any) -> np.ndarray:
-        colours = (255 * np.asarray(values)).astype(np.uint8)
+    def embed_attributes(self, rows: Any, *, unknown_words: bool = False) -> np.ndarray:
+        colours = (255 * np.asarray(rows)).astype(np.uint8)
         return self.embed_pixels(colours[:, None, None].repeat(8, 1).repeat(8, 2))
 
 

@@ -7,9 +7,9 @@ from typing import Any
 from nearkin.data.cells import class_name, is_missing, shown
 from nearkin.data.sources import read_items
 from nearkin.data.tables import READERS, read_table
-from nearkin.encoders.embedder import Embedder
+from nearkin.encoders.embedder import AttributeEmbedder, Embedder
 from nearkin.errors import InvalidInput, SourceError, UnknownName
-from nearkin.gallery.classes.payload import AttributeEmbedder, Payload, attributes_payload, text_payload
+from nearkin.gallery.classes.payload import Payload, attributes_payload, text_payload
 from nearkin.gallery.items.columns import ID
 from nearkin.gallery.version import GalleryVersion
 
@@ -78,9 +78,9 @@ def _of_table(path: Path, encoder: Callable[[], Embedder]) -> Named:
     others = [name for name in table.columns if name not in (column, paths, *texts)]
     attributes: list[str] = []
     of_words: Sequence[str] = ()
-    if others and isinstance(encoder(), AttributeEmbedder):
-        of_words = getattr(encoder(), "attribute_columns", ())
-        expected = of_words or encoder().attributes  # type: ignore[attr-defined]
+    if others and isinstance(describing := encoder(), AttributeEmbedder):
+        of_words = describing.attribute_columns
+        expected = of_words or describing.attributes
         attributes = [name for name in expected if name in others]
     if paths is None and not texts and not attributes:
         raise SourceError(f"{path}: no examples: expected a column path, text (or text_*), or the model's attributes")

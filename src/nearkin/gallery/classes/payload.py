@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from io import BytesIO
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,24 +17,13 @@ from nearkin.data.decoding import decode, decode_bytes
 from nearkin.data.items import Broken, Picture
 from nearkin.data.loading import content_hash
 from nearkin.data.names import plain_text
-from nearkin.encoders.embedder import Embedder, PictureLike
+from nearkin.encoders.embedder import AttributeEmbedder, Embedder, PictureLike
 from nearkin.errors import InvalidInput, PictureError
 from nearkin.gallery.classes.events import PICTURES, Kind
 
 # Longer side of the picture that is kept, in pixels; a file that is no larger is kept as it is, up to so many bytes.
 SIDE, AS_IT_IS = 512, 1 << 18
 QUALITY = 92
-
-
-@runtime_checkable
-class AttributeEmbedder(Protocol):
-    """An encoder that also has a tower for attributes."""
-
-    @property
-    def attributes(self) -> Sequence[str]:
-        """Names of the attributes, in their order."""
-
-    def embed_attributes(self, values: npt.ArrayLike) -> Float[np.ndarray, "n dim"]: ...
 
 
 @dataclass(frozen=True)
