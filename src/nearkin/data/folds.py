@@ -57,7 +57,7 @@ def class_folds(items: Items, folds: int = 5, *, by: str | None = None, seed: in
 def _too_few(items: Items, groups: int, folds: int, by: str | None) -> str:
     what = ("class" if groups == 1 else "classes") if by is None else f"values of '{by}'"
     least = MIN_FOLDS * MIN_CLASSES if by is None else MIN_FOLDS
-    way_out = f"{MIN_FOLDS} folds need at least {least}: add some"
+    way_out = f"even {MIN_FOLDS} need {least} or more: add some"
     if groups >= MIN_FOLDS:
         way_out = f"ask for {groups} folds or fewer"
     return f"{items.source}: {groups} {what} for {folds} folds: {way_out}"

@@ -159,3 +159,15 @@ def test_equal_vectors_and_zero_vectors_are_scored(name: str) -> None:
     examples = Examples.of(vectors, [0, 0, 0, 1, 1, 2])
     fitted = SCORERS[name].fit(examples, measure_space(examples))
     assert np.isfinite(fitted.scores(examples.vectors)).all()
+
+
+@pytest.mark.parametrize("dim", [2, 257, 768])
+@pytest.mark.parametrize(("classes", "each"), [(1, 1), (1, 3), (2, 1), (5, 4)])
+@pytest.mark.parametrize("name", list(SCORERS))
+def test_any_dimension_and_any_few_classes(name: str, classes: int, each: int, dim: int) -> None:
+    vectors, labels, _ = drawn(classes, each, dim=dim)
+    examples = Examples.of(vectors, labels)
+    scores = SCORERS[name].fit(examples, measure_space(examples)).scores(vectors)
+    assert scores.shape == (len(vectors), classes)
+    assert np.isfinite(scores).all()
+    assert (scores.argmax(axis=1) == labels).mean() > 0.7 or dim == 2

@@ -90,10 +90,10 @@ def _same_of_others(examples: Examples, seen: Float[np.ndarray, "n dim"], space:
     Pictures that a scaling was made with are more alike by it than others of the same classes.
     """
     part = np.unique(examples.classes, return_inverse=True)[1] % _PARTS
-    scaled = np.zeros_like(examples.vectors)
+    scaled = np.zeros((len(seen), min(seen.shape[1], _MOST_AXES)), np.float32)
     for one in np.unique(part):
         left = part != one
-        scaling = _scaling(seen[left], examples.classes[left], examples.count) if left.any() else np.eye(seen.shape[1])
+        scaling = _scaling(seen[left], examples.classes[left], examples.count) if left.any() else _principal(seen)
         scaled[~left] = seen[~left] @ scaling
     return measure_space(replace(examples, vectors=scaled), scaled_from=space).same
 
