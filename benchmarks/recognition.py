@@ -4,6 +4,8 @@
     python benchmarks/recognition.py promise VECTORS.parquet --classes 10 100 1440 [--strangers 300] [--splits 20]
     python benchmarks/recognition.py scorers VECTORS.parquet --known 100 --enrolled 1 2 5
     python benchmarks/recognition.py icons PHOTOS.parquet ICONS.parquet
+    python benchmarks/recognition.py folds RUN... --data FACES
+    python benchmarks/recognition.py episodes MODEL DATA [--within group] [--ways 5 20] [--enrolled 1 5]
 
 Vectors are what `nearkin embed MODEL DATA --out VECTORS.parquet` writes. The class of a picture is its folder, or its
 file's name (`--class-of file`, for emoji). Pictures of classes that the model was trained on are left out by `--without
@@ -14,6 +16,12 @@ train.csv validation.csv` of its run folder.
 interval. With `--strangers` the recognizer is given so many pictures of strangers, of others than those it is judged
 by. `scorers` compares ways to score: the share that is named rightly at the threshold that the strangers themselves
 give. `icons` enrols the icon picture, photos, or both, of each class of the Grocery Store data.
+
+`folds` takes run folders, each trained without the people of one fold (`recipes/run.py lfw --fold 1`). Of the people in
+FACES that the run did not use, it says how many are named rightly, and what `promise` does. `episodes` draws few-shot
+episodes, enrols the labelled pictures of each into a gallery of its own by `enroll`, asks for the others by
+`recognize`, and compares with `nearkin evaluate --protocol few-shot` on the same pictures. DATA holds classes that
+MODEL was not trained on, such as the `validation.csv` of its run folder.
 """
 
 import argparse
@@ -21,12 +29,19 @@ import csv
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow.parquet as pq
 
+import nearkin
 from nearkin.errors import InvalidInput
+from nearkin.evaluation.metrics.few_shot import FewShot, draw_episodes, episode_accuracy, score_episodes
+from nearkin.evaluation.protocol import Embeddings, GroundTruth
+from nearkin.evaluation.protocols import identification
+from nearkin.evaluation.protocols.identification import IdentificationOptions
 from nearkin.intervals.bootstrap import bootstrap_mean
+from nearkin.intervals.figure import Figure
 from nearkin.recognition.examples import Examples
 from nearkin.recognition.recognizer import Recognizer, Strangers
 from nearkin.recognition.scorer import SCORERS
@@ -38,7 +53,7 @@ _ASKED = 5
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["speed", "promise", "scorers", "icons"])
+    parser.add_argument("what", choices=["speed", "promise", "scorers", "icons", "folds", "episodes"])
     parser.add_argument("vectors", nargs="*")
     parser.add_argument("--class-of", choices=["folder", "file"], default="folder")
     parser.add_argument("--without", nargs="*", default=[])
@@ -47,12 +62,25 @@ def main() -> None:
     parser.add_argument("--enrolled", nargs="*", type=int, default=[1])
     parser.add_argument("--strangers", type=int, default=0)
     parser.add_argument("--splits", type=int, default=20)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--within")
+    parser.add_argument("--ways", nargs="*", type=int, default=[5, 20])
+    parser.add_argument("--queries", type=int, default=5)
+    parser.add_argument("--episodes", type=int, default=200)
     parser.add_argument("--scorer", nargs="*", default=["linear"])
     given = parser.parse_args()
     if given.what == "speed":
         for classes in given.classes:
             for scorer in given.scorer:
                 speed(classes, scorer)
+        return
+    if given.what == "folds":
+        folds([Path(run) for run in given.vectors], given.data, given.classes, given.strangers, given.splits)
+        return
+    if given.what == "episodes":
+        kinds = [FewShot(ways, shots, given.queries, given.episodes) for ways in given.ways for shots in given.enrolled]
+        model, data = given.vectors
+        episodes(model, data, given.within, kinds, given.scorer[0])
         return
     vectors, labels, source = load(given.vectors, given.without, given.class_of)
     if given.what == "promise":
@@ -182,6 +210,40 @@ def promise(
         print(f"{start} {low.mean():.1%} to {high.mean():.1%} | {reached.mean():.1%} | {of} |", flush=True)
 
 
+def folds(runs: list[Path], data: Path, classes: list[int], strangers: int, splits: int) -> None:
+    """For each run, of the people that it did not use, how many are named rightly, and whether the promise is kept."""
+    items = nearkin.read_items(data)
+    people = np.array(items.labels)
+    parts = []
+    for run in runs:
+        used = {label for name in ("train.csv", "validation.csv") for label in nearkin.read_items(run / name).labels}
+        rows = np.flatnonzero(~np.isin(people, list(used)))
+        labels = np.unique(people[rows], return_inverse=True)[1]
+        vectors = nearkin.Encoder.from_pretrained(run / "model").embed_images([items.uris[row] for row in rows])
+        parts.append((run.name, vectors, labels))
+    print("| run | known people | accuracy | TPIR at FPIR 10 % | TPIR at FPIR 1 % |")
+    print("|---|---|---|---|---|")
+    for name, vectors, labels in parts:
+        identify(name, vectors, labels)
+    for name, vectors, labels in parts:
+        print(f"\n{name}\n\n| classes | enrolled | strangers given | promised | stated | reached | within |")
+        print("|---|---|---|---|---|---|---|")
+        for count in classes:
+            for given in (0, strangers) if strangers else (0,):
+                promise(vectors, labels, min(count, (labels.max() + 1) // 2), 1, given, splits, "linear")
+
+
+def identify(name: str, vectors: np.ndarray, labels: np.ndarray) -> None:
+    """Who has two pictures is known, by one of them; all others are strangers. As `nearkin evaluate` has it."""
+    options = IdentificationOptions(enrolled=(1,), fpir=RATES, known=0.999)
+    outcome = identification.run([Embeddings(vectors)], GroundTruth(labels), options, 0)
+    figures = {name.removeprefix("1 enrolled/"): one.figure() for name, one in outcome.estimates[0].items()}
+    names = ["accuracy", *(f"tpir@fpir={rate:g}" for rate in RATES)]
+    print(
+        f"| {name} | {outcome.counts['known_classes']:,} | {' | '.join(shown_figure(figures[one]) for one in names)} |"
+    )
+
+
 def compare(vectors: np.ndarray, labels: np.ndarray, known: int, enrolled: int, splits: int, scorer: str) -> None:
     """Means over splits."""
     figures = []
@@ -222,7 +284,40 @@ def icons(vectors: np.ndarray, labels: np.ndarray, icon: np.ndarray, splits: int
             flags.append(recognizer.scores(vectors[asked]).argmax(axis=1) == labels[asked])
             groups.append(labels[asked])
         figure = bootstrap_mean(np.concatenate(flags), groups=np.concatenate(groups), within=(0.0, 1.0))
-        print(f"| {name} | {figure.value:.1%} [{figure.low:.1%}, {figure.high:.1%}] |", flush=True)
+        print(f"| {name} | {shown_figure(figure)} |", flush=True)
+
+
+def episodes(model: str, data: str, within: str | None, kinds: list[FewShot], scorer: str) -> None:
+    """A row for each kind of episode: accuracy through a gallery, by the protocol, and the difference."""
+    encoder, items = nearkin.Encoder.from_pretrained(model), nearkin.read_items(data)
+    labels, names = items.label_ids()
+    groups = None if within is None else np.array(items.column(within))
+    over = "classes" if groups is None else "groups"
+    vectors = encoder.embed_images(list(items.uris))
+    print(f"{len(items):,} pictures of {len(names):,} classes; intervals over {within or 'classes'}")
+    print("| episodes | enroll and recognize | few-shot protocol | difference | refused |\n|---|---|---|---|---|")
+    for kind in kinds:
+        drawn, right, refused = draw_episodes(labels, kind, within=groups), [], 0
+        for episode in drawn:
+            with TemporaryDirectory() as folder:
+                gallery = nearkin.Gallery.create(Path(folder) / "gallery", encoder)
+                pictures: dict[str, list[str]] = {}
+                for row, label in zip(episode.shown, episode.shown_classes, strict=True):
+                    pictures.setdefault(names[label], []).append(items.uris[row])
+                refused += len(gallery.enroll_many(pictures).refused)
+                answers = gallery.recognize([items.uris[row] for row in episode.asked], k=1, scorer=scorer)
+            named = [one.candidates[0].name for one in answers]
+            right.append(np.array([name == names[own] for name, own in zip(named, episode.asked_classes, strict=True)]))
+        gallery_accuracy = episode_accuracy(right, drawn, unit_of_interval=over)
+        protocol = score_episodes(vectors, drawn, unit_of_interval=over)["prototype"]
+        shown = [shown_figure(one.figure()) for one in (gallery_accuracy, protocol)]
+        apart = gallery_accuracy.minus(protocol)  # type: ignore[arg-type]
+        cells = f"{shown[0]} | {shown[1]} | {100 * apart.value:+.1f} [{100 * apart.low:+.1f}, {100 * apart.high:+.1f}]"
+        print(f"| {kind} | {cells} | {refused:,} of {len(drawn) * kind.ways * kind.shots:,} |", flush=True)
+
+
+def shown_figure(figure: Figure) -> str:
+    return f"{figure.value:.1%} [{figure.low:.1%}, {figure.high:.1%}]"
 
 
 if __name__ == "__main__":

@@ -144,22 +144,43 @@ def score_episodes(
         raise InvalidInput("no episodes: expected at least one")
     vectors = unit(as_vectors(embeddings, "embeddings"))
     right = [_score(vectors, episode) for episode in episodes]
+    return {
+        way: episode_accuracy([one[place] for one in right], episodes, unit_of_interval=unit_of_interval)
+        for place, way in enumerate(WAYS)
+    }
+
+
+def episode_accuracy(
+    right: Sequence[Bool[np.ndarray, " q"]], episodes: Sequence[Episode], *, unit_of_interval: str = "episodes"
+) -> Estimate:
+    """Accuracy over episodes that were answered in any way, for figures and paired comparison.
+
+    Args:
+        right: for each episode which of its queries were answered rightly.
+        episodes: at least one.
+        unit_of_interval: as in `few_shot`.
+
+    Raises:
+        InvalidInput: intervals over groups, and an episode has none.
+
+    Example:
+        >>> one = Episode(np.array([0, 1]), np.array([7, 8]), np.array([2, 3]), np.array([7, 8]))
+        >>> episode_accuracy([np.array([True, False])], [one]).value
+        0.5
+    """
     if unit_of_interval == "groups":
         groups = np.array([-1 if episode.group is None else episode.group for episode in episodes])
         if (groups < 0).any():
             raise InvalidInput("intervals over groups need a group for each episode")
-        return {way: MeanOverGroups(np.array([one[i].mean() for one in right]), groups) for i, way in enumerate(WAYS)}
+        return MeanOverGroups(np.array([one.mean() for one in right]), groups)
     if unit_of_interval == "episodes":
-        return {way: Mean(np.array([one[position].mean() for one in right])) for position, way in enumerate(WAYS)}
+        return Mean(np.array([one.mean() for one in right]))
     classes = np.concatenate([episode.asked_classes for episode in episodes])
     members = np.repeat(np.arange(len(episodes)), [len(episode.asked) for episode in episodes])
     kinds, cells = np.unique(np.stack([members, classes]), axis=1, return_inverse=True)
     numbers = np.unique(kinds[1], return_inverse=True)[1]
-    shares = (
-        np.bincount(cells.ravel(), np.concatenate([one[position] for one in right])) for position in range(len(WAYS))
-    )
-    asked = np.bincount(cells.ravel())
-    return {way: EpisodeAccuracy(share / asked, numbers, kinds[0]) for way, share in zip(WAYS, shares, strict=True)}
+    shares = np.bincount(cells.ravel(), np.concatenate(right)) / np.bincount(cells.ravel())
+    return EpisodeAccuracy(shares, numbers, kinds[0])
 
 
 def draw_episodes(
