@@ -1,13 +1,15 @@
 """Names from a few examples, or unknown: all parts together."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nearkin.errors import InvalidInput, UnknownName
-from nearkin.recognition.examples import Examples
-from nearkin.recognition.recognizer import Measured, Recognizer, Strangers
+from nearkin.recognition.as_arrays import from_arrays, to_arrays
+from nearkin.recognition.examples import Examples, Kind
+from nearkin.recognition.recognizer import Made, Recognizer, Strangers
 from nearkin.recognition.scorer import SCORERS
 from nearkin.serialise import json_text
 from tests.recognition.drawn import drawn
@@ -150,12 +152,23 @@ def test_adding_examples_one_by_one_gives_the_scores_of_all_at_once() -> None:
     assert found.measured.trials.against.max() == 629
 
 
-def test_what_was_measured_can_be_kept(tmp_path: object) -> None:
-    found, _ = recognizer()
-    kept = Measured.from_arrays(found.measured.to_arrays())
-    again = Recognizer.of(found.names, found.examples, measured=kept)
-    assert again.threshold(0.05) == found.threshold(0.05)
-    assert again.measured is kept
+@pytest.mark.parametrize("scorer", SCORERS.names)
+def test_what_was_made_can_be_kept(tmp_path: Path, scorer: str) -> None:
+    vectors, labels, _ = drawn(20, 5, seed=3)
+    kinds = np.where(np.arange(len(labels)) % 5 == 4, Kind.TEXT, Kind.PICTURE)
+    examples = Examples.of(vectors, labels, kinds=kinds)
+    found = Recognizer.of([str(one) for one in range(20)], examples, scorer=scorer)
+    queries = drawn(20, 2, seed=4)[0]
+    first = found.recognize(queries)
+    np.savez(tmp_path / "made.npz", **to_arrays(found.made))
+    with np.load(tmp_path / "made.npz", allow_pickle=False) as arrays:
+        kept = from_arrays(Made, arrays, fitted=SCORERS[scorer].kind)
+    again = Recognizer.of(found.names, examples, scorer=scorer, made=kept)
+    assert again.recognize(queries) == first
+    assert again.measured is kept.measured
+    more = examples.joined(Examples.of(queries[:1], [3], count=20))
+    grown, expected = (each.fitted.with_examples(more, len(examples)).scores(queries) for each in (again, found))
+    np.testing.assert_array_equal(grown, expected)
 
 
 def test_wrong_names_are_told() -> None:

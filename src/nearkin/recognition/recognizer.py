@@ -1,9 +1,8 @@
 """All of recognition in one object: examples and names in, decisions out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -69,20 +68,22 @@ class Measured:
     trials: StrangerScores
     sharpness: float
 
-    def to_arrays(self) -> dict[str, np.ndarray]:
-        """As arrays without objects, as `np.savez` takes them."""
-        return {
-            **self.trials.columns(),
-            "sources": np.array(self.trials.sources, dtype=str),
-            "sharpness": np.array(self.sharpness),
-        }
 
-    @staticmethod
-    def from_arrays(arrays: Mapping[str, np.ndarray]) -> "Measured":
-        """From what `to_arrays` gives."""
-        columns: dict[str, Any] = {name: arrays[name] for name in arrays if name not in ("sources", "sharpness")}
-        sources = tuple(str(one) for one in arrays["sources"])
-        return Measured(StrangerScores(**columns, sources=sources), float(arrays["sharpness"]))
+@dataclass(frozen=True, eq=False)
+class Made:
+    """All of a recognizer that takes time to be made, and can be kept; see `nearkin.recognition.as_arrays`.
+
+    Args:
+        space: what is known of the vectors.
+        fitted: the scorer.
+        fitted_with: with how many examples all was fitted; later ones were added.
+        measured: None as long as nobody asked for it.
+    """
+
+    space: Space
+    fitted: Fitted
+    fitted_with: int
+    measured: Measured | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +128,7 @@ class Recognizer:
         strangers: Sequence[Strangers] = (),
         background: Float[np.ndarray, "m dim"] | None = None,
         same: float | None = None,
-        measured: Measured | None = None,
+        made: Made | None = None,
         seed: int = 0,
     ) -> "Recognizer":
         """A recognizer of classes.
@@ -139,7 +140,7 @@ class Recognizer:
             strangers: of whom further pictures are known.
             background: unit vectors of any pictures, such as a gallery's items, to tell the centre by.
             same: mean cosine of two pictures of one class, where it is known from elsewhere.
-            measured: what an equal recognizer has measured, so that it is not measured again.
+            made: what an equal recognizer has made of them, so that it is not made again.
             seed: random seed of which examples take part in trials.
 
         Raises:
@@ -153,24 +154,29 @@ class Recognizer:
         """
         if len(names) != examples.count:
             raise InvalidInput(f"{len(names)} names given for {examples.count} classes")
-        space = measure_space(examples, background, same=same)
-        if len(examples) > ANEW:
-            examples = examples.joined(examples.select(np.empty(0, np.int64)))  # with room for more
-        found = Recognizer(
+        if made is None:
+            space = measure_space(examples, background, same=same)
+            made = Made(space, SCORERS[scorer].fit(examples, space), len(examples), None)
+        return Recognizer(
             tuple(names),
             examples,
             scorer,
-            space,
-            SCORERS[scorer].fit(examples, space),
-            Negatives.of(examples, space),
+            made.space,
+            made.fitted,
+            Negatives.of(examples, made.space),
             tuple(strangers),
             background,
             same,
             seed,
-            _fitted_with=len(examples),
+            _measured=[made.measured] if made.measured else [],
+            _fitted_with=made.fitted_with,
             _rows=_RowsOfClasses(examples.classes),
         )
-        return found if measured is None else replace(found, _measured=[measured])
+
+    @property
+    def made(self) -> Made:
+        """What took time to be made."""
+        return Made(self.space, self.fitted, self._fitted_with, self._measured[0] if self._measured else None)
 
     @cached_property
     def classes(self) -> int:
@@ -307,11 +313,11 @@ class Recognizer:
         trials = before.measured.trials
         added = self.examples.select(np.arange(len(before.examples), len(self.examples)))
         sizes = before.examples.sizes()
-        for one in np.unique(added.classes[added.member]):
-            new = one >= len(sizes) or sizes[one] == 0
-            trials = with_class(
-                trials, self.fitted.scores(trials.pictures, np.array([one]))[:, 0], int(one), new=bool(new)
-            )
+        changed = np.unique(added.classes[added.member])
+        for part in np.array_split(changed, 1 + len(changed) * len(trials) // _BLOCK):
+            scores = self.fitted.scores(trials.pictures, part)
+            for one, of_one in zip(part.tolist(), scores.T, strict=True):
+                trials = with_class(trials, of_one, one, new=one >= len(sizes) or not sizes[one])
         return Measured(trials, before.measured.sharpness)
 
     def _recognize(self, vectors: np.ndarray, threshold: OpenSetThreshold, k: int, evidence: int) -> list[Recognition]:

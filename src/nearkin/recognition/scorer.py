@@ -61,11 +61,13 @@ class Scorer:
     Args:
         summary: one line for the help.
         fit: fits it to examples; those that are negative, or of no class, do not count.
+        kind: dataclass that `fit` gives, of arrays and numbers, so that it can be kept.
         apart: whether the score of a class hangs on its own examples and the space alone.
     """
 
     summary: str
     fit: Callable[[Examples, Space], Fitted]
+    kind: type
     apart: bool = True
 
 

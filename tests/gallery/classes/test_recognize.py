@@ -1,5 +1,6 @@
 """Recognition through the gallery: names, strangers, and corrections that bind."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -198,16 +199,41 @@ def test_an_unknown_way_to_score(gallery: Gallery, tmp_path: Path) -> None:
         gallery.recognize(draw_view(tmp_path / "query.png", 7), scorer="prototyp")
 
 
-def test_what_was_measured_is_kept_for_the_next_process(gallery: Gallery, tmp_path: Path) -> None:
+def test_what_was_made_is_kept_for_the_next_process(
+    gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     picture = draw_view(tmp_path / "query.png", 7, 9)
     [first] = gallery.recognize(picture, fpir=0.1)
-    files = sorted((gallery.path / "derived" / "recognition").iterdir())
-    assert len(files) == 1
-    again = Gallery.open(gallery.path, FakeEncoder())
-    assert again.recognize(picture, fpir=0.1)[0] == first
-    # A damaged file is measured again.
-    files[0].write_bytes(b"damaged")
-    assert Gallery.open(gallery.path, FakeEncoder()).recognize(picture, fpir=0.1)[0] == first
+    [file] = (gallery.path / "derived" / "recognition").iterdir()
+    whole = file.read_bytes()
+    # What lies there is enough: nothing is fitted.
+    with monkeypatch.context() as patched:
+        patched.setattr("nearkin.recognition.recognizer.measure_space", None)
+        assert Gallery.open(gallery.path, FakeEncoder()).recognize(picture, fpir=0.1)[0] == first
+    # A damaged file is made again: cut off anywhere, empty, or with a byte turned.
+    turned = bytearray(whole)
+    turned[len(whole) // 2] ^= 255
+    for damaged in (b"", b"damaged", whole[: len(whole) // 2], whole[:-1], bytes(turned)):
+        file.write_bytes(damaged)
+        assert Gallery.open(gallery.path, FakeEncoder()).recognize(picture, fpir=0.1)[0] == first
+        assert file.stat().st_size == len(whole)
+
+
+def test_what_was_made_of_other_examples_is_noticed(gallery: Gallery, tmp_path: Path) -> None:
+    picture = draw_view(tmp_path / "query.png", 7, 9)
+    gallery.recognize(picture)
+    for change in (
+        lambda: gallery.enroll("more", draw_view(tmp_path / "more.png", 99)),
+        lambda: gallery.reject(picture, "thing 7"),
+        gallery.undo,
+        lambda: gallery.forget("thing 3"),
+        lambda: gallery.rename("thing 4", "thing four"),
+        lambda: gallery.merge("thing 5", "thing 6"),
+    ):
+        change()
+        expected = Gallery.open(gallery.path, FakeEncoder()).recognize(picture)[0]
+        shutil.rmtree(gallery.path / "derived")
+        assert Gallery.open(gallery.path, FakeEncoder()).recognize(picture)[0] == expected
 
 
 def test_health_names_the_example_that_does_not_fit(gallery: Gallery, tmp_path: Path) -> None:

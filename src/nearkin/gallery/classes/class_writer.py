@@ -418,6 +418,7 @@ class ClassWriter(ClassReader):
                     strict=True,
                 ):
                     reasons[number] = doubt
+                self._reviewers.keep(registered, setting, fingerprint)
                 kept = [number for number in kept if reasons[number] is None]
             if not kept:
                 return [], [reason for reason in reasons if reason is not None]

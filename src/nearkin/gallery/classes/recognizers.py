@@ -5,24 +5,26 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow.compute as pc
 from jaxtyping import Float, Int
 
 from nearkin.data.items import Broken
-from nearkin.files import write_whole
+from nearkin.files import written_whole
 from nearkin.gallery.classes.copies import look_alike
 from nearkin.gallery.classes.events import Kind
 from nearkin.gallery.classes.payload import Payload
 from nearkin.gallery.classes.registry import Registered
 from nearkin.gallery.classes.state import ClassState
 from nearkin.recognition import examples as recognition
+from nearkin.recognition.as_arrays import from_arrays, to_arrays
 from nearkin.recognition.decision import Evidence, Recognition, decide
-from nearkin.recognition.recognizer import Measured, Recognizer, Strangers
+from nearkin.recognition.recognizer import ANEW, Made, Recognizer, Strangers
+from nearkin.recognition.scorer import SCORERS
 
 # What an example is to recognition.
 _KINDS = {
@@ -32,8 +34,12 @@ _KINDS = {
     Kind.ATTRIBUTES: recognition.Kind.ATTRIBUTES,
     Kind.VECTOR: recognition.Kind.VECTOR,
 }
-# Files of what was measured that are kept.
-_KEPT = 8
+# Files that are kept, and how they are written.
+_FILES, _FORMAT = 4, 2
+# A file is written again when there are more further examples than this part of all.
+FEW_MORE = 1 / 64
+# What reading a damaged file may raise.
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -77,75 +83,82 @@ class Setting:
         return digest.hexdigest()
 
 
+@dataclass(eq=False)
+class _Found:
+    """A recognizer, what it is of, and the stamp of the file that it grew from or was written to; empty if none."""
+
+    registered: Registered
+    recognizer: Recognizer
+    stamp: dict[str, Any]
+
+
 class Recognizers:
-    """The recognizers of a gallery, in memory, and what they have measured, in the cache.
+    """The recognizers of a gallery, in memory, and what they were made of, in the cache.
 
     Args:
-        folder: for what was measured. If it cannot be written, it is measured again.
+        folder: for what was made. If it cannot be written, it is made again.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._found: dict[str, tuple[Registered, Recognizer]] = {}
-        # Whose measurements were written last.
-        self._kept: Registered | None = None
+        self._found: dict[str, _Found] = {}
 
     def of(self, registered: Registered, setting: Setting, fingerprint: str) -> Recognizer:
         """The recognizer of what counts: the last one with further examples, or else a new one."""
         key = f"{fingerprint} {setting.key}"
         last = self._found.get(key)
-        if last is not None and last[0] is registered:
-            return last[1]
-        state, count = registered.state, 0 if last is None else len(last[0].state.rows)
-        if last is not None and _begins_with(state, last[0].state):
-            found = last[1] if count == len(state.rows) else _grown(last[1], registered, count)
+        if last is not None and last.registered is registered:
+            return last.recognizer
+        if last is not None and _begins_with(registered.state, last.registered.state):
+            found = _grown(last.recognizer, registered, len(last.registered.state.rows)), last.stamp
         else:
             found = self._made(registered, setting, key)
-        self._found = {key: (registered, found)}
-        return found
+        self._found = {key: _Found(registered, *found)}
+        return found[0]
 
-    def keep(self, registered: Registered, recognizer: Recognizer, setting: Setting, fingerprint: str) -> None:
-        """Write what the recognizer has measured, so that the next process need not measure it."""
-        if self._kept is registered:
+    def keep(self, registered: Registered, setting: Setting, fingerprint: str) -> None:
+        """Write what took time to be made for the recognizer, so that the next process need not make it."""
+        key = f"{fingerprint} {setting.key}"
+        found, state = self._found[key], registered.state
+        made, count, there = found.recognizer.made, len(state.rows), found.stamp
+        measured = made.measured is not None
+        # Of few examples all is made sooner than read; and a few further ones are added sooner than all is written.
+        if (count <= ANEW and not measured) or (
+            there and there["measured"] >= measured and count - there["examples"] <= FEW_MORE * count
+        ):
             return
-        self._kept = registered
-        path = self._path(f"{fingerprint} {setting.key}")
-        count = len(registered.state.rows)
-        stamp = {"examples": count, "hash": _hash(registered.state, count)}
-        if _stamp(path) == stamp:
-            return
-        encoded = BytesIO()
-        arrays: dict[str, Any] = {**recognizer.measured.to_arrays(), "stamp": np.array(json.dumps(stamp))}
-        np.savez(encoded, **arrays)
+        path = self._path(key)
+        found.stamp = {"format": _FORMAT, "examples": count, "hash": _hash(state, count), "measured": measured}
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, encoded.getvalue())
+            with written_whole(path) as file:
+                np.savez(file, stamp=np.array(json.dumps(found.stamp)), **to_arrays(made))  # type: ignore[arg-type]
             by_age = sorted(self._folder.glob("*.npz"), key=lambda each: each.stat().st_mtime)
-            for old in by_age[:-_KEPT]:
+            for old in by_age[:-_FILES]:
                 old.unlink(missing_ok=True)
 
-    def _made(self, registered: Registered, setting: Setting, key: str) -> Recognizer:
-        """A new one; with what an earlier process measured, if it did so for the first of these examples."""
-        state, path = registered.state, self._path(key)
-        measured, count = None, len(state.rows)
-        # A damaged file is measured again.
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            stamp = _stamp(path)
-            if stamp and stamp["examples"] <= count and stamp["hash"] == _hash(state, stamp["examples"]):
-                with np.load(path, allow_pickle=False) as arrays:
-                    measured = Measured.from_arrays({name: arrays[name] for name in arrays.files if name != "stamp"})
-                count = stamp["examples"]
-        first = _examples(registered, np.arange(count))
-        names = state.names[: first.count]
-        found = Recognizer.of(
-            names,
+    def _made(self, registered: Registered, setting: Setting, key: str) -> tuple[Recognizer, dict[str, Any]]:
+        """A new one, and the stamp of what an earlier process made, if it did so of the first of these examples."""
+        state, made, stamp = registered.state, None, {}
+        first = _examples(registered, 0, len(state.rows))
+        # A damaged file is made again. NumPy would leave one open that it cannot read.
+        with suppress(*_DAMAGED), self._path(key).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            there = json.loads(str(arrays["stamp"]))
+            count = there["examples"]
+            if there["format"] == _FORMAT and count <= len(state.rows) and there["hash"] == _hash(state, count):
+                found = from_arrays(Made, arrays, fitted=SCORERS[setting.scorer].kind)
+                of_these = _examples(registered, 0, count)
+                if found.fitted.count == of_these.count:
+                    made, first, stamp = found, of_these, there
+        recognizer = Recognizer.of(
+            state.names[: first.count],
             first,
             scorer=setting.scorer,
             strangers=setting.strangers,
             background=setting.background,
-            measured=measured,
+            made=made,
         )
-        return found if count == len(state.rows) else _grown(found, registered, count)
+        return _grown(recognizer, registered, len(first)), stamp
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{blake2b(key.encode(), digest_size=8).hexdigest()}.npz"
@@ -178,20 +191,24 @@ def recognized(
     readable = [one for one in payloads if isinstance(one, Payload)]
     bans = [_banned(one, vector, registered) for one, vector in zip(readable, vectors, strict=True)]
     more = max((len(each) for each, _ in bans), default=0)
-    found = iter(recognizer.recognize(vectors, fpir=fpir, k=k + more) if readable else ())
-    answers: list[Recognition | Broken] = []
-    corrected = iter(bans)
-    for payload in payloads:
-        if isinstance(payload, Broken):
-            answers.append(payload)
-            continue
-        banned, ignored = next(corrected)
-        answers.append(_corrected(next(found), banned, ignored, k, registered))
-    return answers
+    found = recognizer.recognize(vectors, fpir=fpir, k=k + more) if readable else []
+    examples = _as_known(found, registered)
+    corrected = iter(
+        [
+            _corrected(answer, banned, ignored, k, registered, examples)
+            for answer, (banned, ignored) in zip(found, bans, strict=True)
+        ]
+    )
+    return [one if isinstance(one, Broken) else next(corrected) for one in payloads]
 
 
 def _corrected(
-    answer: Recognition, banned: Mapping[int, int], ignored: int | None, k: int, registered: Registered
+    answer: Recognition,
+    banned: Mapping[int, int],
+    ignored: int | None,
+    k: int,
+    registered: Registered,
+    examples: Mapping[int, tuple[int, str, str]],
 ) -> Recognition:
     """An answer without the classes that the picture was rejected for, and with its evidence as people know it."""
     if ignored is not None:
@@ -199,7 +216,7 @@ def _corrected(
         return replace(answer, decision="unknown", name=None, candidates=(), score=-np.inf, reason=reason)
     first = answer.candidates[0].class_id if answer.candidates else -1
     kept = tuple(
-        replace(one, evidence=tuple(_example(each, registered) for each in one.evidence))
+        replace(one, evidence=tuple(Example(each.row, each.score, *examples[each.row]) for each in one.evidence))
         for one in answer.candidates
         if one.class_id not in banned
     )[:k]
@@ -223,9 +240,10 @@ def _name(class_id: int, registered: Registered) -> str:
     return registered.state.names[class_id]
 
 
-def _example(evidence: Evidence, registered: Registered) -> Example:
-    row = evidence.row
-    return Example(row, evidence.score, registered.number(row), registered.kind(row), registered.shown(row))
+def _as_known(answers: Sequence[Recognition], registered: Registered) -> dict[int, tuple[int, str, str]]:
+    """Number, kind and name of the examples that speak for some answers, by their rows; all are read at once."""
+    rows = sorted({each.row for answer in answers for one in answer.candidates for each in one.evidence})
+    return dict(zip(rows, registered.known(rows), strict=True))
 
 
 def _banned(
@@ -251,26 +269,27 @@ def _banned(
     return banned, ignored
 
 
-def _examples(registered: Registered, rows: Int[np.ndarray, " m"]) -> recognition.Examples:
+def _examples(registered: Registered, start: int, stop: int) -> recognition.Examples:
     """Some of the examples, as recognition takes them; of the classes up to the highest one among them."""
     state = registered.state
-    kinds = state.column("kind", state.rows[rows]).combine_chunks().dictionary_encode()
+    kinds = state.column("kind", state.rows[start:stop]).combine_chunks().dictionary_encode()
     codes = np.array([_KINDS[Kind(kind)] for kind in kinds.dictionary.to_pylist()], np.int64)
-    classes = state.classes[rows]
+    classes = state.classes[start:stop]
     return recognition.Examples(
-        registered.vectors[rows],
+        registered.vectors[start:stop],
         classes,
-        codes[kinds.indices.to_numpy()] if len(rows) else np.empty(0, np.int64),
-        state.positive[rows],
-        len(state.names) if len(rows) == len(state.rows) else int(classes.max(initial=-1)) + 1,
+        codes[kinds.indices.to_numpy()] if stop > start else np.empty(0, np.int64),
+        state.positive[start:stop],
+        len(state.names) if stop == len(state.rows) else int(classes.max(initial=-1)) + 1,
     )
 
 
 def _grown(recognizer: Recognizer, registered: Registered, start: int) -> Recognizer:
     """With the examples from `start` on."""
-    state = registered.state
-    more = _examples(registered, np.arange(start, len(state.rows)))
-    return recognizer.with_examples(replace(more, count=len(state.names)), state.names)
+    if start == len(registered.state.rows):
+        return recognizer
+    more = _examples(registered, start, len(registered.state.rows))
+    return recognizer.with_examples(more, registered.state.names)
 
 
 def _begins_with(state: ClassState, before: ClassState) -> bool:
@@ -296,11 +315,3 @@ def _hash(state: ClassState, count: int) -> str:
     for name in ("payload_key", "at"):
         digest.update(str([state.log[name][row].as_py() for row in ends]).encode())
     return digest.hexdigest()
-
-
-def _stamp(path: Path) -> dict[str, Any] | None:
-    """What a file of the cache was measured with; None if there is none."""
-    with suppress(OSError, ValueError, KeyError), np.load(path, allow_pickle=False) as arrays:
-        found: dict[str, Any] = json.loads(str(arrays["stamp"]))
-        return found
-    return None

@@ -72,17 +72,21 @@ class Registered:
         """The number of the call that brought an example."""
         return self._cell("change", row)
 
-    def kind(self, row: int) -> str:
-        """What an example is."""
-        return self._cell("kind", row)
-
     def payload(self, row: int) -> Payload:
         """What is kept of an example."""
         return self._payloads([int(self.state.rows[row])])[0]
 
     def shown(self, row: int) -> str:
         """What an example is called."""
-        return self._cell("uri", row) or self._cell("text", row) or f"{self._cell('kind', row)} {self.number(row)}"
+        return self.known([row])[0][2]
+
+    def known(self, rows: Sequence[int]) -> list[tuple[int, str, str]]:
+        """Of some examples the number of the event that brought each, its kind, and what it is called."""
+        columns = self.state.log.select(["number", "kind", "uri", "text"]).take(pa.array(self.state.rows[list(rows)]))
+        return [
+            (each["number"], each["kind"], each["uri"] or each["text"] or f"{each['kind']} {each['number']}")
+            for each in columns.to_pylist()
+        ]
 
     def _cell(self, column: str, row: int) -> Any:
         return self.state.log[column][int(self.state.rows[row])].as_py()
@@ -104,6 +108,8 @@ class ClassRegistry:
         self._registered: tuple[str, Registered] | None = None
         # For each encoder, at an epoch of the log, the rows of the vectors of its events; -1 where there is none.
         self._found: dict[str, tuple[int, np.ndarray]] = {}
+        # Whether the examples that count have the first vectors of the store, in its order; else they are copied here.
+        self._in_order = False
         self._room: Float[np.ndarray, "room dim"] = np.empty((0, 0), np.float32)
 
     def state(self) -> ClassState:
@@ -205,10 +211,14 @@ class ClassRegistry:
         if not whole:
             kept = np.flatnonzero(rows >= 0)
             state, rows = state.select(kept), rows[kept]
-        # With room for more, so that one more example does not copy all.
-        self._room = np.empty((len(rows) + len(rows) // 8 + 64, dim), np.float32)
-        vectors = self._room[: len(rows)]
-        np.take(store.vectors, rows, axis=0, out=vectors)
+        self._in_order = np.array_equal(rows, np.arange(len(rows)))
+        if self._in_order:
+            vectors = store.vectors[: len(rows)]
+        else:
+            # With room for more, so that one more example does not copy all.
+            self._room = np.empty((len(rows) + len(rows) // 8 + 64, dim), np.float32)
+            vectors = self._room[: len(rows)]
+            np.take(store.vectors, rows, axis=0, out=vectors)
         registered = Registered(state, vectors, _copy_limits(state, vectors, store), self.payloads)
         self._registered = (fingerprint, registered) if whole else None
         return registered
@@ -218,12 +228,18 @@ class ClassRegistry:
         start, total = len(before.state.rows), len(state.rows)
         store = self.vectors(fingerprint, before.vectors.shape[1])
         rows = store.rows(state.column("payload_key", state.rows[start:]))
-        if (rows < 0).any() or total > len(self._room):
+        if (rows < 0).any() or not (
+            np.array_equal(rows, np.arange(start, total)) if self._in_order else total <= len(self._room)
+        ):
             self._registered = None
             return self.registered(fingerprint, before.vectors.shape[1])
-        self._room[start:total] = store.vectors[rows]
+        if self._in_order:
+            vectors = store.vectors[:total]
+        else:
+            self._room[start:total] = store.vectors[rows]
+            vectors = self._room[:total]
         limits = np.concatenate([before.copy_limits, np.full(total - start, 2.0, np.float32)])
-        registered = Registered(state, self._room[:total], limits, self.payloads)
+        registered = Registered(state, vectors, limits, self.payloads)
         self._registered = fingerprint, registered
         return registered
 

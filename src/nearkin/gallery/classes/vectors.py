@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from jaxtyping import Float, Int
 
 from nearkin.gallery.classes.appended import AppendedRows
@@ -16,6 +17,10 @@ from nearkin.gallery.lance import lance
 from nearkin.gallery.location import Location
 
 FOLDER = "example_vectors"
+# A part of so many of all keys is few.
+_FEW = 16
+# Pieces that the column of keys may have.
+_CHUNKS = 64
 
 
 def vectors_name(fingerprint: str) -> str:
@@ -39,7 +44,7 @@ class ExampleVectors:
         self._dim = dim
         self._read = AppendedRows(["payload_key", "vector"])
         self._dataset: lance.LanceDataset | None = None
-        self._row_of: dict[str, int] = {}
+        self._keys = pa.chunked_array([], pa.string())
         # With room for more, so that one more vector does not copy all.
         self._buffer: Float[np.ndarray, "room dim"] = np.empty((0, dim), np.float32)
         self.vectors: Float[np.ndarray, "m dim"] = self._buffer
@@ -47,8 +52,18 @@ class ExampleVectors:
     def rows(self, keys: Any) -> Int[np.ndarray, " n"]:
         """For each key, of a list or an Arrow column, the row of its vector in `vectors`, -1 where there is none."""
         self._load()
-        listed = keys if isinstance(keys, list) else keys.to_pylist()
-        return np.fromiter((self._row_of.get(key, -1) for key in listed), np.int64, len(listed))
+        asked = pa.chunked_array([keys], pa.string()) if isinstance(keys, list) else keys
+        if not len(asked) or not len(self._keys):
+            return np.full(len(asked), -1)
+        if len(asked) > len(self._keys) // _FEW:
+            return _places(asked, self._keys)
+        # Looking through all keys for a few takes less time than a table of all.
+        distinct = asked.unique()
+        found = np.full(len(distinct), -1)
+        which = pc.fill_null(pc.index_in(self._keys, distinct), -1).to_numpy()
+        rows = np.flatnonzero(which >= 0)[::-1]
+        found[which[rows]] = rows
+        return np.where((places := _places(asked, distinct)) >= 0, found[places], -1)
 
     def add(self, keys: Sequence[str], vectors: Float[np.ndarray, "n dim"]) -> None:
         """Keep vectors, in one commit. In a local folder nobody else may write meanwhile."""
@@ -86,11 +101,10 @@ class ExampleVectors:
                 return
             count = len(self.vectors) if stands else 0
             total = count + len(new)
-            if not stands:
-                self._row_of = {}
-            # Two processes may have made one vector: the first counts.
-            for row, key in enumerate(new["payload_key"].to_pylist(), start=count):
-                self._row_of.setdefault(key, row)
+            chunks = [*(self._keys.chunks if stands else ()), *new["payload_key"].chunks]
+            self._keys = pa.chunked_array(chunks, pa.string())
+            if self._keys.num_chunks > _CHUNKS:
+                self._keys = pa.chunked_array([self._keys.combine_chunks()])
             if len(self._buffer) < total or not stands:
                 # Views of the old one may be in use.
                 larger = np.empty((total + total // 4 + 16, self._dim), np.float32)
@@ -101,6 +115,12 @@ class ExampleVectors:
                 self._buffer[start : start + len(part)] = part.flatten().to_numpy().reshape(-1, self._dim)
                 start += len(part)
             self.vectors = self._buffer[:total]
+
+
+def _places(keys: pa.ChunkedArray, among: pa.Array | pa.ChunkedArray) -> Int[np.ndarray, " n"]:
+    """Where each key is found first, -1 where it is not."""
+    places: Int[np.ndarray, " n"] = pc.fill_null(pc.index_in(keys, among), -1).to_numpy().astype(np.int64)
+    return places
 
 
 def delete_vectors(location: Location, keys: Sequence[str]) -> None:

@@ -161,5 +161,6 @@ def _scaled(examples: Examples, space: Space, scaling: np.ndarray) -> Examples:
 SCORER = Scorer(
     "a linear discriminant: directions in which pictures of one class vary count less",
     fit,
+    Discriminant,
     apart=False,
 )

@@ -34,4 +34,4 @@ def fit(examples: Examples, space: Space) -> Neighbours:
     )
 
 
-SCORER = Scorer("likeness to each example of a class, of which the nearest count most (k-NN)", fit)
+SCORER = Scorer("likeness to each example of a class, of which the nearest count most (k-NN)", fit, Neighbours)

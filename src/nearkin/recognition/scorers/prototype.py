@@ -75,4 +75,4 @@ def _directions(sums: np.ndarray, weights: np.ndarray, space: Space) -> tuple[np
     return directions, np.where(some, offset, NEVER).astype(np.float32)
 
 
-SCORER = Scorer("mean of a class's examples, drawn towards the centre where they are few", fit)
+SCORER = Scorer("mean of a class's examples, drawn towards the centre where they are few", fit, Prototypes)

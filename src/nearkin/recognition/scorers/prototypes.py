@@ -72,4 +72,4 @@ def _looks_of(seen: Float[np.ndarray, "n dim"], looks: int) -> Int[np.ndarray, "
     return found
 
 
-SCORER = Scorer("means of the looks of a class, where it has many examples", fit)
+SCORER = Scorer("means of the looks of a class, where it has many examples", fit, Looks)
