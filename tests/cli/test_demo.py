@@ -7,6 +7,8 @@ import pytest
 from nearkin.cli import main
 
 
+# Half a minute of work; on a machine that is busy with other things it has taken five.
+@pytest.mark.timeout(900)
 def test_demo_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for first in (True, False):
         with pytest.raises(SystemExit) as stopped:
