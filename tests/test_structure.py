@@ -13,6 +13,7 @@ import nearkin
 SOURCE = Path(nearkin.__file__).parent
 LAYERS = (
     "errors",
+    "wording",
     "serialise",
     "arrays",
     "arrow",

@@ -121,8 +121,8 @@ def test_what_was_asked_for_and_cannot_be_done(data):
     report = ask("retrieval", "few_shot").reports[0]
     assert list(report.figures) == ["retrieval"]
     (note,) = [note for note in report.notes if note.startswith("Protocols left out")]
-    assert "few-shot (5-way 1-shot left out: 0 classes have 16 pictures or more" in note
-    with pytest.raises(InvalidInput, match=r"^5-way 1-shot left out: 0 classes have 16 pictures"):
+    assert "few-shot (5-way 1-shot left out: classes with 16 pictures or more: 0" in note
+    with pytest.raises(InvalidInput, match=r"^5-way 1-shot left out: classes with 16 pictures or more: 0"):
         ask("few_shot")
     with pytest.raises(
         InvalidInput, match=r"x: nothing that was asked for .*: few-shot \(5-way.*; cross-modal \(there are"

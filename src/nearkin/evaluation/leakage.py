@@ -15,6 +15,7 @@ from nearkin.arrays import unit
 from nearkin.encoders.raw_pixels import raw_pixels
 from nearkin.encoders.training_hashes import BITS, TrainingHashes, hash_names, hash_pixels, look_bits
 from nearkin.similarity import top_k
+from nearkin.wording import counted
 
 # Thumbnails that correlate so are one picture: recompressed, resized, or cropped by a pixel or two. On real sets no two
 # photos of different things came near it; drawings of one series, such as emoji, may.
@@ -85,7 +86,7 @@ class Checks:
             notes.append(f"Trained on: {len(self.seen_pictures):,} of {self.pictures:,} pictures themselves.")
         if self.near_seen:
             named = _some([names[row] for row in self.near_seen])
-            notes.append(f"Nearly copies of training pictures: {len(self.near_seen):,} pictures ({named}).")
+            notes.append(f"Nearly copies of training pictures: {counted(len(self.near_seen), 'picture')} ({named}).")
         if self.copies:
             pictures = len({row for pair in self.copies for row in (pair.row, pair.other)})
             notes.append(
@@ -93,9 +94,8 @@ class Checks:
             )
         if self.two_labels:
             named = _pairs(self.two_labels, names)
-            notes.append(
-                f"One picture under two labels: {len(self.two_labels):,} pairs ({named}); a label may be wrong."
-            )
+            pairs = counted(len(self.two_labels), "pair")
+            notes.append(f"One picture under two labels: {pairs} ({named}); a label may be wrong.")
         if any(len(some) > _NAMED for some in (self.seen_classes, self.near_seen, self.copies, self.two_labels)):
             notes.append('All of them are listed under "leakage" in --json, and in the report.')
         return notes

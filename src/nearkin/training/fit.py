@@ -26,6 +26,7 @@ from nearkin.training.callbacks import (
 from nearkin.training.lightning_module import EmbeddingModule
 from nearkin.training.run_folder import LAST
 from nearkin.training.settings import TrainSettings
+from nearkin.wording import counted
 
 # A training thread that has a processor for less than this share of the time shares it with other programs.
 BUSY = 0.8
@@ -53,7 +54,7 @@ class Fit:
         """What the reader must know of it: what ran by minutes, and whether the machine was busy."""
         notes = []
         if settings.minutes is not None and self.epochs:
-            notes.append(f"{self.epochs:,} epochs in {duration(self.seconds)}.")
+            notes.append(f"{counted(self.epochs, 'epoch')} in {duration(self.seconds)}.")
         share = self.processor_share
         if share is not None and share < BUSY and self.seconds >= _LEAST_SECONDS:
             less = "; by --epochs it would have trained as much as ever" if settings.minutes is not None else ""

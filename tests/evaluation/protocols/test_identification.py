@@ -114,7 +114,7 @@ def test_why_it_is_left_out():
     few = GroundTruth(np.arange(30).repeat(2)[:40])
     assert PROTOCOL.why_not_unasked(few, options) is None
     assert "fewer than 20" in str(PROTOCOL.why_not_unasked(GroundTruth(np.arange(10).repeat(2)), options))
-    with pytest.raises(InvalidInput, match="5 enrolled left out: 0 classes have 6 pictures or more, two are needed"):
+    with pytest.raises(InvalidInput, match="5 enrolled left out: classes with 6 pictures or more: 0, two are needed"):
         PROTOCOL.run([Embeddings(np.eye(4))], GroundTruth(np.array([0, 0, 1, 1])), IdentificationOptions((5,)), 0)
 
 

@@ -7,6 +7,7 @@ import typer
 
 from nearkin.cli.class_changes import SECTION as SECTION
 from nearkin.cli.options import GalleryPath, Json, Quiet
+from nearkin.wording import counted
 
 if TYPE_CHECKING:
     from nearkin.gallery.gallery import Gallery
@@ -78,7 +79,7 @@ def _print_classes(gallery: str, opened: "Gallery", *, as_json: bool) -> None:
         )
         for each in found
     ]
-    print_table(f"{gallery}: {len(found):,} classes", header, rows, names=("class", "since (UTC)"))
+    print_table(f"{gallery}: {counted(len(found), 'class')}", header, rows, names=("class", "since (UTC)"))
     if found:
         next_step(f"nearkin recognize {quote(gallery)} PICTURE")
     else:
@@ -111,18 +112,18 @@ def _print_health(gallery: str, opened: "Gallery", *, fpir: float | None, out: P
             for each in found.classes[:SHOWN]
         ]
         more = f"; the worst {SHOWN}" if len(found.classes) > SHOWN else ""
-        title = f"{gallery}: {len(found.classes):,} classes, {found.examples:,} examples{more}"
+        title = f"{gallery}: {counted(len(found.classes), 'class')}, {counted(found.examples, 'example')}{more}"
         print_table(title, ("class", "examples", "recognized", ""), worst, lines, names=("class", ""))
         if found.siblings:
             print_table(
-                f"taken for each other: {len(found.siblings):,} pairs",
+                f"taken for each other: {counted(len(found.siblings), 'pair')}",
                 ("class", "and", "examples", "of"),
                 [(*each.names, str(each.confused), str(each.asked)) for each in found.siblings[:SHOWN]],
                 names=("class", "and"),
             )
         if found.misfits:
             print_table(
-                f"do not fit their class: {len(found.misfits):,} examples",
+                f"do not fit their class: {counted(len(found.misfits), 'example')}",
                 ("class", "nearer to", "example"),
                 [(each.name, each.nearest, each.what) for each in found.misfits[:SHOWN]],  # type: ignore[attr-defined]
                 names=("class", "nearer to", "example"),

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from nearkin.cli.options import CaptionColumn, Device, Json, Label, Model, PathColumn, Quiet, Strict, Threads
+from nearkin.wording import counted
 
 SECTION, ORDER = "Search", 35
 KEPT = "what was embedded is kept, and the same command goes on"
@@ -79,7 +80,7 @@ def embed(
         print_json({"out": out, **plain(done)})
     else:
         resumed = f", {summary.resumed:,} of them from the interrupted command" if summary.resumed else ""
-        print(f"{out}: {summary.embedded:,} vectors of dimension {summary.dim}{resumed}")
+        print(f"{out}: {counted(summary.embedded, 'vector')} of dimension {summary.dim}{resumed}")
         print_skipped(summary.skipped)
         if not text and not captions and not out.endswith(".csv"):
             next_step(f"nearkin index {quote(model)} GALLERY --vectors {quote(out)}")

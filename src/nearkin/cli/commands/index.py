@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nearkin.cli.options import CaptionColumn, Device, Json, Label, Model, PathColumn, Quiet, Strict, Threads
+from nearkin.wording import counted
 
 if TYPE_CHECKING:
     from nearkin.gallery.gallery import AddSummary
@@ -101,7 +102,7 @@ def index(
     if as_json:
         print_json({"gallery": gallery, "items": len(opened), **asdict(summary)})
         return
-    print(f"{gallery}: {len(opened):,} items; {_counts(summary)}")
+    print(f"{gallery}: {counted(len(opened), 'item')}; {_counts(summary)}")
     print_skipped(summary.skipped)
     for message in _notes(summary, quote(gallery), quote(data)):
         status(message)
@@ -125,19 +126,15 @@ def _notes(summary: "AddSummary", gallery: str, data: str) -> list[str]:
         notes.append("the model's calibration is now the gallery's too: thresholds and --honest may differ from before")
     if summary.kept:
         notes.append(
-            f"values set with `nearkin gallery update` were kept in {_number(summary.kept, 'item')} where DATA says "
+            f"values set with `nearkin gallery update` were kept in {counted(summary.kept, 'item')} where DATA says "
             "otherwise; --overwrite-labels takes what DATA says"
         )
     if summary.pruned:
-        notes.append(f"{_number(summary.pruned, 'item')} deleted whose pictures are gone")
+        notes.append(f"{counted(summary.pruned, 'item')} deleted whose pictures are gone")
     if left := len(summary.gone) - summary.pruned:
         notes.append(
-            f"gone from {data}: {_number(left, 'picture')} of the gallery, such as {summary.gone[0]}; "
+            f"gone from {data}: {counted(left, 'picture')} of the gallery, such as {summary.gone[0]}; "
             f"`nearkin gallery prune {gallery}` deletes their items; if a folder was moved, "
             f"`nearkin gallery relink {gallery} --from OLD --to NEW` finds them"
         )
     return notes
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

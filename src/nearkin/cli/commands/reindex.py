@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from nearkin.cli.options import Device, GalleryPath, Json, Quiet, Threads
+from nearkin.wording import counted
 
 SECTION, ORDER = "Search", 70
 KEPT = "the gallery still answers with its old vectors; the same command goes on"
@@ -46,10 +47,11 @@ def reindex(
     if as_json:
         print_json({"gallery": gallery, "encoder": opened.fingerprint, **asdict(summary)})
         return
+    items = f"{gallery}: {counted(summary.items, 'item')}"
     if summary.calibrated:
-        print(f"{gallery}: {summary.items:,} items, by encoder {opened.fingerprint} as before; its calibration is new")
+        print(f"{items}, by encoder {opened.fingerprint} as before; its calibration is new")
         return
-    print(f"{gallery}: {summary.items:,} items, now by encoder {opened.fingerprint}; {summary.embedded:,} embedded")
+    print(f"{items}, now by encoder {opened.fingerprint}; {summary.embedded:,} embedded")
     if summary.agreement is not None:
         shared = shown_figure("agreement", summary.agreement)
         print(f"of 10 nearest neighbours {shared} are the same as before, mean of {summary.agreement.n} items")

@@ -231,8 +231,8 @@ def _pools(
         enough = max((len(pool) for pool in pools.values()), default=0)
         where = "" if groups is None else " in any one group"
         raise InvalidInput(
-            f"{enough} classes{where} have {pictures} pictures or more, the largest class {max(sizes, default=0)}; "
-            f"{ways} classes are needed: ask for fewer ways, shots or queries"
+            f"classes{where} with {pictures} pictures or more: {enough}, the largest has {max(sizes, default=0)}; "
+            f"{ways} are needed: ask for fewer ways, shots or queries"
         )
     return found
 

@@ -65,7 +65,7 @@ def why_not_unasked(truth: GroundTruth, options: IdentificationOptions) -> str |
         return "there are no labels"
     several = int((np.bincount(truth.labelled()[1]) > min(options.enrolled)).sum())
     if several < ENOUGH_CLASSES:
-        return f"{several} classes have {min(options.enrolled) + 1} pictures or more, fewer than {ENOUGH_CLASSES}"
+        return f"classes with {min(options.enrolled) + 1} pictures or more: {several}, fewer than {ENOUGH_CLASSES}"
     return None
 
 
@@ -108,7 +108,7 @@ def draw_split(labels: Int[np.ndarray, " n"], enrolled: int, known: float, *, se
     generator = np.random.default_rng(seed)
     could = generator.permutation(np.flatnonzero(np.bincount(labels) > enrolled))
     if len(could) < 2:
-        raise InvalidInput(f"{len(could)} classes have {enrolled + 1} pictures or more, two are needed")
+        raise InvalidInput(f"classes with {enrolled + 1} pictures or more: {len(could)}, two are needed")
     chosen = np.sort(could[: min(max(1, round(known * len(could))), len(could) - 1, MOST_CLASSES)])
     mixed = generator.permutation(len(labels))
     is_known = np.isin(labels, chosen)
