@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from nearkin.errors import InvalidInput
-from nearkin.intervals.bootstrap import bootstrap_mean, bootstrap_median, bootstrap_runs
+from nearkin.intervals.bootstrap import bootstrap_left_out, bootstrap_mean, bootstrap_median, bootstrap_runs
 from nearkin.intervals.figure import Figure
 
 
@@ -41,6 +41,8 @@ def test_values_of_one_group_are_no_independent_evidence():
 @pytest.mark.parametrize("function", [bootstrap_mean, bootstrap_median])
 def test_one_group_has_no_interval(function):
     assert function(np.array([0.0, 1.0]), groups=np.array([5, 5])) == Figure(0.5, None, None, 2)
+    assert function([3.0]) == Figure(3.0, None, None, 1)
+    assert function([0.0, 1.0]).low is not None
 
 
 def test_only_successes_leave_room_for_failure():
@@ -103,6 +105,10 @@ def test_bad_input_is_named(function):
         function(np.array([]))
     with pytest.raises(InvalidInput, match="groups: 2 given for 3"):
         function(np.zeros(3), groups=np.array([0, 1]))
+    with pytest.raises(InvalidInput, match="groups: 0 given for 3"):
+        function(np.zeros(3), groups=[])
+    with pytest.raises(InvalidInput, match="at least one"):
+        function(np.zeros((3, 1)))
 
 
 def test_one_run_is_bootstrap_mean():
@@ -152,3 +158,172 @@ def test_bad_runs_are_named():
         bootstrap_runs([[1.0], [1.0]], groups=[[0]])
     with pytest.raises(InvalidInput, match="at least one"):
         bootstrap_runs([[1.0], []])
+
+def slow_interval(runs, groups, *, seed, resamples):
+    """BCa by its definition: a list of values for each resample, and for each group that is left out.
+
+    Efron & Tibshirani 1993, eq. 14.9 to 14.15; levels by Hesterberg 2015, section 3.4.1; runs as `bootstrap_runs` says.
+    """
+    names = sorted({name for its in groups for name in its})
+    by_group = [
+        {name: [x for x, own in zip(run, its, strict=True) if own == name] for name in names}
+        for run, its in zip(runs, groups, strict=True)
+    ]
+    means = [sum(run) / len(run) for run in runs]
+
+    def means_over(chosen):
+        found = []
+        for held, mean in zip(by_group, means, strict=True):
+            values = [x for name in chosen for x in held[name]]
+            found.append(sum(values) / len(values) if values else mean)
+        return found
+
+    value, count = sum(means) / len(means), len(names)
+    drawn = [
+        means_over([names[one] for one in row])
+        for row in np.random.default_rng(seed).integers(count, size=(resamples, count))
+    ]
+    averages = sorted(sum(row) / len(row) for row in drawn)
+    below = sum(one < value for one in averages) / resamples + sum(one == value for one in averages) / resamples / 2
+    bias = stats.norm.ppf(np.clip(below, 1 / resamples, (resamples - 1) / resamples))
+    without = [np.mean(means_over([name for name in names if name != out])) for out in names]
+    cubes, squares = (sum((np.mean(without) - one) ** power for one in without) for power in (3, 2))
+    acceleration = cubes / (6 * squares**1.5)
+    sizes = [sum(len(held[name]) for held in by_group) for name in names]
+    worth = sum(sizes) ** 2 / sum(size**2 for size in sizes)
+    wide = stats.t.ppf(0.975, worth - 1) * np.sqrt(worth / (worth - 1))
+    wide = min(wide, stats.norm.isf(1e-12))
+    ends = []
+    for z in (bias - wide, bias + wide):
+        # Beyond its pole the level is that at infinity.
+        beyond = 1 - acceleration * z <= 0
+        level = float(z > 0) if beyond else stats.norm.cdf(bias + z / (1 - acceleration * z))
+        at = level * (resamples - 1)
+        low, part = int(at), at - int(at)
+        ends.append(averages[low] + part * (averages[min(low + 1, resamples - 1)] - averages[low]))
+    if len(runs) > 1:
+        # What runs come to differ by as groups are drawn.
+        of_groups = np.mean([np.var(np.subtract(row, means), ddof=1) for row in drawn])
+        student, normal = stats.t.ppf(0.975, len(runs) - 1), stats.norm.ppf(0.975)
+        more = max(student**2 * np.var(means, ddof=1) - normal**2 * of_groups, 0) / len(runs)
+        ends = [value + sign * np.sqrt((value - end) ** 2 + more) for sign, end in zip((-1, 1), ends, strict=True)]
+    return value, *ends
+
+
+# Whole numbers, so that a resample that holds every group once gives the value itself, not one of nearly its size.
+SKEWED = np.round(np.random.default_rng(5).exponential(8, size=30)).tolist()
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(
+    ("values", "groups"),
+    [
+        (SKEWED, list(range(30))),
+        (SKEWED, [int(np.sqrt(i)) for i in range(30)]),
+        ([-one for one in SKEWED], [i // 3 for i in range(30)]),
+        ([one / 1024 for one in SKEWED], [i // 3 for i in range(30)]),
+        ([9.0, 1.0, 4.0, 3.0], [0, 1, 1, 1]),
+        # One group has nearly all values: beyond the pole of BCa.
+        (SKEWED + [90.0] * 400, [*range(30), *[30] * 400]),
+        ([-one for one in SKEWED] + [-90.0] * 400, [*range(30), *[30] * 400]),
+    ],
+    ids=["each alone", "unequal groups", "skewed the other way", "small", "two groups", "pole above", "pole below"],
+)
+def test_mean_is_the_slow_twins(values, groups, seed):
+    figure = bootstrap_mean(values, groups=groups, seed=seed, resamples=150)
+    twin = slow_interval([values], [groups], seed=seed, resamples=150)
+    assert (figure.value, figure.low, figure.high) == pytest.approx(twin, rel=1e-9)
+
+
+def test_resamples_that_all_lie_on_one_side_are_the_slow_twins():
+    """A bias of three draws out of three is no infinite one."""
+    sides = set()
+    for seed in range(40):
+        drawn = np.random.default_rng(seed).integers(30, size=(3, 30))
+        sides.add(side := tuple(np.sign(np.array(SKEWED)[drawn].mean(axis=1) - np.mean(SKEWED))))
+        figure = bootstrap_mean(SKEWED, seed=seed, resamples=3)
+        twin = slow_interval([SKEWED], [range(30)], seed=seed, resamples=3)
+        assert (figure.value, figure.low, figure.high) == pytest.approx(twin, rel=1e-9), side
+    assert {(1, 1, 1), (-1, -1, -1)} < sides
+
+
+@pytest.mark.parametrize(
+    "groups", [[[i // 4 for i in range(30)]] * 3, [[i // 9 + 10 * run for i in range(30)] for run in range(3)]],
+    ids=["the same groups", "groups of their own"],
+)  # fmt: skip
+@pytest.mark.parametrize("apart", [0.0, 6.0])
+def test_runs_are_the_slow_twins(groups, apart):
+    generator = np.random.default_rng(7)
+    runs = [(np.round(generator.exponential(8, size=30)) + apart * run).tolist() for run in range(3)]
+    figure = bootstrap_runs(runs, groups=groups, resamples=120)
+    assert (figure.value, figure.low, figure.high) == pytest.approx(
+        slow_interval(runs, groups, seed=0, resamples=120), rel=1e-9
+    )
+    assert figure.n == 90
+
+
+@pytest.mark.parametrize("count", [30, 31])
+@pytest.mark.parametrize("paired", [True, False])
+def test_median_is_the_slow_twins(count, paired):
+    """Medians of the values of the drawn groups, one resample after the other, for either model the same groups."""
+    generator = np.random.default_rng(8)
+    values, others = generator.exponential(size=(2, count))
+    groups = np.arange(count) // 3
+    total = groups[-1] + 1
+    medians = []
+    for row in np.random.default_rng(3).integers(total, size=(100, total)):
+        rows = np.concatenate([np.flatnonzero(groups == one) for one in row])
+        medians.append(np.median(values[rows]) - paired * np.median(others[rows]))
+    tail = stats.norm.sf(stats.t.ppf(0.975, total - 1) * np.sqrt(total / (total - 1)))
+    figure = bootstrap_median(values, groups=groups, minus=others if paired else None, seed=3, resamples=100)
+    assert figure.value == pytest.approx(np.median(values) - paired * np.median(others))
+    assert [figure.low, figure.high] == pytest.approx(np.quantile(medians, [tail, 1 - tail]).tolist())
+
+
+@pytest.mark.parametrize("function", [bootstrap_mean, bootstrap_median])
+def test_memory_changes_nothing(function, monkeypatch):
+    """Resamples are drawn some at a time: all at once, seven, or one."""
+    at_once = function(SKEWED, groups=np.arange(30) // 3, resamples=100)
+    for block in (30 * 7, 1):
+        monkeypatch.setattr("nearkin.intervals.bootstrap._BLOCK", block)
+        assert function(SKEWED, groups=np.arange(30) // 3, resamples=100) == at_once
+
+
+def test_left_out_is_the_bootstrap_of_pseudo_values():
+    """Efron & Tibshirani 1993, eq. 11.13: n times the number, less n - 1 times that without a group."""
+    left_out = [40.0, 44.0, 41.0, 52.0, 39.0, 47.0, 48.0, 41.0]
+    pseudo = [8 * 45.0 - 7 * one for one in left_out]
+    middle, low, high = slow_interval([pseudo], [range(8)], seed=2, resamples=200)
+    figure = bootstrap_left_out(45.0, left_out, n=99, seed=2, resamples=200)
+    assert (figure.value, figure.n) == (45.0, 99)
+    assert (figure.low, figure.high) == pytest.approx((low - middle + 45, high - middle + 45))
+    within = bootstrap_left_out(45.0, left_out, n=99, within=(44.0, 46.0))
+    assert (within.value, within.low, within.high) == (45.0, 44.0, 46.0)
+    assert figure.low < 44
+    assert figure.high > 46
+
+
+def test_left_out_without_any_effect():
+    assert bootstrap_left_out(0.5, [0.5], n=7) == Figure(0.5, None, None, 7)
+    assert bootstrap_left_out(0.5, [0.25, 0.75], n=7).low is not None
+    # At the end of what is possible, as few groups as these may all be alike by chance; elsewhere nothing is known.
+    exact = stats.binomtest(6, 6).proportion_ci().low
+    figure = bootstrap_left_out(1.0, [1.0] * 6, n=7, within=(0.0, 1.0))
+    assert (figure.value, figure.low, figure.high, figure.n) == (1.0, pytest.approx(exact), 1.0, 7)
+    for value, without, within in ((1.0, 1.0, None), (0.5, 0.5, (0.0, 1.0)), (1.0, 0.5, (0.0, 1.0))):
+        figure = bootstrap_left_out(value, [without] * 6, n=7, within=within)
+        assert (figure.value, figure.low, figure.high) == (value, value, value)
+    some = [bootstrap_left_out(1.0, [1.0, 1.0, 1.0, 0.875], n=7, within=within) for within in (None, (0.0, 1.0))]
+    assert some[0].low == some[1].low < 1 == some[1].high < some[0].high
+
+
+def test_the_rule_of_three_is_in_units_of_what_is_possible():
+    exact = stats.binomtest(9, 9).proportion_ci().low
+    assert bootstrap_mean([5.0] * 9, within=(-3.0, 5.0)).low == pytest.approx(-3 + 8 * exact)
+    assert bootstrap_mean([-3.0] * 9, within=(-3.0, 5.0)).high == pytest.approx(5 - 8 * exact)
+
+
+@pytest.mark.parametrize("within", [(1.0, 0.0), (1.0, 1.0), (float("nan"), 1.0)])
+def test_impossible_bounds_are_named(within):
+    with pytest.raises(InvalidInput, match="within is"):
+        bootstrap_mean([0.5, 1.0], within=within)

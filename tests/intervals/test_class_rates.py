@@ -84,3 +84,13 @@ def test_intervals_of_unequal_classes_hold_and_are_narrower(spread):
     assert np.mean((low <= 0.9) & (high >= 0.9)) > 0.92
     best = np.diff(np.quantile(rate, [0.025, 0.975]))[0]
     assert np.mean(high - low) < 2 * best
+
+
+def test_many_classes_vary_as_a_binomial_if_they_are_alike():
+    """Their likelihood alone is larger, or smaller, than any float."""
+    generator = np.random.default_rng(0)
+    for chance in (0.9, 0.5):
+        sizes = np.repeat([4, 10], 2000)
+        rate, errors, share = rates_of(generator.binomial(sizes, chance), sizes)
+        spread = spread_of_class_means(errors, share, sizes, rate * (1 - rate))
+        assert spread.variance == pytest.approx(chance * (1 - chance) / 28_000, rel=0.05)

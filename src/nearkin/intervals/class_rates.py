@@ -47,7 +47,7 @@ def spread_of_class_means(
     A prior for the variance in hierarchical models; Prentice 1986, Binary regression using an extended beta-binomial
     distribution (the variance).
     """
-    robust = spread_over_classes([ClassSums(errors, leverage)], np.zeros(errors.shape[1:]), own=(errors**2).sum(axis=0))
+    robust = spread_over_classes([ClassSums(errors, leverage)], np.zeros(errors.shape[1:]))
     alike = _spread_if_alike(errors, leverage, comparisons, single)
     told = robust.freedom / (robust.freedom + alike.freedom)
     return alike._replace(variance=told * robust.variance + (1 - told) * alike.variance)
