@@ -159,6 +159,7 @@ def test_bad_runs_are_named():
     with pytest.raises(InvalidInput, match="at least one"):
         bootstrap_runs([[1.0], []])
 
+
 def slow_interval(runs, groups, *, seed, resamples):
     """BCa by its definition: a list of values for each resample, and for each group that is left out.
 
