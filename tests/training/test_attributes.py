@@ -112,7 +112,7 @@ def test_held_out_classes_are_measured_by_their_attributes(drawn: Path, tmp_path
 
 def test_the_tower_learns_at_its_own_rate(drawn: Path, tmp_path: Path) -> None:
     options = {**OPTIONS, "attributes": str(drawn / "classes.csv"), "epochs": 1, "learning_rate": 0.001}
-    train(drawn / "unseen", out=tmp_path / "x", attribute_learning_rate=0.01, **options)
+    train(drawn / "unseen", out=tmp_path / "x", attribute_width=16, attribute_learning_rate=0.01, **options)
     last = torch.load(tmp_path / "x" / "checkpoints" / "last.ckpt", weights_only=False)
     groups = last["optimizer_states"][0]["param_groups"]
     assert [group["multiple"] for group in groups] == [1, 1, pytest.approx(10), 1]

@@ -19,7 +19,7 @@ class AttributeTowerConfig:
     """
 
     dim: int
-    width: int = 256
+    width: int = 0
     dropout: float = 0.1
 
 

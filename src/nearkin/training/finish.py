@@ -24,6 +24,7 @@ from nearkin.evaluation.runner import quick_settings
 from nearkin.files import write_whole
 from nearkin.report.plots import reliability_plot
 from nearkin.training.advice import advice
+from nearkin.training.attribute_map import refit_attribute_map
 from nearkin.training.batches import InOrder, TrainingData
 from nearkin.training.curves import draw_curves
 from nearkin.training.lightning_module import EmbeddingModule, evaluate_pictures
@@ -49,6 +50,7 @@ def finish(module: EmbeddingModule, prepared: Prepared, out: Path, notes: Sequen
     check_checkpoint(out / BEST)
     encoder.load_state_dict(torch.load(out / BEST, weights_only=True))
     encoder.cpu().eval()
+    refit_attribute_map(encoder, prepared.train, seed=settings.seed)
     encoder.training_hashes = hash_training_data(prepared.train, seed=settings.seed)
     report = _evaluated(encoder, prepared, out, settings, notes)
     report.write(out / REPORT)

@@ -104,7 +104,10 @@ class TrainSettings(BaseModel):
     text_cell: Literal["gru", "lstm"] = _setting("gru", "Model", "Recurrent cell of the text tower: gru or lstm.")
     text_width: int = _setting(256, "Model", "Width of the text tower: token embeddings and recurrent state.", ge=1)
     attribute_width: int = _setting(
-        256, "Model", "Width of the hidden layer of the attribute tower; 0 for a linear map.", ge=0
+        0,
+        "Model",
+        "Width of the hidden layer of the attribute tower; 0 for a linear map, in the end fitted in closed form.",
+        ge=0,
     )
     vocabulary: int = _setting(8000, "Model", "Maximum vocabulary size of the tokenizer.", ge=2)
 
