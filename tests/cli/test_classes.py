@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from nearkin.cli.app import app
-from nearkin.errors import InvalidInput, UnknownName
+from nearkin.errors import InvalidInput, SourceError, UnknownName
 from nearkin.gallery.gallery import Gallery
 from nearkin.tasks.sheet import CELL_HEIGHT, CELL_WIDTH
 from tests.cli.test_index_search import make_encoder
@@ -153,6 +153,28 @@ def test_nothing_is_taken(folder: Path) -> None:
     Path("bad.png").write_text("no picture")
     said = run("enroll", "gallery", "Anna", "bad.png", code=1)
     assert "refused  Anna: bad.png: no picture in a known format" in said.stdout
+    # What cannot be read is not taken by force either, so that this is no way out.
+    assert "--force" not in said.output
+    Path("few.png").write_bytes(Path("photos/Anna/0.png").read_bytes())
+    run("enroll", "gallery", "Anna", "photos/Anna/0.png", "--force")
+    assert "--force takes what can be read" in run("enroll", "gallery", "Bob", "few.png", "bad.png", code=1).output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("enroll", "gallery", "Anna", "photos/Anna/0.png", "photos/Anna/O.png"),
+        ("recognize", "gallery", "photos/Anna/O.png"),
+        ("reject", "gallery", "photos/Anna/O.png", "Bob"),
+        ("ignore", "gallery", "photos/Anna/0.png", "photos/Anna/O.png"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_picture_that_is_not_there(folder: Path, arguments: tuple[str, ...]) -> None:
+    run("enroll", "gallery", "Bob", "photos/Bob", "--force")
+    with pytest.raises(SourceError, match=r"O\.png: no such file or folder: did you mean .*0\.png"):
+        run(*arguments)
+    assert sizes() == {"Bob": 3}
 
 
 @pytest.mark.parametrize(

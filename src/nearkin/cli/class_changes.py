@@ -1,5 +1,7 @@
 """What the commands that correct the class registry share: their options, and what they print."""
 
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,6 +31,23 @@ def print_change(gallery: str, change: "RegistryChange", *, as_json: bool) -> No
         next_step(f"nearkin undo {quote(gallery)} {change.change} takes this back")
     else:
         next_step(f"nearkin classes {quote(gallery)} lists what is left")
+
+
+def pictures_of(given: Iterable[str]) -> list[str]:
+    """The pictures that arguments stand for: themselves, those of a folder, the lines of an @FILE.
+
+    Raises:
+        SourceError: one is no file, before anything slow begins; near names are suggested.
+        InvalidInput: no such file of queries, or none in it.
+    """
+    from nearkin.cli.commands.search import expanded
+    from nearkin.data.sources import check_source
+
+    pictures = [picture for each in given for picture in expanded(each)]
+    for picture in pictures:
+        if not re.fullmatch(r"#\d+", picture):
+            check_source(picture)
+    return pictures
 
 
 def open_to_embed(gallery: str, *, threads: int | None, device: str) -> "Gallery":

@@ -1,8 +1,8 @@
 """A gallery changes over to another encoder: everything is embedded again beside the old vectors, then they change
 places in one commit."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -37,8 +37,9 @@ class ReindexSummary:
             over up to 500 items. None if there are fewer than two items.
         calibrated: whether only the encoder's calibration was taken over, for the gallery has this encoder already.
         examples: of classes, that have a new vector.
-        examples_left: of classes, that the new encoder cannot embed: bare vectors of the old one, or words that it does
-            not know. They count again after a `restore`.
+        examples_left: of classes, that the new encoder cannot embed: bare vectors of the old one, words or attributes
+            that it does not know. They count again after a `restore`.
+        why_left: how many of these for each reason.
     """
 
     items: int
@@ -48,6 +49,7 @@ class ReindexSummary:
     calibrated: bool = False
     examples: int = 0
     examples_left: int = 0
+    why_left: Mapping[str, int] = field(default_factory=dict)
 
 
 class Staging:

@@ -452,7 +452,7 @@ class GalleryWriter(GalleryReader):
             snapshot = self._store.snapshot()
             ids, old = snapshot.ids(), snapshot.vectors()
             vectors = staging.vectors(ids)
-            left = carry_items_over(self.location, new, ids, vectors)
+            left = carry_items_over(self.location, encoder, ids, vectors)
             self._store.change_encoder(as_column(vectors, new), new)
         if self._passed:
             self._encoder, self._encoder_name = encoder, new
@@ -460,7 +460,13 @@ class GalleryWriter(GalleryReader):
         agree = agreement(old, vectors)
         self._build_index()
         return ReindexSummary(
-            len(ids), staging.embedded, tuple(staging.broken.values()), agree, examples=examples, examples_left=left
+            len(ids),
+            staging.embedded,
+            tuple(staging.broken.values()),
+            agree,
+            examples=examples,
+            examples_left=left.total(),
+            why_left=dict(left),
         )
 
     @contextmanager

@@ -13,6 +13,7 @@ from nearkin.data.items import Items, Picture
 from nearkin.errors import InvalidInput, PictureError, SourceError, UnknownName
 from nearkin.gallery.classes.payload import Region
 from nearkin.gallery.gallery import Gallery
+from nearkin.gallery.lance import lance
 from tests.fakes import FakeEncoder, draw_noise
 
 
@@ -196,6 +197,49 @@ def test_attributes(tmp_path: Path) -> None:
     ):
         with pytest.raises(InvalidInput, match=said):
             gallery.enroll("x", attributes=wrong)
+
+
+class OfOtherAttributes(WithAttributes):
+    """As many, but of other names or in another order."""
+
+    def __init__(self, *attributes: str) -> None:
+        super().__init__(name=" ".join(attributes))
+        self.attributes = attributes
+
+    def embed_attributes(self, rows: Any, *, unknown_words: bool = False) -> np.ndarray:
+        at = [self.attributes.index(name) for name in ("red", "green", "blue") if name in self.attributes]
+        return super().embed_attributes(np.asarray(rows)[:, (at * 3)[:3]])
+
+
+def test_attributes_go_to_another_model_by_their_names(tmp_path: Path) -> None:
+    colours = {"red": [1, 0, 0], "green": [0, 1, 0], "blue": [0, 0, 1]}
+    gallery = Gallery.create(tmp_path / "attributes", WithAttributes())
+    for name, numbers in colours.items():
+        gallery.enroll(name, attributes=numbers)
+    moved = gallery.reindex(OfOtherAttributes("blue", "red", "green"))
+    assert (moved.examples, moved.why_left) == (3, {})
+    for name, numbers in colours.items():
+        picture = Image.fromarray(np.full((32, 32, 3), 255 * np.array(numbers), np.uint8))
+        assert gallery.recognize(picture)[0].candidates[0].name == name
+    # As many numbers of other names are not the same attributes.
+    assert gallery.reindex(OfOtherAttributes("red", "green", "size")).why_left == {"attributes without 'size'": 3}
+    assert gallery.reindex(OfOtherAttributes("red", "green")).why_left == {}
+    assert gallery.reindex(FakeEncoder(name="bare")).why_left == {"attributes, which it does not embed": 3}
+
+
+def test_a_registry_from_before_attributes_had_names(tmp_path: Path) -> None:
+    gallery = Gallery.create(tmp_path / "old", WithAttributes())
+    gallery.enroll("red", attributes=[1, 0, 0])
+    log = lance.dataset(str(tmp_path / "old" / "examples.lance"))
+    log.drop_columns(["attribute_names"])
+    old = Gallery.open(tmp_path / "old", WithAttributes())
+    assert [each.name for each in old.classes()] == ["red"]
+    old.enroll("blue", attributes={"red": 0, "green": 0, "blue": 1})
+    assert old.check().sound
+    # Without names only their number tells whether they are the same.
+    moved = old.reindex(OfOtherAttributes("blue", "green", "red"))
+    assert (moved.examples, moved.why_left) == (2, {})
+    assert old.reindex(OfOtherAttributes("blue", "red")).why_left == {"3 attributes without names, where it has 2": 1}
 
 
 def test_many_from_a_folder_and_again(gallery: Gallery, tmp_path: Path) -> None:

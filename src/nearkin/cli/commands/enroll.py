@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 ORDER = 71
 KEPT = "what was taken is kept; the same command goes on"
 
+# Reasons that no force overrules.
+FINAL = {"unreadable", "no name"}
 # Examples and reasons that are listed; --json has all.
 SHOWN = 10
 
@@ -25,7 +27,7 @@ def enroll(
         str | None, typer.Argument(metavar="[NAME]", help="Of the class; not with --folder, --table, --from-column.")
     ] = None,
     pictures: Annotated[
-        list[str] | None, typer.Argument(metavar="[PICTURE]", help="Paths of pictures, or #7 for item 7.")
+        list[str] | None, typer.Argument(metavar="[PICTURE]", help="Paths of pictures or folders, or #7 for item 7.")
     ] = None,
     texts: Annotated[
         list[str] | None, typer.Option("--text", help="Words for the class; may be given several times.")
@@ -66,12 +68,13 @@ def enroll(
     Each example is reviewed: it is taken, or the reason why not is said. Exit code 1: some could not be read, or
     nothing was taken that was not there already.
     """
-    from nearkin.cli.class_changes import open_to_embed
+    from nearkin.cli.class_changes import open_to_embed, pictures_of
     from nearkin.cli.output import print_json
     from nearkin.progress import progress_bar
 
     given = {"--folder": folder, "--table": table, "--from-column": from_column}
     source = _one_source(given, name, bool(pictures or texts or items or attributes or box) or group is not None)
+    chosen = pictures_of(pictures or ())
     opened = open_to_embed(gallery, threads=threads, device=device)
     if source is None:
         members = () if group is None else opened.group_members(group).tolist()
@@ -82,7 +85,7 @@ def enroll(
             columns = getattr(opened.encoder, "attribute_columns", ())
             known = {column: cell for column, cell in row.items() if column in columns}
             asked["attributes"] = known or row
-        examples = list(pictures or ()) if box is None else [_region(list(pictures or ()), box)]
+        examples = chosen if box is None else [_region(chosen, box)]
         summary = opened.enroll(str(name), examples, **asked, force=force, by=by, why=why)
     else:
         asked = {"column": from_column, "where": where} if source == "--from-column" else {"source": given[source]}
@@ -91,7 +94,7 @@ def enroll(
     if as_json:
         print_json({"gallery": gallery, **vars(summary)})
     else:
-        _print_summary(gallery, summary)
+        _print_summary(gallery, summary, forced=force)
     reasons = {one.reason for one in summary.refused}
     if "unreadable" in reasons or (not summary.taken and reasons - {"near copy"}):
         raise typer.Exit(1)
@@ -150,7 +153,7 @@ def _region(pictures: list[str], box: str) -> Any:
     return Region(pictures[0], (left, top, right, bottom))
 
 
-def _print_summary(gallery: str, summary: "EnrollSummary") -> None:
+def _print_summary(gallery: str, summary: "EnrollSummary", *, forced: bool) -> None:
     from shlex import quote
 
     from nearkin.cli.output import next_step
@@ -171,5 +174,5 @@ def _print_summary(gallery: str, summary: "EnrollSummary") -> None:
         print(note)
     if summary.change is not None:
         next_step(f"nearkin recognize {quote(gallery)} PICTURE; nearkin undo {quote(gallery)} takes this back")
-    else:
+    elif not forced and {one.reason for one in summary.refused} - FINAL:
         next_step("--force takes what can be read all the same")

@@ -13,7 +13,9 @@ ORDER = 74
 
 def ignore(
     gallery: GalleryPath,
-    pictures: Annotated[list[str], typer.Argument(metavar="PICTURE", help="Paths of pictures, or #7 for item 7.")],
+    pictures: Annotated[
+        list[str], typer.Argument(metavar="PICTURE", help="Paths of pictures or folders, or #7 for item 7.")
+    ],
     why: Why = None,
     by: By = None,
     threads: Threads = None,
@@ -25,7 +27,8 @@ def ignore(
 
     They count as strangers where the threshold for "unknown" is measured.
     """
-    from nearkin.cli.class_changes import open_to_embed
+    from nearkin.cli.class_changes import open_to_embed, pictures_of
 
+    asked = pictures_of(pictures)
     opened = open_to_embed(gallery, threads=threads, device=device)
-    print_change(gallery, opened.ignore(pictures, by=by, why=why), as_json=as_json)
+    print_change(gallery, opened.ignore(asked, by=by, why=why), as_json=as_json)

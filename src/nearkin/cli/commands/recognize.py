@@ -60,8 +60,7 @@ def recognize(
     In a file or pipe each picture is one line of picture, decision, name, probability, score, nearest example and its
     cosine, separated by tabs. Exit code 1: some pictures could not be read; all others are answered.
     """
-    from nearkin.cli.class_changes import open_to_embed
-    from nearkin.cli.commands.search import expanded
+    from nearkin.cli.class_changes import open_to_embed, pictures_of
     from nearkin.cli.output import print_json, print_skipped, status
     from nearkin.data.items import Broken
     from nearkin.files import check_output
@@ -71,8 +70,8 @@ def recognize(
         sheet = check_output(sheet, "--sheet", suffixes=SHEET_SUFFIXES)
     if scorer is not None:
         SCORERS.check(scorer)
+    asked = pictures_of(pictures)
     opened = open_to_embed(gallery, threads=threads, device=device)
-    asked = [picture for given in pictures for picture in expanded(given)]
     found = opened.recognize(
         [_query(each) for each in asked], fpir=fpir, k=k, scorer=scorer, strangers=strangers, strict=False
     )

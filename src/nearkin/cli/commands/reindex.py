@@ -55,5 +55,9 @@ def reindex(
     if summary.agreement is not None:
         shared = shown_figure("agreement", summary.agreement)
         print(f"of 10 nearest neighbours {shared} are the same as before, mean of {summary.agreement.n} items")
+    if summary.examples or summary.examples_left:
+        print(f"{counted(summary.examples, 'example')} of classes carried over")
+    for why, count in summary.why_left.items():
+        print(f"{counted(count, 'example')} of classes not: {why}; `nearkin gallery restore` has the old model again")
     print_skipped(summary.dropped)
     next_step(f"nearkin search {quote(gallery)} PICTURE_OR_WORDS")

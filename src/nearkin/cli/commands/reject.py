@@ -26,7 +26,10 @@ def reject(
 
     If it is an example of the class, it counts no more. The border of the class learns from it.
     """
-    from nearkin.cli.class_changes import open_to_embed
+    from nearkin.cli.class_changes import open_to_embed, pictures_of
+    from nearkin.errors import InvalidInput
 
+    if len(asked := pictures_of([picture])) != 1:
+        raise InvalidInput(f"'{picture}' stands for {len(asked)} pictures: reject them one by one")
     opened = open_to_embed(gallery, threads=threads, device=device)
-    print_change(gallery, opened.reject(picture, name, by=by, why=why), as_json=as_json)
+    print_change(gallery, opened.reject(asked[0], name, by=by, why=why), as_json=as_json)

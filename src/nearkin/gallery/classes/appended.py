@@ -55,6 +55,8 @@ class AppendedRows:
         return stands, self._scan(dataset, fragments[start:])
 
     def _scan(self, dataset: lance.LanceDataset, fragments: list[Any]) -> pa.Table:
+        # A dataset of an earlier version may lack some.
+        there = [name for name in self._columns if name in dataset.schema.names]
         if not fragments:
-            return dataset.schema.empty_table().select(self._columns)
-        return dataset.scanner(columns=self._columns, fragments=fragments, scan_in_order=True).to_table()
+            return dataset.schema.empty_table().select(there)
+        return dataset.scanner(columns=there, fragments=fragments, scan_in_order=True).to_table()

@@ -1,5 +1,6 @@
 """What becomes of the class registry when its gallery changes: another encoder, encoders that go, a check."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from jaxtyping import Float, Int
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import ArtefactError
 from nearkin.gallery.classes.events import Kind
+from nearkin.gallery.classes.payload import why_not
 from nearkin.gallery.classes.registry import LOG, ClassRegistry
 from nearkin.gallery.classes.vectors import FOLDER, vectors_name
 from nearkin.gallery.location import Location
@@ -31,26 +33,26 @@ def carry_over(location: Location, encoder: Embedder, *, alone: bool) -> int:
 
 
 def carry_items_over(
-    location: Location, fingerprint: str, ids: Int[np.ndarray, " n"], vectors: Float[np.ndarray, "n dim"]
-) -> int:
+    location: Location, encoder: Embedder, ids: Int[np.ndarray, " n"], vectors: Float[np.ndarray, "n dim"]
+) -> Counter[str]:
     """Examples that are known by the vector of an item alone get the item's new vector.
 
     Nobody else may write meanwhile.
 
     Args:
         location: of the gallery.
-        fingerprint: of the new encoder.
+        encoder: the new one.
         ids: of the items.
         vectors: theirs, by the new encoder.
 
     Returns:
-        How many examples have no vector of the new encoder: bare vectors of the old one, words that it does not know.
+        How many examples have no vector of the new encoder, for each reason; see `why_not`.
     """
     registry = ClassRegistry(location)
-    dim = vectors.shape[1]
+    fingerprint, dim = encoder.fingerprint, encoder.dim
     missing = registry.missing(fingerprint, dim)
     if not missing:
-        return 0
+        return Counter()
     columns = registry.log.rows().select(["kind", "item_id", "payload_key"]).take(missing).to_pylist()
     row_of = {int(id): row for row, id in enumerate(ids)}
     found = {
@@ -60,7 +62,8 @@ def carry_items_over(
     }
     if found:
         registry.keep(fingerprint, list(found), vectors[list(found.values())])
-    return len(registry.missing(fingerprint, dim))
+    left = registry.bare_payloads(registry.missing(fingerprint, dim))
+    return Counter(why_not(each, encoder) or "" for each in left)
 
 
 def remove_vectors_but(location: Location, fingerprints: set[str]) -> None:

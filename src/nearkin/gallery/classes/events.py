@@ -57,6 +57,8 @@ SCHEMA = pa.schema(
         pa.field("uri", pa.string()),
         pa.field("text", pa.string()),
         pa.field("attributes", pa.list_(pa.float64())),
+        # What the numbers are of. Galleries made before this was kept have none.
+        pa.field("attribute_names", pa.list_(pa.string())),
         pa.field("box", pa.list_(pa.int32())),
         pa.field("item_id", pa.int64()),
         # Encoded, at most 512 pixels a side: an example outlives its file, and can be embedded by another encoder.

@@ -53,6 +53,7 @@ class ExampleLog:
             stands, new = self._read.news(dataset)
         if new is not None:
             before = self._rows
+            new = _completed(new)
             self._rows = _sorted(pa.concat_tables([before, new]) if stands else new)
             last = before["number"][-1].as_py() if len(before) else 0
             if not stands or (len(new) and pc.min(new["number"]).as_py() <= last):
@@ -88,6 +89,8 @@ class ExampleLog:
         with lance_errors("examples of classes"):
             dataset = self._newest()
             assert dataset is not None
+            if further := [each for each in SCHEMA if each.name not in dataset.schema.names]:
+                dataset.add_columns(further)
             self._dataset = lance.write_dataset(table, dataset, mode="append")
             self._compact_if_due()
         return numbers
@@ -193,6 +196,14 @@ class ExampleLog:
 
 def _light() -> pa.Schema:
     return pa.schema([SCHEMA.field(name) for name in LIGHT])
+
+
+def _completed(table: pa.Table) -> pa.Table:
+    """With empty columns for what an earlier version of nearkin did not keep."""
+    for field in _light():
+        if field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(len(table), field.type))
+    return table.select(LIGHT)
 
 
 def _sorted(table: pa.Table) -> pa.Table:

@@ -50,6 +50,7 @@ class Payload:
         picture: encoded, at most 512 pixels a side.
         size: `(width, height)` of what the user gave, in pixels.
         uri, text, attributes, box, item_id: where it comes from, or what it is.
+        attribute_names: what the attributes are of; none where an earlier version kept them.
         vector: unit length, if it is at hand, or all there is.
     """
 
@@ -61,6 +62,7 @@ class Payload:
     uri: str | None = None
     text: str | None = None
     attributes: tuple[float, ...] | None = None
+    attribute_names: tuple[str, ...] = ()
     box: tuple[int, int, int, int] | None = None
     item_id: int | None = None
     vector: Float[np.ndarray, " dim"] | None = None
@@ -78,6 +80,7 @@ class Payload:
             "uri": self.uri,
             "text": self.text,
             "attributes": None if self.attributes is None else list(self.attributes),
+            "attribute_names": list(self.attribute_names) or None,
             "box": None if self.box is None else list(self.box),
             "item_id": self.item_id,
             "picture": self.picture,
@@ -159,7 +162,8 @@ def attributes_payload(values: Any, encoder: Embedder) -> Payload:
     if len(bad := np.flatnonzero(~np.isfinite(numbers))):
         raise InvalidInput(f"attributes: '{names[bad[0]]}' is {numbers[bad[0]]}: expected a number")
     kept = tuple(numbers.tolist())
-    return Payload(Kind.ATTRIBUTES, "attributes", content_hash(json.dumps(kept).encode()), attributes=kept)
+    content = content_hash(json.dumps([names, kept]).encode())
+    return Payload(Kind.ATTRIBUTES, "attributes", content, attributes=kept, attribute_names=tuple(names))
 
 
 def check_attributes(encoder: Embedder) -> AttributeEmbedder:
@@ -209,7 +213,7 @@ def embed(payloads: Sequence[Payload], encoder: Embedder, *, batch: int = 256) -
     fill(
         [Kind.ATTRIBUTES],
         lambda some: check_attributes(encoder).embed_attributes(
-            np.array([payload.attributes for payload in some], np.float64)
+            np.array([_numbers(payload, encoder) for payload in some], np.float64)
         ),
     )
     for row, payload in enumerate(payloads):
@@ -218,14 +222,31 @@ def embed(payloads: Sequence[Payload], encoder: Embedder, *, batch: int = 256) -
     return vectors
 
 
-def can_embed(payload: Payload, encoder: Embedder) -> bool:
-    """Whether an encoder can embed this kind of example; a bare vector is of another encoder, and no longer known."""
+def why_not(payload: Payload, encoder: Embedder) -> str | None:
+    """Why an encoder cannot embed an example, as "bare vectors of another encoder"; None if it can."""
     if payload.kind in PICTURES:
-        return payload.picture is not None
+        return None if payload.picture is not None else "pictures that are not kept"
     if payload.kind == Kind.TEXT:
-        return encoder.has_text
-    has_attributes = isinstance(encoder, AttributeEmbedder) and len(encoder.attributes) == len(payload.attributes or ())
-    return payload.kind == Kind.ATTRIBUTES and has_attributes
+        return None if encoder.has_text else "words, which it does not embed"
+    if payload.kind == Kind.VECTOR:
+        return "bare vectors of another encoder"
+    expected = encoder.attributes if isinstance(encoder, AttributeEmbedder) else ()
+    if not len(expected):
+        return "attributes, which it does not embed"
+    if not payload.attribute_names:
+        numbers = len(payload.attributes or ())
+        return None if len(expected) == numbers else f"{numbers} attributes without names, where it has {len(expected)}"
+    missing = [name for name in expected if name not in payload.attribute_names]
+    return f"attributes without '{missing[0]}'" if missing else None
+
+
+def _numbers(payload: Payload, encoder: Embedder) -> tuple[float, ...]:
+    """The attributes of an example in the order of the encoder's."""
+    assert payload.attributes is not None
+    if not payload.attribute_names:
+        return payload.attributes
+    numbers = dict(zip(payload.attribute_names, payload.attributes, strict=True))
+    return tuple(numbers[name] for name in check_attributes(encoder).attributes)
 
 
 def embed_encoded(pictures: Sequence[bytes], encoder: Embedder) -> Float[np.ndarray, "n dim"]:

@@ -16,7 +16,7 @@ from nearkin.encoders.embedder import Embedder
 from nearkin.gallery.classes.copies import COPIES, OF_VECTORS, copies_of, copy_keys, copy_scores
 from nearkin.gallery.classes.events import PICTURES, Action, Kind
 from nearkin.gallery.classes.log import ExampleLog
-from nearkin.gallery.classes.payload import Payload, can_embed, embed, embed_encoded
+from nearkin.gallery.classes.payload import Payload, embed, embed_encoded, why_not
 from nearkin.gallery.classes.state import ClassState, extended, fold
 from nearkin.gallery.classes.vectors import ExampleVectors
 from nearkin.gallery.location import Location
@@ -151,10 +151,16 @@ class ClassRegistry:
 
     def payloads(self, rows: Sequence[int]) -> list[Payload]:
         """What is kept of the examples in some rows of the log."""
-        log = self.log.rows()
-        records = log.take(list(rows)).to_pylist() if rows else []
+        records = self._records(rows)
         pictures = self.log.pictures([record["number"] for record in records])
         return [_payload(record, pictures.get(record["number"])) for record in records]
+
+    def bare_payloads(self, rows: Sequence[int]) -> list[Payload]:
+        """The same, without pictures."""
+        return [_payload(record, None) for record in self._records(rows)]
+
+    def _records(self, rows: Sequence[int]) -> list[dict[str, Any]]:
+        return self.log.rows().take(list(rows)).to_pylist() if rows else []
 
     def embed_missing(
         self, encoder: Embedder, *, lock: Callable[[], AbstractContextManager[None]] | None = None
@@ -169,7 +175,7 @@ class ClassRegistry:
         actions = self.log.rows()["action"].take(rows).to_pylist() if rows else []
         for start in range(0, len(rows), _CHUNK):
             payloads = self.payloads(rows[start : start + _CHUNK])
-            able = [one for one in payloads if one.kind != Kind.VECTOR and can_embed(one, encoder)]
+            able = [one for one in payloads if why_not(one, encoder) is None]
             corrected = [
                 one
                 for one, action in zip(payloads, actions[start : start + _CHUNK], strict=True)
@@ -291,6 +297,7 @@ def _payload(record: Mapping[str, Any], picture: bytes | None) -> Payload:
         uri=record["uri"],
         text=record["text"],
         attributes=None if record["attributes"] is None else tuple(record["attributes"]),
+        attribute_names=tuple(record["attribute_names"] or ()),
         box=None if record["box"] is None else tuple(record["box"]),
         item_id=record["item_id"],
     )
