@@ -20,6 +20,7 @@ from nearkin.errors import ArtefactError, EncoderMismatch, InvalidInput
 from nearkin.files import write_whole
 from nearkin.intervals.figure import Interval, check_interval
 from nearkin.serialise import json_text
+from nearkin.similarity.clustering.engine.linking import Linking
 
 # 1: nearkin 0.1.0, rates weighted classes equally. 2: the weighting is stated.
 FORMAT = 2
@@ -102,6 +103,7 @@ class Calibration:
         interval: what 95 % intervals cover: the "rate" over all classes like these, or the rate that
             "another group" of as many classes shows.
         notes: what limits its use.
+        linking: which neighbours are linked when pictures are sorted into groups; None where that was not chosen.
 
     Example:
         >>> from nearkin.evaluation import fit_calibration
@@ -122,6 +124,7 @@ class Calibration:
     weighting: Weighting = "comparisons"
     interval: Interval = "rate"
     notes: tuple[str, ...] = ()
+    linking: Linking | None = None
 
     @property
     def different_comparisons(self) -> int:
@@ -269,6 +272,7 @@ class Calibration:
                 prior=values["prior"],
                 weighting="classes" if values["format"] == 1 else check_weighting(values["weighting"]),
                 interval="another group" if values["format"] == 1 else check_interval(values["interval"]),
+                linking=None if values.get("linking") is None else Linking(**values["linking"]),
                 notes=notes if values["format"] > 1 else (*notes, _OF_0_1_0),
             )
         except (KeyError, TypeError, AttributeError, InvalidInput) as error:

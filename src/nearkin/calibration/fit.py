@@ -12,6 +12,7 @@ import numpy.typing as npt
 from nearkin.arrays import check_seed
 from nearkin.calibration.decisions import Calibration, check_prior
 from nearkin.calibration.error_curve import curve_of
+from nearkin.calibration.linking import choose_linking
 from nearkin.calibration.pair_scores import STEPS, Classes
 from nearkin.calibration.probability import fit_probability
 from nearkin.calibration.weighting import check_weighting
@@ -88,6 +89,7 @@ def fit_calibration(
         weighting=counted,
         interval=kind,
         notes=tuple(notes),
+        linking=choose_linking(vectors, classes.ids, seed=seed),
     )
 
 

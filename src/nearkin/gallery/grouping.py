@@ -16,14 +16,13 @@ import numpy as np
 from jaxtyping import Int
 
 from nearkin.arrow import pa
-from nearkin.calibration.link_score import link_score
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import ArtefactError, InvalidInput
 from nearkin.gallery.embed_queries import Calibrated, own_ids
 from nearkin.gallery.items.columns import ID, metadata_names
 from nearkin.gallery.writer import GalleryWriter
 from nearkin.serialise import json_text
-from nearkin.similarity.clustering import DEFAULT, cluster
+from nearkin.similarity.clustering import DEFAULT, Linking, cluster
 from nearkin.similarity.clustering.engine.groups import Clusters, Group, describe
 from nearkin.similarity.clustering.engine.links import part_in_two
 from nearkin.similarity.clustering.engine.names import keep_names
@@ -103,7 +102,7 @@ class GroupedGallery(GalleryWriter):
             method,
             k=k,
             threshold=threshold,
-            least=least_score(self.encoder, len(ids)) if k is None and threshold is None else None,
+            linking=linking_of(self.encoder),
             must=rows["together"],
             cannot=rows["apart"],
             seed=seed,
@@ -271,12 +270,12 @@ class GroupedGallery(GalleryWriter):
             self._store.change_by_id(pa.table({ID: pa.array(ids, pa.int64()), name: column}))
 
 
-def least_score(encoder: Embedder, n: int) -> float | None:
-    """The score from which on two of n things are linked, by the encoder's calibration; None without one."""
+def linking_of(encoder: Embedder) -> Linking | None:
+    """Which neighbours are linked, by the encoder's calibration; None without one, or with one of nearkin 0.1.0."""
     if not isinstance(encoder, Calibrated):
         return None
     try:
-        return link_score(encoder.checked_calibration(), n)
+        return encoder.checked_calibration().linking
     except InvalidInput:
         return None
 

@@ -16,7 +16,7 @@ from nearkin.data.sources import read_items
 from nearkin.encoders.device import check_device
 from nearkin.errors import PictureError
 from nearkin.files import check_output_folder, write_whole
-from nearkin.gallery.grouping import least_score
+from nearkin.gallery.grouping import linking_of
 from nearkin.progress import Progress
 from nearkin.similarity.clustering import CLUSTERERS, DEFAULT
 from nearkin.similarity.clustering import cluster as cluster_vectors
@@ -77,8 +77,7 @@ def cluster(
     items = read_items(data, path_column=path_column)
     encoder = load_encoder(model, device)
     embedded = embed_items(encoder, items, strict=strict, progress=progress)
-    least = least_score(encoder, len(embedded.vectors)) if k is None and threshold is None else None
-    found = cluster_vectors(embedded.vectors, method, k=k, threshold=threshold, least=least, seed=seed)
+    found = cluster_vectors(embedded.vectors, method, k=k, threshold=threshold, linking=linking_of(encoder), seed=seed)
     return describe(found, embedded.vectors, np.arange(len(found)), method, embedded.items.uris)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from nearkin.errors import InvalidInput, MissingDependency, UnknownName
 from nearkin.evaluation.metrics.clustering import clustering
-from nearkin.similarity.clustering import CLUSTERERS, cluster
+from nearkin.similarity.clustering import CLUSTERERS, Linking, cluster
 
 METHODS = [name for name in CLUSTERERS if CLUSTERERS[name].package is None]
 
@@ -74,6 +74,29 @@ def test_one_bad_link_does_not_chain_two_people() -> None:
     between = (vectors[labels == 0].mean(axis=0) + vectors[labels == 1].mean(axis=0)) / 2
     groups = cluster(np.vstack([vectors, between]))
     assert agreement(groups[:-1], labels) == 1.0
+
+
+@pytest.mark.parametrize("dim", [16, 128])
+@pytest.mark.parametrize("falling", [False, True])
+def test_noise_is_in_no_group(dim: int, falling: bool) -> None:
+    noise = np.random.default_rng(0).standard_normal((800, dim))
+    if falling:  # some directions are stronger than others
+        noise /= np.sqrt(1 + np.arange(dim))
+    assert (cluster(noise) >= 0).mean() < 0.02
+
+
+def test_groups_are_found_among_strangers() -> None:
+    vectors, labels = drawn(20, 10, 0.5, dim=64)
+    strangers = np.random.default_rng(1).standard_normal((400, 64))
+    groups = cluster(np.concatenate([vectors, strangers]))
+    assert agreement(groups[:200], labels) > 0.95
+    assert (groups[200:] >= 0).mean() < 0.1
+
+
+def test_the_links_that_a_calibration_says_are_taken() -> None:
+    vectors, labels = drawn(20, 10, 0.5, dim=64)
+    assert agreement(cluster(vectors, linking=Linking(0.0, 10, 1.0)), labels) > 0.99
+    assert (cluster(vectors, linking=Linking(0.0, 10, 1000.0)) == -1).all()
 
 
 def test_the_order_of_the_rows_does_not_matter() -> None:

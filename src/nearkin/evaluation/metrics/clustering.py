@@ -10,6 +10,7 @@ from nearkin.arrays import as_ids, check_seed
 from nearkin.errors import InvalidInput
 from nearkin.intervals.figure import Figure
 from nearkin.intervals.paired_samples import Jackknife
+from nearkin.similarity.clustering.engine.agreement import bcubed_scores, pairs_of, pairwise_scores
 
 # Less what chance gives, and so below 0 where chance does better.
 ADJUSTED = ("ami", "ari")
@@ -105,13 +106,11 @@ def _indices(table: _Table) -> dict[str, float]:
     in_cluster = np.bincount(table.clusters, weights=counts)
     in_class = np.bincount(table.classes, weights=counts)
     n = float(counts.sum())
-    precision = float((counts**2 / in_cluster[table.clusters]).sum() / n)
-    recall = float((counts**2 / in_class[table.classes]).sum() / n)
     return {
         **_information(table, in_cluster, in_class),
-        "ari": _adjusted_rand(_pairs(counts), _pairs(in_cluster), _pairs(in_class), n * (n - 1) / 2),
-        **_f_scores("bcubed", precision, recall),
-        **_f_scores("pairwise", _share(_pairs(counts), _pairs(in_cluster)), _share(_pairs(counts), _pairs(in_class))),
+        "ari": _adjusted_rand(pairs_of(counts), pairs_of(in_cluster), pairs_of(in_class), n * (n - 1) / 2),
+        **bcubed_scores(counts, in_cluster[table.clusters], in_class[table.classes]),
+        **pairwise_scores(counts, in_cluster, in_class),
     }
 
 
@@ -161,16 +160,3 @@ def _adjusted_rand(together: float, in_cluster: float, in_class: float, pairs: f
     expected = in_cluster * in_class / pairs if pairs else 0.0
     most = (in_cluster + in_class) / 2
     return 1.0 if most == expected else float((together - expected) / (most - expected))
-
-
-def _f_scores(name: str, precision: float, recall: float) -> dict[str, float]:
-    f = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-    return {f"{name}_precision": precision, f"{name}_recall": recall, f"{name}_f": f}
-
-
-def _share(part: float, whole: float) -> float:
-    return part / whole if whole else 1.0
-
-
-def _pairs(counts: Float[np.ndarray, " k"]) -> float:
-    return float((counts * (counts - 1) / 2).sum())

@@ -13,11 +13,12 @@ from nearkin.arrays import as_ids, as_unit_vectors, check_seed
 from nearkin.errors import InvalidInput
 from nearkin.registry import Registry
 from nearkin.similarity.clustering.engine.clusterer import Clusterer, Task
+from nearkin.similarity.clustering.engine.linking import Linking
 from nearkin.similarity.clustering.engine.links import check_links, obey
 from nearkin.similarity.clustering.engine.names import by_size, keep_names
 from nearkin.similarity.clustering.engine.neighbours import Neighbours
 
-__all__ = ["CLUSTERERS", "DEFAULT", "Clusterer", "Task", "cluster", "clusterers_table"]
+__all__ = ["CLUSTERERS", "DEFAULT", "Clusterer", "Linking", "Task", "cluster", "clusterers_table"]
 
 CLUSTERERS: Registry[Clusterer] = Registry(__name__, "CLUSTERER", "clusterer")
 DEFAULT = "communities"
@@ -29,7 +30,7 @@ def cluster(
     *,
     k: int | None = None,
     threshold: float | None = None,
-    least: float | None = None,
+    linking: Linking | None = None,
     must: Sequence[tuple[int, int]] = (),
     cannot: Sequence[tuple[int, int]] = (),
     previous: npt.ArrayLike | None = None,
@@ -43,7 +44,7 @@ def cluster(
         method: name of a clusterer.
         k: how many groups, 1 to n; None where the method finds out.
         threshold: score from which on vectors belong together, -1 to 1; None where the method finds out.
-        least: score below which they do not, whatever else speaks for it, as a calibration says.
+        linking: which neighbours are linked, as a calibration says (`communities`); None where the method finds out.
         must: pairs of rows that are in one group.
         cannot: pairs of rows that are not.
         previous: earlier groups of the same rows, -1 for none or for new rows: groups keep their numbers.
@@ -80,7 +81,7 @@ def cluster(
             units if whole else units[some],
             k if k is None else min(k, len(some)),
             threshold,
-            least,
+            linking,
             seed,
             near if whole else None,
         )

@@ -58,12 +58,11 @@ def average_linkage(
 def _run(task: Task) -> Int[np.ndarray, " n"]:
     if task.k is not None:
         return average_linkage(task.vectors, clusters=task.k)
-    threshold = task.least if task.threshold is None else task.threshold
-    if threshold is None:
+    if task.threshold is None:
         raise InvalidInput(
             "agglomerative needs k (-k 20) or a threshold (--threshold 0.5); 'communities' needs neither"
         )
-    return average_linkage(task.vectors, threshold=threshold)
+    return average_linkage(task.vectors, threshold=task.threshold)
 
 
 CLUSTERER = Clusterer("average linkage of all pairs, up to 10,000 vectors (scikit-learn); k or a threshold", _run)

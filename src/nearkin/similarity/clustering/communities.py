@@ -1,29 +1,28 @@
-"""The default: average linkage on the neighbour graph, cut where neighbours hold together and groups stand apart."""
+"""The default: communities that a random walk from neighbour to neighbour stays in for long."""
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from nearkin.similarity.clustering.engine.clusterer import Clusterer, Task
 from nearkin.similarity.clustering.engine.distinct import distinct
-from nearkin.similarity.clustering.engine.level import best_level
-from nearkin.similarity.clustering.engine.linkage import average_linkage_tree, edge_scores
+from nearkin.similarity.clustering.engine.linkage import average_linkage_tree
+from nearkin.similarity.clustering.engine.linking import Candidates, Linking
+from nearkin.similarity.clustering.engine.map_equation import map_equation_groups
 from nearkin.similarity.clustering.engine.neighbours import Neighbours, find_neighbours
-from nearkin.similarity.clustering.engine.spread import drawn_to_neighbours, spread_out
+from nearkin.similarity.clustering.engine.strictness import find_strictness
 
-NEAREST = 15
-# How much weaker the strong directions become where no calibration says that scores can be taken as they are.
-_POWER = 0.5
-# Groups that are no more alike than any two vectors on average are not one.
-_LEAST = 1e-3
+# For average linkage.
+_NEAREST = 15
+# Where no calibration says it; how strict links are is found out.
+_UNTOLD = Linking(power=0.0, nearest=30, strictness=None)
 
 
 def communities(task: Task) -> Int[np.ndarray, " n"]:
-    """Groups by average linkage on the graph of nearest neighbours.
+    """Groups by the map equation on the graph of nearest neighbours.
 
-    Two groups are as alike as their members are on average, so that one bad link does not chain two people. Vectors
-    are drawn to their nearest neighbours before, which makes average linkage more certain. Where neither k nor a
-    threshold is given, the tree of groups is cut where groups stand apart and neighbours are together, see
-    `best_level`; and pairs that a calibration calls different are no links.
+    Vectors are drawn to their nearest neighbours first, which makes scores more certain. Neighbours are linked that
+    are more alike than nearest neighbours in shapeless data, by as much as a calibration says, or else as
+    `find_strictness` finds. Where k or a threshold is given, groups merge along the links by average linkage instead.
     """
     rows, position = distinct(task.vectors)
     if len(rows) < 2:
@@ -32,21 +31,19 @@ def communities(task: Task) -> Int[np.ndarray, " n"]:
     points = task.vectors if len(rows) == len(task) else task.vectors[rows]
     if task.threshold is not None:
         # A threshold is one of scores as they are.
-        near = task.near(NEAREST) if len(rows) == len(task) else find_neighbours(points, NEAREST, seed=task.seed)
+        near = task.near(_NEAREST) if len(rows) == len(task) else find_neighbours(points, _NEAREST, seed=task.seed)
         tree = average_linkage_tree(points, _edges(near), least=task.threshold, weights=weights)
         return tree.cut(task.threshold)[position]
-    plain = spread_out(points, power=_POWER if task.least is None else 0.0, seed=task.seed)
-    near = find_neighbours(plain, NEAREST, seed=task.seed)
-    drawn = drawn_to_neighbours(plain, near, weights)
+    linking = task.linking or _UNTOLD
+    candidates = Candidates.of(points, weights, linking, seed=task.seed)
     if task.k is not None:
         # With a chain through all points, so that each can be reached from each.
         chain = np.stack([np.arange(len(points) - 1), np.arange(1, len(points))], axis=1)
-        edges = np.concatenate([_edges(near), chain])
-        return average_linkage_tree(drawn, edges, least=-np.inf, weights=weights).cut_into(task.k)[position]
-    if task.least is not None:
-        near = _without_different(near, points, task.least)
-    tree = average_linkage_tree(drawn, _edges(near), least=_LEAST, weights=weights)
-    return tree.cut(best_level(tree, (drawn, plain), weights, near, seed=task.seed))[position]
+        edges = np.concatenate([_edges(candidates.near), chain])
+        tree = average_linkage_tree(candidates.drawn, edges, least=-np.inf, weights=weights)
+        return tree.cut_into(task.k)[position]
+    strictness = linking.strictness if task.linking else find_strictness(candidates, points, linking, seed=task.seed)
+    return map_equation_groups(*candidates.linked(strictness), len(points), seed=task.seed)[position]
 
 
 def _edges(near: Neighbours) -> Int[np.ndarray, "m 2"]:
@@ -56,12 +53,4 @@ def _edges(near: Neighbours) -> Int[np.ndarray, "m 2"]:
     return pairs[pairs[:, 1] >= 0]
 
 
-def _without_different(near: Neighbours, vectors: Float[np.ndarray, "n dim"], least: float) -> Neighbours:
-    """The neighbours whose score, as it is, is the least or more; -1 for the others."""
-    n, k = near.rows.shape
-    pairs = np.stack([np.repeat(np.arange(n), k), near.rows.ravel()], axis=1)
-    alike = edge_scores(vectors, np.ones(n), pairs).reshape(n, k) >= least
-    return Neighbours(near.scores, np.where(alike, near.rows, -1))
-
-
-CLUSTERER = Clusterer("average linkage on the neighbour graph; finds the number of groups", communities)
+CLUSTERER = Clusterer("communities of the neighbour graph (map equation); finds the number of groups", communities)

@@ -19,7 +19,7 @@ def dbscan(task: Task) -> Int[np.ndarray, " n"]:
 
     if len(task) < 2:
         return np.full(len(task), -1, dtype=np.int64)
-    least = task.least if task.threshold is None else task.threshold
+    least = task.threshold
     if least is None:
         least = float(np.median(task.near(_DENSE - 1).scores[:, -1]))
     # Of unit vectors |x - y|^2 = 2 - 2 x.y.

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from nearkin.errors import InvalidInput
+from nearkin.similarity.clustering.engine.linking import Linking
 from nearkin.similarity.clustering.engine.neighbours import Neighbours, find_neighbours
 
 
@@ -18,7 +19,7 @@ class Task:
         vectors: unit vectors, float32, at least one.
         k: how many groups, 1 to n; None where the clusterer shall find out.
         threshold: score from which on vectors belong together; None where the clusterer shall find out.
-        least: score below which, by a calibration, they do not, whatever else speaks for it; None if there is none.
+        linking: which neighbours are linked, as a calibration says; None where the clusterer shall find out.
         seed: random seed.
         index: gives the k nearest others of each vector, such as an index does; None: they are sought.
     """
@@ -26,7 +27,7 @@ class Task:
     vectors: Float[np.ndarray, "n dim"]
     k: int | None = None
     threshold: float | None = None
-    least: float | None = None
+    linking: Linking | None = None
     seed: int = 0
     index: Callable[[int], Neighbours] | None = None
 

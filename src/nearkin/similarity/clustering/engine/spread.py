@@ -11,7 +11,8 @@ _LEAST = 0.05
 _FEWEST = 50
 _SAMPLE = 100_000
 # Neighbours that a vector is drawn to, and the power of their scores that weighs them.
-_DRAWN_TO, _SHARPNESS = 5, 3
+DRAWN_TO = 5
+_SHARPNESS = 3
 
 
 def spread_out(vectors: Float[np.ndarray, "n dim"], *, power: float, seed: int = 0) -> Float[np.ndarray, "n dim"]:
@@ -43,20 +44,24 @@ def spread_out(vectors: Float[np.ndarray, "n dim"], *, power: float, seed: int =
 
 
 def drawn_to_neighbours(
-    vectors: Float[np.ndarray, "n dim"], near: Neighbours, weights: Float[np.ndarray, " n"]
-) -> Float[np.ndarray, "n dim"]:
-    """The direction of each vector and its five nearest neighbours together, these by the cube of their scores.
+    points: Float[np.ndarray, "m dim"],
+    near: Neighbours,
+    weights: Float[np.ndarray, " m"],
+    vectors: Float[np.ndarray, "n dim"],
+) -> Float[np.ndarray, "m dim"]:
+    """The direction of each point and its five nearest neighbours together, these by the cube of their scores.
 
     Args:
+        points: unit vectors, float32.
+        near: their neighbours among the vectors, best first.
+        weights: how many equal vectors each point stands for: neighbours that it has already.
         vectors: unit vectors, float32.
-        near: their neighbours, best first.
-        weights: how many equal vectors each stands for: neighbours that it has already.
 
     Source: Arandjelović & Zisserman 2012, Three things everyone should know to improve object retrieval
     (database-side augmentation).
     """
-    found = vectors * np.minimum(weights, 1 + _DRAWN_TO).astype(np.float32)[:, None]
-    for rows, scores in zip(near.rows.T[:_DRAWN_TO], near.scores.T[:_DRAWN_TO], strict=True):
+    found = points * np.minimum(weights, 1 + DRAWN_TO).astype(np.float32)[:, None]
+    for rows, scores in zip(near.rows.T[:DRAWN_TO], near.scores.T[:DRAWN_TO], strict=True):
         share = np.where(rows >= 0, np.maximum(scores, 0) ** _SHARPNESS, 0).astype(np.float32)
         found += share[:, None] * vectors[rows]
     return unit(found)

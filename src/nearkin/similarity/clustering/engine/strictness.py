@@ -1,66 +1,74 @@
-"""At which level of a tree of groups to cut it, where nobody knows how many groups there are."""
+"""How strict links should be where nobody has said: groups stand apart, and not by chance."""
 
-from collections.abc import Sequence
+import math
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from nearkin.similarity.clustering.engine.linkage import Tree
+from nearkin.similarity.clustering.engine.linking import Candidates, Linking, shapeless
+from nearkin.similarity.clustering.engine.map_equation import map_equation_groups
 from nearkin.similarity.clustering.engine.neighbours import Neighbours
 
-# Levels that are compared: first over all numbers of groups, then about the best one.
-_LEVELS, _AGAIN = 24, 12
+# What is tried, in standard deviations, see `Linking`.
+_STRICTNESS = (None, -1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
+# Modularity above that of shapeless data: with less, there is nothing to be found.
+_LEAST_GAP = 0.1
+# Neighbours in the graph whose modularity counts.
+_NEAREST = 5
 # Products of numbers that one silhouette may take, and points that it is taken of at least.
 _PRODUCTS, _FEWEST = 2e9, 500
+# Of more vectors, so many are tried: some with the nearest of each.
+_MOST = 4_000
 
 
-def best_level(
-    tree: Tree,
-    spaces: Sequence[Float[np.ndarray, "n dim"]],
-    weights: Float[np.ndarray, " n"],
-    near: Neighbours,
-    *,
-    seed: int,
-) -> float:
-    """The score to cut at: where silhouette times modularity is greatest.
+def find_strictness(
+    candidates: Candidates, vectors: Float[np.ndarray, "n dim"], linking: Linking, *, seed: int
+) -> float | None:
+    """How strict links should be: where silhouette times gained modularity of the groups is greatest.
 
-    The silhouette asks whether points are nearer to their own group than to the next one, and would be content with a
-    few coarse groups, or with pairs of near copies. The modularity of the graph of mutual neighbours asks whether
-    neighbours are together, more than by chance. Only a level that does well by both does well by the product.
+    The silhouette asks whether vectors are nearer to their own group than to the next one, and would be content with a
+    few coarse groups. The gain asks whether near neighbours are together, more than by chance, and more than in
+    shapeless data of the same covariance that is grouped likewise (as the gap statistic does).
 
     Args:
-        tree: to be cut.
-        spaces: vectors of the points; of several, the geometric mean of the silhouettes counts.
-        weights: how many vectors each point stands for.
-        near: neighbours of the points, best first.
-        seed: random seed of the points whose silhouettes are taken, if there are many.
+        candidates: of the vectors.
+        vectors: unit vectors, float32.
+        linking: of which all but the strictness is known.
+        seed: random seed.
+
+    Returns:
+        Standard deviations; None where all neighbours are linked; infinity where there are no groups to be found.
+
+    Source: Rousseeuw 1987, Silhouettes: a graphical aid to the interpretation and validation of cluster analysis;
+    Tibshirani, Walther & Hastie 2001, Estimating the number of clusters in a data set via the gap statistic.
     """
-    merges = tree.score[tree.points :]
-    if not len(merges):
-        return np.inf
-    graph = MutualGraph.of(near, weights)
-    sample = np.random.default_rng(seed).permutation(tree.points)
+    if len(vectors) > _MOST:
+        chosen = _some_with_their_nearest(candidates.near, seed)
+        vectors = vectors[chosen]
+        candidates = Candidates.of(vectors, candidates.weights[chosen], linking, seed=seed)
+    none = shapeless(vectors, seed)
+    nothing = Candidates.of(none, np.ones(len(none)), linking, seed=seed)
+    graph, chance = (MutualGraph.of(one.near, one.weights, _NEAREST) for one in (candidates, nothing))
+    sample = np.random.default_rng(seed).permutation(len(vectors))
+    found: dict[float | None, float] = {}
+    for strictness in _STRICTNESS:
+        groups, others = (
+            map_equation_groups(*one.linked(strictness), len(one.weights), seed=seed)
+            for one in (candidates, nothing)
+        )
+        gap = graph.modularity(groups) - chance.modularity(others)
+        if gap >= _LEAST_GAP:
+            spaces = (candidates.drawn, candidates.plain)
+            apart = [max(silhouette(groups, space, candidates.weights, sample), 0) for space in spaces]
+            found[strictness] = gap * math.prod(apart)
+    return max(found, key=found.__getitem__, default=np.inf)
 
-    def worth(threshold: float) -> float:
-        groups = np.unique(tree.cut(threshold), return_inverse=True)[1]
-        found = max(graph.modularity(groups), 0.0) ** len(spaces)
-        for vectors in spaces:
-            found = found and found * max(silhouette(groups, vectors, weights, sample), 0.0)
-        return found
 
-    thresholds = np.append(np.inf, np.sort(merges)[::-1])  # after 0, 1, ... merges
-    fewest = tree.points - len(merges)
-    counts = _numbers(fewest, tree.points, _LEVELS)
-    found = {count: worth(thresholds[tree.points - count]) for count in counts}
-    best = counts.index(max(counts, key=found.__getitem__))
-    again = _numbers(counts[max(best - 1, 0)], counts[min(best + 1, len(counts) - 1)], _AGAIN)
-    found |= {count: worth(thresholds[tree.points - count]) for count in again if count not in found}
-    return float(thresholds[tree.points - max(sorted(found), key=found.__getitem__)])
-
-
-def _numbers(low: int, high: int, several: int) -> list[int]:
-    """About so many whole numbers from low to high, each by the same factor higher than the one before."""
-    return np.unique(np.geomspace(low, high, several).round().astype(int)).tolist()
+def _some_with_their_nearest(near: Neighbours, seed: int) -> Int[np.ndarray, " m"]:
+    n, k = near.rows.shape
+    first = np.random.default_rng(seed).permutation(n)[: _MOST // (k + 1)]
+    rows = np.unique(np.concatenate([first, near.rows[first].ravel()]))
+    return rows[rows >= 0]
 
 
 def silhouette(
