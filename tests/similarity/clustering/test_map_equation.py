@@ -13,7 +13,7 @@ def code_length(start: np.ndarray, end: np.ndarray, weight: np.ndarray, groups: 
     for a, b, w in zip(start, end, weight, strict=True):
         visits[a] += w / whole
         visits[b] += w / whole
-    leaves = {group: 0.0 for group in groups.tolist()}
+    leaves = dict.fromkeys(groups.tolist(), 0.0)
     for a, b, w in zip(start, end, weight, strict=True):
         if groups[a] != groups[b]:
             leaves[groups[a]] += w / whole

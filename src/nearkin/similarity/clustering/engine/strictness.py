@@ -53,8 +53,7 @@ def find_strictness(
     found: dict[float | None, float] = {}
     for strictness in _STRICTNESS:
         groups, others = (
-            map_equation_groups(*one.linked(strictness), len(one.weights), seed=seed)
-            for one in (candidates, nothing)
+            map_equation_groups(*one.linked(strictness), len(one.weights), seed=seed) for one in (candidates, nothing)
         )
         gap = graph.modularity(groups) - chance.modularity(others)
         if gap >= _LEAST_GAP:
