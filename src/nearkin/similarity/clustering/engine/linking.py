@@ -70,7 +70,12 @@ class Candidates:
     def linked(
         self, strictness: float | None, nearest: int | None = None
     ) -> tuple[Int[np.ndarray, " m"], Int[np.ndarray, " m"], np.ndarray]:
-        """The links, each once, with so many nearest: start, end, and weight; equal vectors are linked with themselves."""
+        """Start, end and weight of the links, each once; of equal vectors with themselves, too.
+
+        Args:
+            strictness: see `Linking`.
+            nearest: only so many neighbours of each; all if it is None.
+        """
         rows, scores = self.near.rows[:, :nearest], self.near.scores[:, :nearest]
         n, k = rows.shape
         least = 0.0 if strictness is None else self.mean + strictness * self.deviation
