@@ -49,5 +49,19 @@ def test_sums_equal_their_definition(weighting, block, few, monkeypatch):
     assert done[-1] == len(ids)
 
 
+def test_a_score_that_is_the_threshold_is_accepted():
+    vectors = np.eye(3, dtype=np.float32)[[0, 0, 1, 1, 2, 0]]
+    classes = Classes.of(np.array([0, 0, 1, 1, 1, 2]))
+    weights = classes.weights("comparisons")
+    at = np.array([1, STEPS + 1, STEPS + 2, STEPS + 3, 2 * STEPS + 2])
+    found = count_accepted(vectors, classes, weights, at, lambda _: None)
+    for ours, theirs in zip(found, slow_accepted(vectors, classes, weights, at), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    # Of 11 comparisons of different classes two score 1 and nine 0.
+    assert (found.between.sum(axis=0) / 2).tolist() == [11, 11, 11, 2, 2]
+    assert found.within.sum(axis=0).tolist() == [4, 4, 4, 2, 2]
+
+
 def test_from_each_on():
     assert from_each_on(np.array([[7.0, 1.0, 2.0, 3.0]])).tolist() == [[6.0, 5.0, 3.0]]
+    assert from_each_on(np.array([7.0, 1.0, 2.0, 3.0])).tolist() == [6.0, 5.0, 3.0]

@@ -70,6 +70,37 @@ def test_spread_is_the_slow_twins(effect):
     assert spread_of_pairs(parts, classes) == pytest.approx(slow_spread(parts, classes))
 
 
+def test_classes_differ_by_no_less_than_the_comparisons_within_them_show():
+    """Much is left of the comparisons of different classes, and would be taken off more than there is."""
+    generator = np.random.default_rng(2)
+    classes = generator.integers(5, size=(14, 2))
+    classes[:9] = classes[:9, :1]
+    parts = generator.normal(size=14) * np.repeat([1, 3], [9, 5])
+    spread = spread_of_pairs(parts, classes)
+    assert spread == pytest.approx(slow_spread(parts, classes))
+    within = slow_sums(parts, classes)[1].values()
+    assert spread.variance * spread.of_classes == pytest.approx(sum(sum(values) ** 2 for values in within))
+
+
+def test_the_unit_of_the_parts_is_that_of_the_variance():
+    generator = np.random.default_rng(2)
+    parts, classes = generator.normal(size=60), generator.integers(7, size=(60, 2))
+    for unit in (1e-3, 1e3):
+        one, other = spread_of_pairs(parts, classes), spread_of_pairs(parts * unit, classes)
+        assert other.variance == pytest.approx(one.variance * unit**2)
+        assert other.of_one == pytest.approx(one.of_one * unit**2)
+        np.testing.assert_allclose(other[1:4], one[1:4])
+
+
+def test_kinds_of_comparisons_stand_in_any_order():
+    generator = np.random.default_rng(0)
+    within = ClassSums(generator.normal(size=6), generator.dirichlet(np.ones(6)))
+    between = ClassSums(generator.normal(size=6), 2 * generator.dirichlet(np.ones(6)))
+    one, other = (spread_over_classes(sums, 6.0, cells=9) for sums in ([within, between], [between, within]))
+    np.testing.assert_allclose(one, other)
+    assert 0 < one.of_classes < 0.95
+
+
 def social_relations(classes, between, within, generator, runs):
     """Pairs with an effect of each of their classes and one of their own: the truth is known."""
     i, j = np.triu_indices(classes, 1)
@@ -111,11 +142,21 @@ def test_a_class_that_stands_twice_counts_once():
     parts = np.array([0.2, -0.1, -0.1])
     once = spread_of_pairs(parts, np.array([[0], [1], [2]]))
     assert spread_of_pairs(parts, np.array([[0, 0], [1, 1], [2, 2]])) == once
+    once = spread_of_pairs(parts, np.array([[0, 1], [1, 2], [2, 3]]))
+    assert spread_of_pairs(parts, np.array([[0, 1, 1], [1, 2, 2], [2, 3, 3]])) == once
+    assert spread_of_pairs(parts, np.array([[0, 0, 1], [1, 1, 2], [3, 2, 3]])) == once
 
 
 def test_no_spread_at_all():
     spread = spread_over_classes([ClassSums(np.zeros(5), np.full(5, 0.2))], 0.0)
     assert spread == (0, 4, 0, 5, 0)
+    assert spread_of_pairs(np.zeros(3), np.array([[0, 1], [1, 2], [2, 0]])) == (0, 2, 0, 3, 0)
+
+
+def test_two_classes_have_one_degree_of_freedom():
+    spread = spread_over_classes([ClassSums(np.array([0.1, -0.1]), np.array([0.5, 0.5]))], 0.0)
+    assert spread.freedom == pytest.approx(1)
+    assert spread.variance == pytest.approx(0.04)  # twice their squares: the mean takes part in each
 
 
 def test_several_estimates_at_once():
@@ -138,6 +179,10 @@ def test_limits_are_binomial_without_classes_and_even_on_log_odds_with_them_alon
     low, high = rate_limits(0.1, Spread(variance, 1e12, 1.0), independent=9)
     assert low * high / ((1 - low) * (1 - high)) == pytest.approx((0.1 / 0.9) ** 2)
     assert np.log(high / (1 - high) * 9) == pytest.approx(1.959964 * np.sqrt(variance) / 0.09)
+    for freedom in (10.0, 1.0):
+        edges = np.array(rate_limits(0.1, Spread(variance, freedom, 1.0), independent=9))
+        reach = np.log(edges / (1 - edges) * 9) / (np.sqrt(variance) / 0.09)
+        assert reach == pytest.approx([-stats.t.ppf(0.975, freedom), stats.t.ppf(0.975, freedom)])
     between = rate_limits(0.1, Spread(variance, 1e12, 0.5), independent=9)
     assert between[0] == pytest.approx(np.sqrt(low * posterior.ppf(0.025)))
 
@@ -147,6 +192,10 @@ def test_where_nothing_varies_exact_limits_hold():
     exact = stats.binomtest(0, 20).proportion_ci().high
     assert none == pytest.approx((0.0, exact))
     assert all_ == pytest.approx((1 - exact, 1.0))
+    half = rate_limits(0.5, Spread(0.0, 5.0, 0.0), independent=20)
+    assert half == pytest.approx(tuple(stats.binomtest(10, 20).proportion_ci()))
+    # All or none are accepted: a variance says nothing there.
+    assert [rate_limits(rate, Spread(1e-3, 5.0, 0.5), independent=20) for rate in (0.0, 1.0)] == [none, all_]
     assert rate_limits(0.0, Spread(0.0, 5.0, 0.0), independent=20, interval="another group")[1] == pytest.approx(
         stats.binomtest(0, 10).proportion_ci().high
     )
@@ -174,6 +223,9 @@ def test_rates_of_classes_that_differ_much_tell_less_of_their_variance(rate, rar
     assert freedom < 25
     most = [rate_limits(rate, Spread(1e-4, 30.0, 0.8, 20.0, of_one), independent=9) for of_one in (5e-3, 1.0)]
     np.testing.assert_allclose(*most)
+    # Where it is not known how much they differ, nothing is allowed for.
+    unknown = rate_limits(rate, Spread(1e-4, 30.0, 0.8, 20.0), independent=9)
+    np.testing.assert_allclose(unknown, rate_limits(rate, Spread(1e-4, 30.0, 0.8), independent=9))
 
 
 def test_one_class_with_nearly_all_comparisons_shows_nothing_of_others():
