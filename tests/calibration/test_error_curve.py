@@ -7,18 +7,22 @@ from nearkin.arrays import unit
 from nearkin.calibration.error_curve import error_curve
 from nearkin.calibration.pair_scores import STEPS
 from nearkin.errors import InvalidInput, UnknownName
+from nearkin.intervals.binomial import effective_trials
+from nearkin.intervals.class_rates import spread_of_class_means
+from nearkin.intervals.dyadic import Spread, rate_limits
+from nearkin.intervals.pair_rates import spread_of_pair_rates
 from tests.drawn_classes import draw_classes, draw_unbalanced
 
 COUNTS = [1, 2, 3, 1, 4, 2, 2, 5, 1, 2]
 
 
-def comparisons_by_loop(vectors, ids):
+def comparisons_by_loop(vectors, ids, *, raised=2.0):
     """Scores of all comparisons, by the pair of classes; a little raised, as the matrix product rounds otherwise."""
     vectors = unit(vectors)
     pictures = {one: np.flatnonzero(ids == one) for one in np.unique(ids)}
 
     def score(a, b):
-        return float(vectors[a] @ vectors[b]) + 2 / STEPS
+        return float(vectors[a] @ vectors[b]) + raised / STEPS
 
     different = {
         (one, two): np.array([score(a, b) for a, b in product(pictures[one], pictures[two])])
@@ -45,6 +49,83 @@ def test_rates_equal_a_loop_over_comparisons(weighting, block, monkeypatch):
                 else np.mean([one.mean() for one in accepted])
             )
             assert getattr(curve, name)[index] == pytest.approx(rate, abs=1e-9)
+
+
+def slow_rates(scores, groups, weighting):
+    """At each score the rate, and what each group of comparisons adds to its error, with the group's share of all."""
+    weights = [1.0 if weighting == "comparisons" else 1 / len(group) for group in groups]
+    whole = sum(weight * len(group) for weight, group in zip(weights, groups, strict=True))
+    rates, errors = [], []
+    for score in scores:
+        accepted = [weight * np.sum(group >= score) for weight, group in zip(weights, groups, strict=True)]
+        rates.append(sum(accepted) / whole)
+        errors.append([
+            (hits - rates[-1] * weight * len(group)) / whole
+            for hits, weight, group in zip(accepted, weights, groups, strict=True)
+        ])  # fmt: skip
+    shares = [weight * len(group) / whole for weight, group in zip(weights, groups, strict=True)]
+    return np.array(rates), np.array(errors).T, np.array(shares)
+
+
+def slow_limits(rate, spread, comparisons, independent, interval):
+    """Ends of the intervals, one threshold after the other; few accepted comparisons borrow the nearest variance."""
+    known = [t for t, one in enumerate(rate) if min(one, 1 - one) * comparisons >= 10 - 1e-6]
+    ends = []
+    for t, one in enumerate(rate):
+        near = min(known, key=lambda other: abs(other - t))
+        effect = spread.variance[near] / (rate[near] * (1 - rate[near]))
+        borrowed = Spread(
+            effect * one * (1 - one),
+            spread.freedom[near],
+            spread.of_classes[t] if t in known else 0.0,
+            np.broadcast_to(spread.effective, rate.shape)[near],
+            spread.of_one[t] if t in known else 0.0,
+        )
+        trials = effective_trials(rate[near], spread.variance[near], spread.freedom[near])
+        low, high = rate_limits(one, borrowed, independent=trials, interval=interval)
+        ends.append((min(low, one), max(high, one)))
+    return [(min(low for low, _ in ends[: t + 1]), max(high for _, high in ends[t:])) for t in range(len(rate))]
+
+
+@pytest.mark.parametrize(("weighting", "interval"), [("comparisons", "another group"), ("classes", "rate")])
+def test_intervals_are_the_slow_twins(weighting, interval):
+    vectors, ids = draw_unbalanced(large=20, small=3, classes=12)
+    curve = error_curve(vectors, ids, weighting=weighting, interval=interval)
+    different, same = comparisons_by_loop(vectors, ids, raised=0.25)
+    sizes = np.bincount(ids)
+
+    rate, errors, _ = slow_rates(curve.scores, list(different.values()), weighting)
+    of_class = [sum(error for pair, error in zip(different, errors, strict=True) if one in pair) for one in range(12)]
+    cells = [max(1, sum(np.any(group >= score) for group in different.values())) for score in curve.scores]
+    spread = spread_of_pair_rates(
+        rate,
+        np.array(of_class),
+        (errors**2).sum(axis=0),
+        weights=sizes if weighting == "comparisons" else np.ones(12),
+        pictures=sizes,
+        cells=np.array(cells, dtype=float),
+    )
+    count = sum(map(len, different.values()))
+    np.testing.assert_allclose(curve.far, rate, atol=1e-12)
+    limits = slow_limits(rate, spread, count, len(different), interval)
+    np.testing.assert_allclose(np.stack([curve.far_low, curve.far_high], axis=1), limits, rtol=1e-6, atol=1e-12)
+
+    rate, errors, shares = slow_rates(curve.scores, list(same.values()), weighting)
+    spread = spread_of_class_means(errors, shares, np.array([len(group) for group in same.values()]), rate * (1 - rate))
+    np.testing.assert_allclose(curve.tar, rate, atol=1e-12)
+    limits = slow_limits(rate, spread, sum(map(len, same.values())), len(same), interval)
+    np.testing.assert_allclose(np.stack([curve.tar_low, curve.tar_high], axis=1), limits, rtol=1e-6, atol=1e-12)
+
+
+def test_the_curve_goes_on_until_nothing_is_accepted():
+    """Down to one false accept, and to the least score above the highest, if that is of two classes."""
+    vectors, ids = draw_classes(20, 3)
+    curve = error_curve(vectors, ids)
+    assert curve.far[-2] == pytest.approx(1 / (60 * 57 / 2))
+    vectors[ids == 1] = vectors[ids == 0]
+    curve = error_curve(vectors, ids)
+    assert (curve.far[-1], curve.tar[-1]) == (0.0, 0.0)
+    assert curve.scores[-1] - 1 == pytest.approx(0.5 / STEPS, abs=0.3 / STEPS)
 
 
 def test_thresholds_are_the_lowest_that_keep_each_rate():

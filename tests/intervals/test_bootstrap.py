@@ -263,6 +263,13 @@ def test_runs_are_the_slow_twins(groups, apart):
     assert figure.n == 90
 
 
+def test_a_resample_may_hold_one_value_of_a_run_or_none():
+    runs, groups = [[1.0, 4.0, 9.0], [2.0, 8.0, 5.0], [3.0, 3.0, 6.0]], [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    figure = bootstrap_runs(runs, groups=groups, resamples=100)
+    twin = slow_interval(runs, groups, seed=0, resamples=100)
+    assert (figure.value, figure.low, figure.high) == pytest.approx(twin, rel=1e-9)
+
+
 @pytest.mark.parametrize("count", [30, 31])
 @pytest.mark.parametrize("paired", [True, False])
 def test_median_is_the_slow_twins(count, paired):

@@ -73,7 +73,7 @@ def curve_of(
     weights = classes.weights(weighting)
     (steps,), (counts,) = count_all_pairs([vectors], classes, weights, passes.advance)
     wanted = np.append(levels(1 / classes.different), 0.0)
-    index = np.unique(np.minimum(np.append(thresholds(counts.different, wanted), 0), len(steps)))
+    index = np.unique(thresholds(counts.different, wanted))
     # Beyond the highest score that occurs nothing is accepted.
     at = np.append(steps, steps[-1] + 1)[index]
     accepted = count_accepted(vectors, classes, weights, at, passes.advance)
