@@ -2,9 +2,11 @@
 
     python benchmarks/recognition.py speed [--classes 10000]
     python benchmarks/recognition.py promise VECTORS.parquet --classes 10 100 1440 [--strangers 300] [--splits 20]
+    python benchmarks/recognition.py guess VECTORS.parquet --classes 2 5 10 --unnamed 1000
     python benchmarks/recognition.py scorers VECTORS.parquet --known 100 --enrolled 1 2 5
     python benchmarks/recognition.py icons PHOTOS.parquet ICONS.parquet
     python benchmarks/recognition.py folds RUN... --data FACES
+    python benchmarks/recognition.py enroll MODEL EXAMPLES ASKED
     python benchmarks/recognition.py episodes MODEL DATA [--within group] [--ways 5 20] [--enrolled 1 5]
 
 Vectors are what `nearkin embed MODEL DATA --out VECTORS.parquet` writes. The class of a picture is its folder, or its
@@ -13,12 +15,15 @@ train.csv validation.csv` of its run folder.
 
 `speed` draws classes of ten pictures. `promise` draws known classes and strangers, enrols a picture of each known class
 (or `--enrolled`), and asks whether the rate that another group of as many strangers reaches lies within the stated
-interval. With `--strangers` the recognizer is given so many pictures of strangers, of others than those it is judged
-by. `scorers` compares ways to score: the share that is named rightly at the threshold that the strangers themselves
-give. `icons` enrols the icon picture, photos, or both, of each class of the Grocery Store data.
+interval; beside it, which share of strangers' pictures gets a name, and which a name or "not sure". With `--strangers`
+the recognizer is given so many pictures of strangers, of others than those it is judged by. `guess` does so where
+nothing can be measured, with `--unnamed` pictures of which nothing is said. `scorers` compares ways to score: the share
+that is named rightly at the threshold that the strangers themselves give. `icons` enrols the icon picture, photos, or
+both, of each class of the Grocery Store data.
 
 `folds` takes run folders, each trained without the people of one fold (`recipes/run.py lfw --fold 1`). Of the people in
-FACES that the run did not use, it says how many are named rightly, and what `promise` does. `episodes` draws few-shot
+FACES that the run did not use, it says how many are named rightly, and what `promise` does. `enroll` enrols all of one
+labelled set into a gallery by `enroll`, and asks for all of another one by `recognize`. `episodes` draws few-shot
 episodes, enrols the labelled pictures of each into a gallery of its own by `enroll`, asks for the others by
 `recognize`, and compares with `nearkin evaluate --protocol few-shot` on the same pictures. DATA holds classes that
 MODEL was not trained on, such as the `validation.csv` of its run folder.
@@ -27,7 +32,7 @@ MODEL was not trained on, such as the `validation.csv` of its run folder.
 import argparse
 import csv
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -53,7 +58,9 @@ _ASKED = 5
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["speed", "promise", "scorers", "icons", "folds", "episodes"])
+    parser.add_argument(
+        "what", choices=["speed", "promise", "guess", "scorers", "icons", "folds", "episodes", "enroll"]
+    )
     parser.add_argument("vectors", nargs="*")
     parser.add_argument("--class-of", choices=["folder", "file"], default="folder")
     parser.add_argument("--without", nargs="*", default=[])
@@ -61,6 +68,7 @@ def main() -> None:
     parser.add_argument("--known", type=int, default=100)
     parser.add_argument("--enrolled", nargs="*", type=int, default=[1])
     parser.add_argument("--strangers", type=int, default=0)
+    parser.add_argument("--unnamed", type=int, default=0)
     parser.add_argument("--splits", type=int, default=20)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--within")
@@ -77,6 +85,9 @@ def main() -> None:
     if given.what == "folds":
         folds([Path(run) for run in given.vectors], given.data, given.classes, given.strangers, given.splits)
         return
+    if given.what == "enroll":
+        enroll(*given.vectors, given.scorer[0])
+        return
     if given.what == "episodes":
         kinds = [FewShot(ways, shots, given.queries, given.episodes) for ways in given.ways for shots in given.enrolled]
         model, data = given.vectors
@@ -84,12 +95,19 @@ def main() -> None:
         return
     vectors, labels, source = load(given.vectors, given.without, given.class_of)
     if given.what == "promise":
-        print("| classes | enrolled | strangers given | promised | stated | reached | within |")
-        print("|---|---|---|---|---|---|---|")
+        print(PROMISE_HEADER)
         for classes in given.classes:
             for enrolled in given.enrolled:
                 for scorer in given.scorer:
                     promise(vectors, labels, classes, enrolled, given.strangers, given.splits, scorer)
+    elif given.what == "guess":
+        print(
+            "| classes | enrolled | unnamed pictures | guessed | reached, 5 % to 95 % of splits | up to 4 % | named |"
+        )
+        print("|---|---|---|---|---|---|---|")
+        for classes in given.classes:
+            for enrolled in given.enrolled:
+                guess(vectors, labels, classes, enrolled, given.unnamed, given.splits)
     elif given.what == "scorers":
         print("| enrolled | way to score | accuracy | TPIR at 10 % | TPIR at 1 % |\n|---|---|---|---|---|")
         for enrolled in given.enrolled:
@@ -176,11 +194,17 @@ def split(
     return np.array(rows), np.array(ids), np.array(more, int), np.array(more_ids, int), others
 
 
+PROMISE_HEADER = (
+    "| classes | enrolled | strangers given | promised | stated | reached | within | named | named or not sure |\n"
+    "|---|---|---|---|---|---|---|---|---|"
+)
+
+
 def promise(
     vectors: np.ndarray, labels: np.ndarray, classes: int, enrolled: int, strangers: int, splits: int, scorer: str
 ) -> None:
     """A row for each rate."""
-    found: dict[float, list[tuple[float, float, float, bool]]] = {rate: [] for rate in RATES}
+    found: dict[float, list[tuple[float, ...]]] = {rate: [] for rate in RATES}
     for seed in range(splits):
         rows, ids, _, _, others = split(labels, classes, enrolled, seed)
         half = others[: len(others) // 2] if strangers else others[:0]
@@ -199,15 +223,38 @@ def promise(
             group = np.random.default_rng(seed).permutation(judged)[: threshold.strangers]
             reached = float(np.mean(scores[np.isin(labels[all_judged], group)] >= threshold.score))
             low, high = threshold.fpir_low, threshold.fpir_high
-            found[rate].append((low, high, float(np.mean(scores >= threshold.score)), low <= reached <= high))
+            shares = (float(np.mean(scores >= at)) for at in (threshold.score, threshold.high, threshold.low))
+            found[rate].append((low, high, low <= reached <= high, *shares))
     for rate, runs in found.items():
         start = f"| {classes:,} | {enrolled} | {strangers:,} | {rate:.0%} |"
         if not runs:
-            print(f"{start} refused | - | - |", flush=True)
+            print(f"{start} refused | - | - | - | - |", flush=True)
             continue
-        low, high, reached, within = (np.array(one) for one in zip(*runs, strict=True))
-        of = f"{within.sum()} of {len(runs)}" + (f", {splits - len(runs)} refused" if len(runs) < splits else "")
-        print(f"{start} {low.mean():.1%} to {high.mean():.1%} | {reached.mean():.1%} | {of} |", flush=True)
+        low, high, within, reached, named, unsure = np.array(runs, float).T
+        of = f"{within.sum():.0f} of {len(runs)}" + (f", {splits - len(runs)} refused" if len(runs) < splits else "")
+        shares = f"{named.mean():.1%} | {unsure.mean():.1%}"
+        print(f"{start} {low.mean():.1%} to {high.mean():.1%} | {reached.mean():.1%} | {of} | {shares} |", flush=True)
+
+
+def guess(vectors: np.ndarray, labels: np.ndarray, classes: int, enrolled: int, unnamed: int, splits: int) -> None:
+    """A row: what the threshold of few classes, guessed from pictures without names, lets through."""
+    found = []
+    for seed in range(splits):
+        rows, ids, more, _, others = split(labels, classes, enrolled, seed)
+        half = others[: len(others) // 2]
+        # Unnamed are pictures of other people and, as in any gallery, further ones of the known.
+        pictures = np.concatenate([more, np.flatnonzero(np.isin(labels, half))])
+        pictures = np.random.default_rng(seed).permutation(pictures)[:unnamed]
+        examples, names = Examples.of(vectors[rows], ids, count=classes), [str(one) for one in range(classes)]
+        recognizer = Recognizer.of(names, examples, background=vectors[pictures] if unnamed else None)
+        threshold = recognizer.threshold()
+        judged = np.isin(labels, others[len(others) // 2 :])
+        scores = recognizer.scores(vectors[judged]).max(axis=1)
+        found.append([threshold.measured, *(np.mean(scores >= at) for at in (threshold.score, threshold.high))])
+    measured, reached, named = np.array(found, float).T
+    spread = " to ".join(f"{one:.1%}" for one in np.quantile(reached, [0.05, 0.95]))
+    cells = f"{reached.mean():.1%} ({spread}) | {np.mean(reached <= 0.04):.0%} | {named.mean():.1%}"
+    print(f"| {classes} | {enrolled} | {unnamed:,} | {1 - measured.mean():.0%} | {cells} |", flush=True)
 
 
 def folds(runs: list[Path], data: Path, classes: list[int], strangers: int, splits: int) -> None:
@@ -226,8 +273,7 @@ def folds(runs: list[Path], data: Path, classes: list[int], strangers: int, spli
     for name, vectors, labels in parts:
         identify(name, vectors, labels)
     for name, vectors, labels in parts:
-        print(f"\n{name}\n\n| classes | enrolled | strangers given | promised | stated | reached | within |")
-        print("|---|---|---|---|---|---|---|")
+        print(f"\n{name}\n\n{PROMISE_HEADER}")
         for count in classes:
             for given in (0, strangers) if strangers else (0,):
                 promise(vectors, labels, min(count, (labels.max() + 1) // 2), 1, given, splits, "linear")
@@ -287,6 +333,31 @@ def icons(vectors: np.ndarray, labels: np.ndarray, icon: np.ndarray, splits: int
         print(f"| {name} | {shown_figure(figure)} |", flush=True)
 
 
+def enroll(model: str, examples: str, asked: str, scorer: str) -> None:
+    """Accuracy through a gallery."""
+    encoder, shown, others = (
+        nearkin.Encoder.from_pretrained(model),
+        nearkin.read_items(examples),
+        nearkin.read_items(asked),
+    )
+    with TemporaryDirectory() as folder:
+        gallery = nearkin.Gallery.create(Path(folder) / "gallery", encoder)
+        summary = gallery.enroll_many(by_name(shown.labels, shown.uris))
+        answers = gallery.recognize(list(others.uris), k=1, scorer=scorer)
+    right = [one.candidates[0].name == label for one, label in zip(answers, others.labels, strict=True)]
+    figure = bootstrap_mean(right, groups=others.label_ids()[0], within=(0.0, 1.0))
+    print(f"{len(summary.taken):,} examples taken, {len(summary.refused):,} refused")
+    print(f"accuracy {shown_figure(figure)} over {len(right):,} pictures; {answers[0].threshold}")
+
+
+def by_name(labels: Iterable[str], uris: Iterable[str]) -> dict[str, list[str]]:
+    """Pictures of each class."""
+    found: dict[str, list[str]] = {}
+    for label, uri in zip(labels, uris, strict=True):
+        found.setdefault(label, []).append(uri)
+    return found
+
+
 def episodes(model: str, data: str, within: str | None, kinds: list[FewShot], scorer: str) -> None:
     """A row for each kind of episode: accuracy through a gallery, by the protocol, and the difference."""
     encoder, items = nearkin.Encoder.from_pretrained(model), nearkin.read_items(data)
@@ -301,18 +372,17 @@ def episodes(model: str, data: str, within: str | None, kinds: list[FewShot], sc
         for episode in drawn:
             with TemporaryDirectory() as folder:
                 gallery = nearkin.Gallery.create(Path(folder) / "gallery", encoder)
-                pictures: dict[str, list[str]] = {}
-                for row, label in zip(episode.shown, episode.shown_classes, strict=True):
-                    pictures.setdefault(names[label], []).append(items.uris[row])
+                shown = [names[label] for label in episode.shown_classes]
+                pictures = by_name(shown, [items.uris[row] for row in episode.shown])
                 refused += len(gallery.enroll_many(pictures).refused)
                 answers = gallery.recognize([items.uris[row] for row in episode.asked], k=1, scorer=scorer)
             named = [one.candidates[0].name for one in answers]
             right.append(np.array([name == names[own] for name, own in zip(named, episode.asked_classes, strict=True)]))
         gallery_accuracy = episode_accuracy(right, drawn, unit_of_interval=over)
         protocol = score_episodes(vectors, drawn, unit_of_interval=over)["prototype"]
-        shown = [shown_figure(one.figure()) for one in (gallery_accuracy, protocol)]
+        both = [shown_figure(one.figure()) for one in (gallery_accuracy, protocol)]
         apart = gallery_accuracy.minus(protocol)  # type: ignore[arg-type]
-        cells = f"{shown[0]} | {shown[1]} | {100 * apart.value:+.1f} [{100 * apart.low:+.1f}, {100 * apart.high:+.1f}]"
+        cells = f"{both[0]} | {both[1]} | {100 * apart.value:+.1f} [{100 * apart.low:+.1f}, {100 * apart.high:+.1f}]"
         print(f"| {kind} | {cells} | {refused:,} of {len(drawn) * kind.ways * kind.shots:,} |", flush=True)
 
 

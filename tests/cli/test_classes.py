@@ -92,7 +92,7 @@ def test_recognize(folder: Path) -> None:
     assert [line[0] for line in lines] == [str(known), str(wrong)]
     assert lines[0][1] in ("name", "not sure", "unknown")
     assert lines[0][5:] == [str(known), "1.0000"]
-    assert "50 % of strangers' pictures get a name [" in said.stderr
+    assert "50 % of strangers' pictures reach it [" in said.stderr
     assert "measured with 60 pictures of 20 strangers" in said.stderr
     with Image.open("out.png") as sheet:
         assert sheet.size == (4 * CELL_WIDTH, 2 * CELL_HEIGHT)

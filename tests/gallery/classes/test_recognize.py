@@ -10,7 +10,9 @@ from PIL import Image
 
 from nearkin.data.items import Broken
 from nearkin.errors import InvalidInput, PictureError, UnknownName
+from nearkin.gallery.classes.recognizers import without
 from nearkin.gallery.gallery import Gallery
+from nearkin.recognition.decision import Candidate
 from tests.fakes import FakeEncoder
 from tests.gallery.classes.drawn import draw_view, draw_views
 
@@ -111,6 +113,15 @@ def test_a_rejected_picture_and_its_copies_never_get_the_name_again(gallery: Gal
     assert gallery.recognize(tmp_path / "things/thing 7/0.png", fpir=0.1)[0].name == "thing 7"
     gallery.undo()
     assert gallery.recognize(picture, fpir=0.1)[0].candidates[0].name == "thing 7"
+
+
+def test_what_a_rejected_class_was_thought_to_be_goes_to_the_others() -> None:
+    """0.2 are a stranger's: it gets its part, too. A picture that was sure to be of the class is anyone's."""
+    candidates = [Candidate("", number, 0.0, share) for number, share in enumerate([0.4, 0.3, 0.1])]
+    assert [one.probability for one in without(candidates, [1])] == pytest.approx([0.4 / 0.7, 0.1 / 0.7])
+    sure = [Candidate("", number, 0.0, share) for number, share in enumerate([1.0, 0.0])]
+    assert [one.probability for one in without(sure, [0])] == [0.0]
+    assert without(candidates, []) == candidates
 
 
 def test_an_ignored_picture_and_its_copies_get_no_name_and_count_as_a_stranger(

@@ -107,9 +107,10 @@ def threshold_line(threshold: "OpenSetThreshold") -> str:
             "(--strangers, nearkin ignore)"
         )
     return (
-        f"threshold {threshold.score:.2f}: {100 * threshold.fpir:.3g} % of strangers' pictures get a name "
+        f"threshold {threshold.score:.2f}: {100 * threshold.fpir:.3g} % of strangers' pictures reach it "
         f"[{100 * threshold.fpir_low:.2g}, {100 * threshold.fpir_high:.2g}] with {threshold.classes:,} classes, "
-        f"measured with {threshold.trials:,} pictures of {threshold.strangers:,} strangers ({threshold.source})"
+        f"measured with {threshold.trials:,} pictures of {threshold.strangers:,} strangers ({threshold.source}); "
+        f"a name from {threshold.high:.2f} on, so that fewer get one, 'not sure' from {threshold.low:.2f} on"
     )
 
 

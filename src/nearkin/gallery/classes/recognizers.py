@@ -1,7 +1,7 @@
 """From what counts in the class registry to a recognizer, which is kept and grows with the registry."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -22,7 +22,7 @@ from nearkin.gallery.classes.registry import Registered
 from nearkin.gallery.classes.state import ClassState
 from nearkin.recognition import examples as recognition
 from nearkin.recognition.as_arrays import from_arrays, to_arrays
-from nearkin.recognition.decision import Evidence, Recognition, decide
+from nearkin.recognition.decision import Candidate, Evidence, Recognition, decide
 from nearkin.recognition.recognizer import ANEW, Made, Recognizer, Strangers
 from nearkin.recognition.scorer import SCORERS
 
@@ -234,6 +234,22 @@ def _corrected(
         score=score,
         reason=reason,
     )
+
+
+def without(candidates: Sequence[Candidate], banned: Collection[int]) -> list[Candidate]:
+    """Those that are not banned; the probabilities of the others go to them and to strangers, in proportion.
+
+    Example:
+        >>> three = [Candidate("", one, 0.0, share) for one, share in enumerate([0.5, 0.25, 0.125])]
+        >>> [one.probability for one in without(three, {0})]
+        [0.5, 0.25]
+    """
+    left = 1 - sum(one.probability for one in candidates if one.class_id in banned)
+    return [
+        replace(one, probability=min(1.0, one.probability / max(left, 1e-12)))
+        for one in candidates
+        if one.class_id not in banned
+    ]
 
 
 def _name(class_id: int, registered: Registered) -> str:
