@@ -28,7 +28,7 @@ FEW_CLASSES, FEW_CLASSES_SHARED = 100, 1_000
 PARTS = 20
 # So many named strangers tell how much their pictures hang together.
 _EVENTS = 20
-# Nothing is guessed from fewer unnamed pictures. By this factor the rate is mostly missed by at most.
+# Nothing is guessed from fewer unnamed pictures. A name is given from where a rate lower by this factor is guessed.
 FEWEST_UNNAMED, GUESS = 50, 4.0
 # Cells of scores at once.
 _BLOCK = 1 << 23
