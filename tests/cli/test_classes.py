@@ -207,3 +207,18 @@ def test_erase_is_asked_about(folder: Path) -> None:
     assert sizes() == {}
     with pytest.raises(InvalidInput, match="erased examples: that cannot be undone"):
         run("undo", "gallery", "2")
+
+
+def test_names_that_are_not_utf_8(folder: Path) -> None:
+    strange = folder / "strange" / "caf\udce9.png"
+    draw_noise(folder / "strange", [9])
+    try:
+        (folder / "strange" / "9.png").rename(strange)
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    assert len(facts("search", "gallery", "strange", "-k", "1")) == 1
+    assert "taken    Zoe: strange/caf\\xe9.png" in run("enroll", "gallery", "Zoe", strange.relative_to(folder)).stdout
+    found = facts("recognize", "gallery", "strange")
+    assert [each["candidates"][0]["name"] for each in found] == ["Zoe"]
+    assert "caf\\xe9.png is not 'Zoe'" in run("reject", "gallery", "strange/caf\udce9.png", "Zoe").stdout
+    assert "caf\\xe9.png will get no name" in run("ignore", "gallery", "strange/caf\udce9.png").stdout

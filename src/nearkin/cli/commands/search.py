@@ -133,9 +133,10 @@ def expanded(query: str) -> list[str]:
             raise InvalidInput(f"'{query}': no queries in '{query[1:]}': expected one on each line")
         return lines
     if query and Path(query).is_dir():
+        from nearkin.data.picture import file_of
         from nearkin.data.sources import read_items
 
-        return list(read_items(query).uris)
+        return [file_of(picture) or picture.uri for picture in read_items(query).pictures]
     return [query]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from io import BytesIO
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -16,7 +17,7 @@ from nearkin.arrays import as_unit_vectors
 from nearkin.data.decoding import decode, decode_bytes
 from nearkin.data.items import Broken, Picture
 from nearkin.data.loading import content_hash
-from nearkin.data.names import plain_text
+from nearkin.data.names import plain_text, printable
 from nearkin.encoders.embedder import AttributeEmbedder, Embedder, PictureLike
 from nearkin.errors import InvalidInput, PictureError
 from nearkin.gallery.classes.events import PICTURES, Kind
@@ -96,11 +97,11 @@ def picture_payload(source: PictureLike | Region, *, item_id: int | None = None)
         InvalidInput: a box that is not inside the picture.
     """
     region = source if isinstance(source, Region) else None
-    picture = region.picture if region else source
-    uri, shown = _named(picture)
+    picture, shown = _named(region.picture if region else source)
+    uri = picture.uri if isinstance(picture, Picture) else None
     try:
-        if isinstance(picture, Picture | str) or hasattr(picture, "__fspath__"):
-            encoded = (picture if isinstance(picture, Picture) else Picture(uri or "")).read()
+        if isinstance(picture, Picture):
+            encoded = picture.read()
             image = decode_bytes(encoded)
         else:
             encoded, image = None, decode(cast(Any, picture))
@@ -254,16 +255,13 @@ def embed_encoded(pictures: Sequence[bytes], encoder: Embedder) -> Float[np.ndar
     return encoder.embed_pixels(np.stack([encoder.preprocessing.apply(decode_bytes(one)) for one in pictures]))
 
 
-def _named(picture: Any) -> tuple[str | None, str]:
-    """The uri of a picture, if it has one, and what it is called in messages."""
+def _named(picture: Any) -> tuple[Any, str]:
+    """A picture, a path as the picture that lies there, and what it is called in messages."""
     if isinstance(picture, Picture):
-        return picture.uri, picture.uri
+        return picture, picture.uri
     if isinstance(picture, str) or hasattr(picture, "__fspath__"):
-        from pathlib import Path
-
-        return str(Path(picture).absolute()), str(picture)
-    name = getattr(picture, "filename", "") or "picture"
-    return None, name
+        return Picture(str(Path(picture).absolute())), printable(str(picture))
+    return picture, getattr(picture, "filename", "") or "picture"
 
 
 def _cut(image: Image.Image, box: Sequence[int], shown: str) -> Image.Image:
