@@ -217,7 +217,10 @@ def test_names_that_are_not_utf_8(folder: Path) -> None:
     except OSError:
         pytest.skip("this file system takes no such names")
     assert len(facts("search", "gallery", "strange", "-k", "1")) == 1
-    assert "taken    Zoe: strange/caf\\xe9.png" in run("enroll", "gallery", "Zoe", "strange/caf\udce9.png", "--force").stdout
+    assert (
+        "taken    Zoe: strange/caf\\xe9.png"
+        in run("enroll", "gallery", "Zoe", "strange/caf\udce9.png", "--force").stdout
+    )
     found = facts("recognize", "gallery", "strange")
     assert [each["candidates"][0]["name"] for each in found] == ["Zoe"]
     assert "caf\\xe9.png is not 'Zoe'" in run("reject", "gallery", "strange/caf\udce9.png", "Zoe").stdout
