@@ -45,8 +45,8 @@ def test_a_recipe_is_complete(name: str, scripts: dict[str, ModuleType]) -> None
     assert (settings.minutes or recipe["measured"]["seconds"] / 60) <= 120
 
 
-def test_there_are_five() -> None:
-    assert set(RECIPES) == {"omniglot", "emoji", "caltech101", "lfw"}
+def test_there_are_these() -> None:
+    assert set(RECIPES) == {"omniglot", "emoji", "emoji_attributes", "caltech101", "lfw"}
 
 
 def noise_items(folder: Path, names: list[str]) -> Items:
