@@ -58,7 +58,7 @@ def test_unit_vectors_that_are_equal_or_opposite_score_exactly_1_or_minus_1():
 
 @pytest.mark.parametrize("asked_for", [True, False])
 def test_a_product_near_1_is_a_cosine_only_of_unit_vectors(asked_for):
-    """A squared length within 2^-20 of 1 is that of a unit vector, either of the two; a product within 2^-19 is near."""
+    """A squared length within 2^-20 of 1 is that of a unit vector; a product within 2^-19 of 1 is near."""
     unit_step = 2.0**-20
 
     def score(x, y):
