@@ -58,3 +58,8 @@ def draw_groups_of_pictures(folder: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEARKIN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Texts as parameters are cut in the names of tests, so that a name fits a line."""
+    return f"{val[:40]}..." if isinstance(val, str) and len(val) > 40 else None

@@ -38,7 +38,8 @@ class UnknownName(InvalidInput):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], way_out: str = "") -> None:
         known = sorted(known)
-        near = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+        lower = {one.lower(): one for one in known}
+        near = [lower[one] for one in get_close_matches(name.lower(), lower, n=3, cutoff=0.5)]
         hint = f"did you mean {' or '.join(near)}?" if near else ""
         if len(known) <= 12:
             hint += f"{' ' if near else ''}known: {', '.join(known)}"

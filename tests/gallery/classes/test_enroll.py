@@ -125,6 +125,7 @@ def test_two_copies_in_one_call(gallery: Gallery, tmp_path: Path) -> None:
 def test_one_picture_under_two_names_is_said_with_the_way_out(gallery: Gallery, photos: list[Path]) -> None:
     gallery.enroll("Anna", photos[0])
     [refused] = gallery.enroll("Bob", photos[0]).refused
+    assert refused.reason == "another name"
     assert refused.detail == (
         f"near copy of {photos[0]}, an example of 'Anna': reject it there if that is wrong, merge the two names if "
         "they are one, or use force"

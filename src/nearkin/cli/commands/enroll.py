@@ -8,6 +8,7 @@ import typer
 from nearkin.cli.class_changes import SECTION as SECTION
 from nearkin.cli.class_changes import By, Why
 from nearkin.cli.options import Device, GalleryPath, Json, Quiet, Threads, Where
+from nearkin.wording import counted
 
 if TYPE_CHECKING:
     from nearkin.gallery.classes.summaries import EnrollSummary
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 ORDER = 71
 KEPT = "what was taken is kept; the same command goes on"
 
-# Reasons that no force overrules.
-FINAL = {"unreadable", "no name"}
+# Reasons that no force overrules, or where there is no need of it.
+FINAL = {"unreadable", "no name", "near copy"}
 # Examples and reasons that are listed; --json has all.
 SHOWN = 10
 
@@ -70,11 +71,15 @@ def enroll(
     """
     from nearkin.cli.class_changes import open_to_embed, pictures_of
     from nearkin.cli.output import print_json
+    from nearkin.data.sources import check_source
     from nearkin.progress import progress_bar
 
     given = {"--folder": folder, "--table": table, "--from-column": from_column}
     source = _one_source(given, name, bool(pictures or texts or items or attributes or box) or group is not None)
     chosen = pictures_of(pictures or ())
+    for file in (attributes, table, folder):
+        if file is not None:
+            check_source(file)
     opened = open_to_embed(gallery, threads=threads, device=device)
     if source is None:
         members = () if group is None else opened.group_members(group).tolist()
@@ -161,7 +166,7 @@ def _print_summary(gallery: str, summary: "EnrollSummary", *, forced: bool) -> N
 
     names = {one.name for one in summary.taken}
     of = f" of {len(names):,} classes" if len(names) > 1 else f" of '{next(iter(names))}'" if names else ""
-    print(f"{gallery}: {len(summary.taken):,} examples{of} taken, {len(summary.refused):,} refused")
+    print(f"{gallery}: {counted(len(summary.taken), 'example')}{of} taken, {len(summary.refused):,} refused")
     for one in summary.taken[:SHOWN]:
         print(printable(f"  taken    {one.name}: {one.what}"))
     if len(summary.taken) > SHOWN:

@@ -14,8 +14,9 @@ from nearkin.data.decoding import as_mode, decode_bytes
 
 # How many copies `copies_of` makes.
 COPIES = 3
-# Pictures that are less alike than this are no copies, whatever the encoder: none is made to find out.
-SUSPICIOUS = 0.9
+# Pictures that are less alike than this are no copies, whatever the encoder; with an encoder that is easily upset the
+# very copies are at times less alike than SUSPICIOUS, above which a new picture is worth finding out.
+LEAST, SUSPICIOUS = 0.8, 0.9
 # A vector without its picture has copies that differ by rounding only.
 OF_VECTORS = 0.9999
 _QUALITY, _EDGE, _ROUNDING = 50, 0.02, 1e-5
@@ -47,7 +48,7 @@ def copy_scores(
 ) -> Float[np.ndarray, " n"]:
     """For each picture the score from which on another picture is a copy of it."""
     scores = np.einsum("nd,ncd->nc", vectors, copies)
-    return np.minimum(np.maximum(scores.min(axis=1), SUSPICIOUS), 1) - np.float32(_ROUNDING)
+    return np.minimum(np.maximum(scores.min(axis=1), LEAST), 1) - np.float32(_ROUNDING)
 
 
 def look_alike(one: bytes | None, other: bytes | None) -> bool:

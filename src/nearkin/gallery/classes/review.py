@@ -131,9 +131,8 @@ def _among(
         if twin != number:
             other = candidates[twin]
             same = name_key(other.name) == name_key(candidate.name)
-            found[number] = candidate.refused(
-                "near copy", f"near copy of {other.payload.shown}{'' if same else f', an example of {other.name!r}'}"
-            )
+            what = f"near copy of {other.payload.shown}{'' if same else f', an example of {other.name!r}'}"
+            found[number] = candidate.refused("near copy" if same else "another name", what)
     return found
 
 
@@ -156,7 +155,7 @@ def _said(candidate: Candidate, row: int, registered: Registered) -> Refused | N
     if same:
         return candidate.refused("near copy", f"near copy of {known}, an example already there (number {number})")
     return candidate.refused(
-        "near copy",
+        "another name",
         f"near copy of {known}, an example of {own!r}: reject it there if that is wrong, merge the two names if they "
         "are one, or use force",
     )

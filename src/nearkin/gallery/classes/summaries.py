@@ -10,6 +10,7 @@ Reason = Literal[
     "unreadable",
     "too small",
     "near copy",
+    "another name",
     "nearer to another class",
     "far from its class",
     "rejected",
