@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from nearkin.arrays import unit
+from nearkin.similarity.clustering.engine.confirmed import confirmed
 from nearkin.similarity.clustering.engine.linkage import edge_scores
 from nearkin.similarity.clustering.engine.neighbours import Neighbours, find_neighbours
 from nearkin.similarity.clustering.engine.spread import DRAWN_TO, drawn_to_neighbours, spread_out
@@ -83,11 +84,13 @@ class Candidates:
         start, end = np.repeat(np.arange(n), k)[kept.ravel()], rows[kept]
         # Each other's neighbours are linked by the scores of both.
         keys, pair = np.unique(np.minimum(start, end) * n + np.maximum(start, end), return_inverse=True)
+        start, end, weight = keys // n, keys % n, np.bincount(pair, scores[kept]).astype(np.float64)
+        good = confirmed(start, end, weight, n)
         copies = np.flatnonzero(self.weights > 1)
         return (
-            np.concatenate([keys // n, copies]),
-            np.concatenate([keys % n, copies]),
-            np.concatenate([np.bincount(pair, scores[kept]), np.minimum(self.weights[copies] - 1, k)]),
+            np.concatenate([start[good], copies]),
+            np.concatenate([end[good], copies]),
+            np.concatenate([weight[good], np.minimum(self.weights[copies] - 1, k)]),
         )
 
 
