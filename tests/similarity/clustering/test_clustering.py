@@ -101,11 +101,11 @@ def test_the_links_that_a_calibration_says_are_taken() -> None:
 
 @pytest.mark.parametrize("each", [3, 4])
 def test_one_bad_link_does_not_chain_two_small_groups(each: int) -> None:
-    vectors, labels = drawn(300, each, 0.45, dim=64)
+    vectors, _ = drawn(300, each, 0.45, dim=64)
     # Of every two of the first hundred, one picture each has the same background.
-    for one in range(0, 100, 2):
-        same = np.random.default_rng(one).standard_normal(64)
-        vectors[[one * each, (one + 1) * each]] += same
+    for first in range(0, 100, 2):
+        same = np.random.default_rng(first).standard_normal(64)
+        vectors[[first * each, (first + 1) * each]] += same
     groups = cluster(vectors)
     last = groups[each - 1 : 100 * each : each].reshape(50, 2)
     assert ((last[:, 0] == last[:, 1]) & (last[:, 0] >= 0)).sum() <= 2
