@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from nearkin.calibration.curve import Curve
 from nearkin.calibration.decisions import Calibration
+from nearkin.calibration.probability import ProbabilityMap
 from nearkin.data.images import Preprocessing
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.image import ImageTower, ImageTowerConfig
@@ -42,6 +44,24 @@ def test_what_a_verdict_says(calibration):
     assert verdict.far_low <= verdict.far <= verdict.far_high
     assert verdict.threshold == calibration.threshold(calibration.default_far)
     assert verdict.prior == 0.5
+    # Of a score of little more than 1, as rounding makes it, the distance is 0.
+    near, equal = calibration.verdicts([0.98, 1 + 1e-7])
+    assert (near.euclidean, equal.euclidean) == (pytest.approx(0.2), 0.0)
+
+
+@pytest.mark.parametrize(("comparisons", "fars"), [(2_000, 2), (11_025, 3), (10**6, 5), (10**7, 6)])
+def test_the_default_is_the_lowest_power_of_ten_down_to_a_thousandth(calibration, comparisons, fars):
+    other = replace(calibration, counts={"different_comparisons": comparisons})
+    assert other.fars == pytest.approx([10.0**-power for power in range(1, fars + 1)])
+    assert other.default_far == pytest.approx(max(1e-3, 10.0**-fars))
+
+
+def test_what_is_not_stated():
+    curve = Curve((0.0,), (1.0,), (1.0,), (1.0,), (1.0,), (1.0,), (1.0,))
+    known = ProbabilityMap("logistic", (0.0, 1.0), (-1.0, 1.0), 0.0, (), (), ())
+    bare = Calibration(fingerprint="f", source="s", counts={}, curve=curve, map=known)
+    assert (bare.prior, bare.different_comparisons) == (0.5, 0)
+    np.testing.assert_allclose(bare.probability([0.0, 0.5, 1.0]), [1 / (1 + np.e), 0.5, np.e / (1 + np.e)])
 
 
 def test_far_at_a_threshold_is_the_wanted_one(calibration):
@@ -72,6 +92,8 @@ def test_far_below_the_data_is_refused_with_what_is_supported(calibration):
             calibration.verdicts(0.5, prior=prior)
     with pytest.raises(InvalidInput, match="score 1 is not a finite number"):
         calibration.verdicts([0.5, np.nan])
+    with pytest.raises(InvalidInput, match="score 1 is not a finite number"):
+        calibration.verdicts([0.5, -np.inf])
 
 
 def test_json_there_and_back(calibration):
