@@ -25,6 +25,7 @@ import importlib
 import io
 import json
 import multiprocessing
+import os
 import random
 import shutil
 import sys
@@ -231,6 +232,7 @@ def _exit_as_pytest(folder: Path, tests: tuple[Path, ...]) -> None:
     import pytest
 
     sys.path[:0] = [str(folder / "src"), str(folder)]
+    os.environ["PYTHONPATH"] = str(folder / "src")  # of tests that start a process
     paths = [str(folder / test) for test in tests]
     imported = "ignore::pytest.PytestAssertRewriteWarning"  # Hypothesis is, before the fork
     options = ["-x", "-q", "-W", imported, "-p", "no:cacheprovider", "-o", "addopts=", "--rootdir", str(folder)]

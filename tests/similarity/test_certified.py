@@ -81,6 +81,17 @@ def test_more_queries_than_a_block():
         np.testing.assert_array_equal(found, wanted)
 
 
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_as_many_queries_as_blocks(metric, monkeypatch):
+    monkeypatch.setattr(certified, "_BLOCK_SCORES", 64)
+    generator = np.random.default_rng(0)
+    vectors, queries = unit(some(64, 16, generator)), unit(some(2, 16, generator))
+    for count in (1, 2):
+        expected = brute_force(queries[:count], vectors, 5, metric, np.ones(64, bool))
+        for found, wanted in zip(CertifiedSearch(vectors, metric)(queries[:count], 5), expected, strict=True):
+            np.testing.assert_array_equal(found, wanted)
+
+
 def test_few_rows_are_scored_in_full():
     """The proof is of use: what it leaves to be scored is a small part."""
     generator = np.random.default_rng(0)
@@ -117,6 +128,13 @@ def test_codes_bound_what_rounding_left_out(name):
         assert np.linalg.norm(vector - rounded) <= codes.residual[group] + slack
         assert np.linalg.norm(vector) <= codes.length[group] + slack
         assert np.abs(vector - rounded).max() <= codes.step[group] * (0.5 + 1e-9)
+    # No larger than they need be.
+    centred = vectors.astype(np.float64) - codes.center
+    rest = centred - np.repeat(codes.step, certified.GROUP)[:100, None] * codes.numbers[:100]
+    for bound, each in ((codes.length, centred), (codes.residual, rest)):
+        lengths = np.linalg.norm(each, axis=1)
+        of_groups = [lengths[start : start + certified.GROUP].max() for start in range(0, 100, certified.GROUP)]
+        np.testing.assert_allclose(bound, of_groups, rtol=1e-9, atol=1e-12 * lengths.max())
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.0**-20, 2.0**20])

@@ -44,13 +44,32 @@ def test_many_equal_keys_come_by_index():
     assert set(scores.ravel().tolist()) == {4.0}
 
 
-def test_equals_a_full_sort_on_random_vectors():
+def test_those_above_many_equal_keys_come_first():
+    keys = np.ones((500, 4), dtype=np.float32)
+    keys[[100, 450]] = 2
+    scores, rows = top_k(np.ones((2, 4), dtype=np.float32), keys, 7)
+    assert rows.tolist() == [[100, 450, 0, 1, 2, 3, 4]] * 2
+    assert scores.tolist() == [[8, 8, 4, 4, 4, 4, 4]] * 2
+
+
+@pytest.mark.parametrize("k", [3, 12])
+def test_equals_a_full_sort_on_random_vectors(k):
     generator = np.random.default_rng(0)
     queries, keys = (generator.normal(size=(rows, 32)).astype(np.float32) for rows in (300, 2000))
-    scores, rows = top_k(queries, keys, 12)
+    scores, rows = top_k(queries, keys, k)
     product = queries @ keys.T
-    np.testing.assert_array_equal(rows, np.argsort(-product, axis=1, kind="stable")[:, :12])
-    np.testing.assert_allclose(scores, -np.sort(-product, axis=1)[:, :12], rtol=1e-5)
+    np.testing.assert_array_equal(rows, np.argsort(-product, axis=1, kind="stable")[:, :k])
+    np.testing.assert_allclose(scores, -np.sort(-product, axis=1)[:, :k], rtol=1e-5)
+
+
+def test_infinity_less_infinity_on_the_way_to_a_sum():
+    """In float32 such a sum is no number; one key in a group of many, and a score of 0 that is among the best."""
+    keys = -np.ones((600, 2), dtype=np.float32)
+    keys[[5, 300, 599]] = [[3e38, -3e38], [1, 1], [2e38, -2e38]]
+    queries = np.array([[3e38, 3e38], [1, 1]], dtype=np.float32)
+    scores, rows = top_k(queries, keys, 3)
+    assert rows.tolist() == [[300, 5, 599]] * 2
+    assert scores.tolist() == [[np.inf, 0, 0], [2, 0, 0]]
 
 
 def test_score_blocks_make_the_whole_product(monkeypatch):
