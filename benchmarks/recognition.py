@@ -209,7 +209,7 @@ def promise(
         rows, ids, _, _, others = split(labels, classes, enrolled, seed)
         half = others[: len(others) // 2] if strangers else others[:0]
         judged = np.setdiff1d(others, half)
-        given = np.flatnonzero(np.isin(labels, half))[:strangers]
+        given = np.concatenate([np.flatnonzero(labels == one) for one in half])[:strangers] if strangers else half
         known = [Strangers(vectors[given], labels[given], "strangers")] if strangers else []
         examples = Examples.of(vectors[rows], ids, count=classes)
         recognizer = Recognizer.of([str(one) for one in range(classes)], examples, strangers=known, scorer=scorer)
