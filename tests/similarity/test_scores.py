@@ -62,14 +62,18 @@ def test_equals_a_full_sort_on_random_vectors(k):
     np.testing.assert_allclose(scores, -np.sort(-product, axis=1)[:, :k], rtol=1e-5)
 
 
-def test_infinity_less_infinity_on_the_way_to_a_sum():
-    """In float32 such a sum is no number; one key in a group of many, and a score of 0 that is among the best."""
+def test_a_sum_that_is_beyond_float32_on_its_way():
+    """Its score is 0, and was infinite, of either sign, or no number at all, as the product added it up."""
     keys = -np.ones((600, 2), dtype=np.float32)
-    keys[[5, 300, 599]] = [[3e38, -3e38], [1, 1], [2e38, -2e38]]
+    keys[[5, 300, 599]] = [[3e38, -3e38], [1, 1], [-3e38, 3e38]]
     queries = np.array([[3e38, 3e38], [1, 1]], dtype=np.float32)
-    scores, rows = top_k(queries, keys, 3)
-    assert rows.tolist() == [[300, 5, 599]] * 2
-    assert scores.tolist() == [[np.inf, 0, 0], [2, 0, 0]]
+    for k in (1, 2, 3):
+        scores, rows = top_k(queries, keys, k)
+        assert rows.tolist() == [[300, 5, 599][:k]] * 2
+        assert scores.tolist() == [[np.inf, 0, 0][:k], [2, 0, 0][:k]]
+    for row in (5, 599):
+        assert top_k(queries[:1], keys[[row, 0]], 1)[1].tolist() == [[0]]
+
 
 
 def test_score_blocks_make_the_whole_product(monkeypatch):
