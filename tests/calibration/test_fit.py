@@ -81,3 +81,14 @@ def test_bad_input(change, message):
 def test_unknown_weighting():
     with pytest.raises(UnknownName, match="known: classes, comparisons"):
         fit_calibration(*draw_classes(20, 3), fingerprint="f", weighting="pictures")
+
+
+def test_the_least_that_is_enough():
+    vectors, ids = draw_classes(15, [2] * 10 + [1] * 5)
+    assert fit_calibration(vectors, ids, fingerprint="f", method="logistic").counts["classes_with_two_pictures"] == 10
+    for rows, message in (
+        (ids != 12, "needs at least 15 classes; you have 14"),
+        (np.arange(25) != 3, "or more; you have 9"),
+    ):
+        with pytest.raises(InvalidInput, match=message):
+            fit_calibration(vectors[rows], ids[rows], fingerprint="f")
