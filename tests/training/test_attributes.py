@@ -15,6 +15,7 @@ from nearkin.data.sources import read_items
 from nearkin.encoders.encoder import Encoder
 from nearkin.errors import InvalidInput, SourceError
 from nearkin.gallery.gallery import Gallery
+from nearkin.training.attribute_map import attribute_map
 from nearkin.training.train import train
 from tests.drawn_shapes import COMBINATIONS, UNSEEN, name, write_attributes, write_shapes
 from tests.training.small import SMALL, cut_and_resumed
@@ -53,6 +54,17 @@ def test_combinations_never_seen_are_recognised_by_their_attributes(drawn: Path,
     nearest = (trained.embed_images(items.uris) @ described.T).argmax(1)
     right = np.array([names[row] == label for row, label in zip(nearest, items.labels, strict=True)])
     assert right.mean() > 0.8, "of 12 classes, where chance is right once in 12"
+
+
+def test_the_linear_map_is_the_one_in_closed_form(drawn: Path, trained: Encoder) -> None:
+    items, tower = read_items(drawn / "seen"), trained.attribute_tower
+    assert tower is not None
+    labels, names = items.label_ids()
+    rows = read_class_table(drawn / "classes.csv").of(names, trained.attribute_columns)
+    described = tower.attributes.scaled(trained.attribute_numbers(rows))
+    weight, bias = attribute_map(trained.embed_images(items.uris), labels, described)
+    np.testing.assert_allclose(tower.layers[-1].weight.detach().numpy(), weight, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(tower.layers[-1].bias.detach().numpy(), bias, rtol=1e-3, atol=1e-4)
 
 
 def test_generalised_zero_shot_on_the_command_line(
