@@ -220,7 +220,7 @@ class ClassReader(GalleryWriter):
         setting = Setting(scorer or DEFAULT_SCORER, others, self._background(registered))
         recognizer = self._recognizers.of(registered, setting, fingerprint)
         yield registered, recognizer
-        self._recognizers.keep(registered, setting, fingerprint)
+        self._recognizers.keep()
 
     def _strangers(self, strangers: Any, registered: Registered) -> tuple[Strangers, ...]:
         """Pictures of strangers with their vectors."""

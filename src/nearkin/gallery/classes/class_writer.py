@@ -386,6 +386,8 @@ class ClassWriter(ClassReader):
                     change = new[0].number
             if progress:
                 progress(start + len(part), len(named))
+        if not force:
+            self._reviewers.keep()
         return EnrollSummary(tuple(taken), tuple(refused), change, tuple(notes))
 
     def _take(
@@ -418,7 +420,6 @@ class ClassWriter(ClassReader):
                     strict=True,
                 ):
                     reasons[number] = doubt
-                self._reviewers.keep(registered, setting, fingerprint)
                 kept = [number for number in kept if reasons[number] is None]
             if not kept:
                 return [], [reason for reason in reasons if reason is not None]

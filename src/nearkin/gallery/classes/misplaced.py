@@ -50,14 +50,16 @@ def misplaced(
     if len(set(own.tolist())) == len(own):
         # Each is compared with what was there before.
         scores = recognizer.fitted.scores(vectors[asked])
-        scores = np.concatenate([scores, np.full((len(asked), len(new)), NEVER, np.float32)], axis=1)
-        mine = scores[np.arange(len(asked)), own[asked]].copy()
+        known = np.flatnonzero(own[asked] < scores.shape[1])
+        mine = np.full(len(asked), NEVER)
+        mine[known] = scores[known, own[asked][known]]
     else:
         more = Examples(vectors, own, kinds_of(candidates), np.ones(len(own), bool), len(ids))
         grown = recognizer.with_examples(more, shown)
         scores = grown.fitted.scores(vectors[asked])
         mine = grown.fitted.own_scores(grown.examples, len(recognizer.examples) + np.array(asked))
-    scores[np.arange(len(asked)), own[asked]] = NEVER
+        known = np.arange(len(asked))
+    scores[known, own[asked][known]] = NEVER
     others = scores.max(axis=1, initial=NEVER)
     alone = mine <= NEVER / 2
     doubt = np.log((1 - WRONG) / WRONG)

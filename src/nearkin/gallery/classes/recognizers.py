@@ -85,8 +85,9 @@ class Setting:
 
 @dataclass(eq=False)
 class _Found:
-    """A recognizer, what it is of, and the stamp of the file that it grew from or was written to; empty if none."""
+    """A recognizer by its encoder and setting, what it is of, and the stamp of its file; empty if there is none."""
 
+    key: str
     registered: Registered
     recognizer: Recognizer
     stamp: dict[str, Any]
@@ -101,33 +102,34 @@ class Recognizers:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._found: dict[str, _Found] = {}
+        self._last: _Found | None = None
 
     def of(self, registered: Registered, setting: Setting, fingerprint: str) -> Recognizer:
         """The recognizer of what counts: the last one with further examples, or else a new one."""
         key = f"{fingerprint} {setting.key}"
-        last = self._found.get(key)
+        last = self._last if self._last is not None and self._last.key == key else None
         if last is not None and last.registered is registered:
             return last.recognizer
         if last is not None and _begins_with(registered.state, last.registered.state):
             found = _grown(last.recognizer, registered, len(last.registered.state.rows)), last.stamp
         else:
             found = self._made(registered, setting, key)
-        self._found = {key: _Found(registered, *found)}
+        self._last = _Found(key, registered, *found)
         return found[0]
 
-    def keep(self, registered: Registered, setting: Setting, fingerprint: str) -> None:
-        """Write what took time to be made for the recognizer, so that the next process need not make it."""
-        key = f"{fingerprint} {setting.key}"
-        found, state = self._found[key], registered.state
-        made, count, there = found.recognizer.made, len(state.rows), found.stamp
+    def keep(self) -> None:
+        """Write what took time to be made for the last recognizer, so that the next process need not make it."""
+        if (found := self._last) is None:
+            return
+        state, made, there = found.registered.state, found.recognizer.made, found.stamp
+        count = len(state.rows)
         measured = made.measured is not None
         # Of few examples all is made sooner than read; and a few further ones are added sooner than all is written.
         if (count <= ANEW and not measured) or (
             there and there["measured"] >= measured and count - there["examples"] <= FEW_MORE * count
         ):
             return
-        path = self._path(key)
+        path = self._path(found.key)
         found.stamp = {"format": _FORMAT, "examples": count, "hash": _hash(state, count), "measured": measured}
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
