@@ -2,12 +2,14 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from nearkin.gallery.classes import log as log_module
+from nearkin.gallery.classes.registry import ClassRegistry
 from nearkin.gallery.classes.vectors import vectors_name
 from nearkin.gallery.gallery import Gallery
 from tests.fakes import FakeEncoder
@@ -71,6 +73,25 @@ def test_after_another_encoder_and_back(folder: Path) -> None:
     gallery.restore(gallery.versions()[0].version)
     old = Gallery.open(folder / "gallery", FakeEncoder())
     check_all_bind(old, folder)
+
+
+def test_after_a_change_of_encoder_that_was_cut_short(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep, kept = ClassRegistry.keep, []
+
+    def cut_short(*arguments: Any) -> None:
+        if kept:
+            raise KeyboardInterrupt
+        kept.append(keep(*arguments))
+
+    new = FakeEncoder(dim=24, name="new")
+    with monkeypatch.context() as patched:
+        patched.setattr(ClassRegistry, "keep", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            Gallery.open(folder / "gallery", FakeEncoder()).reindex(new)
+    gallery = Gallery.open(folder / "gallery", FakeEncoder())
+    check_all_bind(gallery, folder)
+    assert gallery.reindex(new).examples_left == 0
+    check_all_bind(Gallery.open(folder / "gallery", new), folder)
 
 
 def test_after_compaction(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
