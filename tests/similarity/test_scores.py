@@ -72,8 +72,10 @@ def test_a_sum_that_is_beyond_float32_on_its_way():
         assert rows.tolist() == [[300, 5, 599][:k]] * 2
         assert scores.tolist() == [[np.inf, 0, 0][:k], [2, 0, 0][:k]]
     for row in (5, 599):
-        scores, rows = top_k(queries[:1], np.stack([keys[row], [1, 0]]), 2)
-        assert (rows.tolist(), scores[0, 1]) == ([[1, 0]], 0)
+        others = np.tile(np.array([1, 0], np.float32), (600, 1))
+        others[7] = keys[row]
+        assert top_k(queries[:1], others, 1)[1].tolist() == [[0]]
+        assert top_k(queries[:1], others, 600)[1][0, -1] == 7
 
 
 def test_score_blocks_make_the_whole_product(monkeypatch):
