@@ -183,3 +183,32 @@ def test_the_bound_is_needed_in_full(rounded, monkeypatch):
     for one, expected in zip(found, brute_force(query, vectors, 1, "cosine", np.ones(len(vectors), bool)), strict=True):
         np.testing.assert_array_equal(one, expected)
     np.testing.assert_allclose(found[0], score, rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [2.0**-20, 2.0**20])
+def test_distances_from_the_middle_that_are_equal_once_rounded_tie_by_row(scale):
+    """Rounding left nothing out of such a query, so all of the bound is what float32 cannot tell of the vectors."""
+    sign = np.tile([1, -1], 128)[:, None]  # the mean is zero
+    vectors = (scale * sign * np.array([[1, 2e-5]] * 128 + [[1, 1e-5]] * 128)).astype(np.float32)
+    query = np.zeros((1, 2), np.float32)
+    scores, rows = CertifiedSearch(vectors, "euclidean")(query, 3)
+    assert rows.tolist() == [[0, 1, 2]]
+    np.testing.assert_array_equal(scores, np.float32(-(scale**2)))
+
+
+def test_scores_far_from_the_middle_that_are_equal_once_rounded_tie_by_row():
+    vectors = np.array([[1, -(2.0**-19)]] * 64 + [[1, 2.0**-19]] * 64, np.float32)
+    query = np.array([[127, 1]], np.float32) / 128
+    scores, rows = CertifiedSearch(vectors)(query, 3)
+    assert rows.tolist() == [[0, 1, 2]]
+    np.testing.assert_array_equal(scores, np.float32(127 / 128))
+
+
+def test_beyond_float32_all_scores_are_equal():
+    most = float(np.finfo(np.float32).max)
+    base = np.array([most / 4, -most / 4, most / 4, 5.0])
+    queries = certified._Rounded(np.zeros((4, 1), np.int8), np.ones(4), np.zeros((4, 5)), base, factor=2)
+    low = np.array([most, most / 8, -most, 3.0])
+    found = queries.threshold(low)
+    assert 2 * found[0] + base[0] == pytest.approx(most)  # what scores infinity, scores no more than this
+    assert found[1:].tolist() == [most / 8, -np.inf, 3.0]
