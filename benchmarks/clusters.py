@@ -26,9 +26,9 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.special import stdtrit
+from sklearn.metrics import normalized_mutual_info_score
 
 from nearkin.calibration.linking import choose_linking
-from nearkin.evaluation.metrics.clustering import clustering
 from nearkin.similarity.clustering import Linking, cluster
 from nearkin.similarity.clustering.agglomerative import average_linkage
 from nearkin.similarity.clustering.engine.neighbours import find_neighbours
@@ -70,7 +70,7 @@ def sklearn_hdbscan(vectors: np.ndarray, size: int, samples: int) -> np.ndarray:
 def fast_hdbscan(vectors: np.ndarray, size: int, samples: int) -> np.ndarray:
     from fast_hdbscan import HDBSCAN
 
-    return HDBSCAN(min_cluster_size=size, min_samples=samples).fit_predict(vectors)
+    return HDBSCAN(min_cluster_size=size, min_samples=samples, metric="euclidean").fit_predict(vectors)
 
 
 def dbscan(vectors: np.ndarray, threshold: float, samples: int) -> np.ndarray:
@@ -106,7 +106,7 @@ def infomap(vectors: np.ndarray, k: int, threshold: float) -> np.ndarray:
             if score >= threshold:
                 model.add_link(row, other, max(score, 1e-6))
     model.run()
-    module = {node.node_id: node.module_id for node in model.nodes}
+    module = model.get_modules()
     return np.array([module[row] for row in range(len(vectors))])
 
 
@@ -183,7 +183,7 @@ def quality(arguments: argparse.Namespace) -> None:
                     for kept in (part[labels[judge]] != one for one in range(min(PARTS, int(labels.max()) + 1)))
                 ]
                 several = np.count_nonzero(np.bincount(groups) > 1)
-                nmi = 100 * clustering(groups, own_labels)["nmi"].value
+                nmi = 100 * normalized_mutual_info_score(own_labels, groups)
                 found.setdefault(name, []).append((np.array(whole + without), nmi, several))
     print("| method | pairwise F | BCubed F | nmi | groups | less pairwise F | less BCubed F |")
     print("|---|---|---|---|---|---|---|")
