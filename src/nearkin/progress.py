@@ -4,11 +4,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 Progress = Callable[[int, int], None]
 
 # Seconds until a log has its first line; each further line comes after twice as long, at most every minute.
 FIRST_LINE, LONGEST_WAIT = 2.0, 60.0
+
+# Nothing is shown while this is set: `--quiet`.
+quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 
 
 @contextmanager
@@ -26,6 +30,9 @@ def progress_bar(description: str, *, before: str | None = None) -> Iterator[Pro
         >>> with progress_bar("embedding") as advance:
         ...     advance(10, 10)
     """
+    if quiet.get():
+        yield lambda done, total: None
+        return
     if not sys.stderr.isatty():
         yield _lines(description)
         return

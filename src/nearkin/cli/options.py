@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nearkin import progress
 from nearkin.cli import output
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 def _set_quiet(given: bool) -> bool:
     output.quiet.set(given)
+    progress.quiet.set(given)
     return given
 
 
