@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.sparse import csr_matrix
 
 # Nodes whose common neighbours are counted at once.
 _ROWS = 1 << 14
@@ -24,6 +23,8 @@ def confirmed(
         >>> confirmed(start, end, np.array([1, 1, 1, 0.9, 1]), 5).tolist()
         [True, True, True, False, True]
     """
+    from scipy.sparse import csr_matrix
+
     best = np.zeros(n)
     np.maximum.at(best, start, weight)
     np.maximum.at(best, end, weight)
