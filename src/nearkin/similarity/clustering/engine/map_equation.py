@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.sparse import coo_array, csr_array
 
 # Sweeps of single moves at most; rounds of moves, of nodes and of whole groups, at most.
 _SWEEPS, _ROUNDS = 40, 3
@@ -45,6 +44,8 @@ def map_equation_groups(
     if not len(start):
         return np.arange(n)
     generator = np.random.default_rng(seed)
+    from scipy.sparse import coo_array
+
     both = coo_array(
         (np.concatenate([weight, weight]), (np.concatenate([start, end]), np.concatenate([end, start]))), shape=(n, n)
     ).tocsr()
@@ -189,6 +190,8 @@ def _own(cut: Float[np.ndarray, " g"], mass: Float[np.ndarray, " g"]) -> Float[n
 def _members(groups: Int[np.ndarray, " n"]) -> Any:
     """1 where a node is in a group."""
     n = len(groups)
+    from scipy.sparse import csr_array
+
     return csr_array((np.ones(n), groups, np.arange(n + 1)), shape=(n, int(groups.max()) + 1))
 
 
