@@ -217,7 +217,7 @@ def test_index_keeps_what_was_set_and_tells_of_it(tmp_path: Path) -> None:
 def test_one_picture_can_be_added(tmp_path: Path) -> None:
     model = make_encoder(0).save_pretrained(tmp_path / "model")
     first, second = draw_noise(tmp_path / "photos", range(2))
-    assert "1 items; 1 added" in run("index", model, first, tmp_path / "gallery").stdout
+    assert "1 item; 1 added" in run("index", model, first, tmp_path / "gallery").stdout
     assert "2 items; 1 added" in run("index", model, second, tmp_path / "gallery").stdout
     gallery = Gallery.open(tmp_path / "gallery")
     assert gallery.add([str(first), str(second)]).unchanged == 2

@@ -50,7 +50,7 @@ def test_training_pictures_classes_and_near_copies_are_found():
     notes = " ".join(checks.notes([f"{row}.png" for row in range(7)]))
     assert "Trained on: 1 of 3 classes (cat)" in notes
     assert "Trained on: 2 of 7 pictures" in notes
-    assert "Nearly copies of training pictures: 1 pictures (6.png)" in notes
+    assert "Nearly copies of training pictures: 1 picture (6.png)" in notes
 
 
 def test_one_picture_under_two_labels():

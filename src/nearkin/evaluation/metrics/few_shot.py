@@ -165,7 +165,7 @@ def episode_accuracy(
 
     Example:
         >>> one = Episode(np.array([0, 1]), np.array([7, 8]), np.array([2, 3]), np.array([7, 8]))
-        >>> episode_accuracy([np.array([True, False])], [one]).value
+        >>> episode_accuracy([np.array([True, False])], [one]).figure().value
         0.5
     """
     if unit_of_interval == "groups":
