@@ -134,9 +134,11 @@ def _top_k_of_block(
         part = keys[chosen[0] : chosen[-1] + 1] if chosen[-1] - chosen[0] == len(chosen) - 1 else keys[chosen]
         with np.errstate(over="ignore", invalid="ignore"):  # beyond float32 a score is infinite
             np.matmul(queries, np.asarray(part, dtype=np.float32).T, out=scores)
-            if not np.isfinite([scores.min(), scores.max()]).all():  # a sum that was beyond float32 on its way
-                scores[:] = queries.astype(np.float64) @ part.astype(np.float64).T
             highest = padded.reshape(len(queries), -1, _GROUP).max(axis=2)
+            # A sum that was beyond float32 on its way is infinite, or no number.
+            if not np.isfinite([highest.max(), scores.min()]).all():
+                scores[:] = queries.astype(np.float64) @ part.astype(np.float64).T
+                highest = padded.reshape(len(queries), -1, _GROUP).max(axis=2)
         if itself is not None:
             position = np.searchsorted(chosen, itself).clip(max=len(chosen) - 1)
             inside = np.flatnonzero(chosen[position] == itself)
