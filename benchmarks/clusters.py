@@ -210,8 +210,8 @@ def groupings(
         try:
             best = max(grid(options, other), key=lambda one: quick(method(other, **one), other_labels))
             yield name, method(own, **best)
-        except ImportError:
-            continue
+        except ImportError as error:
+            print(f"{name} is left out: {error}", file=sys.stderr)
 
 
 def interval(values: np.ndarray, form: str = ".1f") -> str:

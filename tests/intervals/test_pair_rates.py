@@ -1,5 +1,7 @@
 """How much a false accept rate varies, told by the classes' factors where there are few classes."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -89,3 +91,85 @@ def test_many_classes_tell_the_variance_by_themselves():
     spread = spread_of_pair_rates(rates, errors, pairs, weights=sizes, pictures=sizes, cells=cells)
     for left, right in zip(spread, robust(sizes, errors, pairs, cells), strict=True):
         np.testing.assert_allclose(left, right, rtol=1e-12)
+
+
+def slow_spread(
+    rate: float, errors: list[float], pairs: float, weights: list[float], pictures: list[float], cells: float
+) -> dict[str, float]:
+    """One figure by the formulas of the docstring, number by number."""
+    classes, total = range(len(weights)), sum(weights)
+    whole = sum(weights[a] * weights[b] for a in classes for b in classes if a < b)
+    others = [total - one for one in weights]
+    leverage = [weights[a] * others[a] / whole for a in classes]
+    robust = spread_over_classes(
+        [ClassSums(np.array(errors)[:, None], np.array(leverage))], np.array([pairs]), cells=np.array([cells])
+    )
+    variance, of_classes, known = (float(one[0]) for one in (robust.variance, robust.of_classes, robust.freedom))
+    rare, single = max(min(rate, 1 - rate), 1e-12), max(rate * (1 - rate), 1e-12)
+    # A comparison of two pictures weighs s_a s_b / (n_a n_b), and there are n_a n_b of them.
+    between = [(a, b) for a in classes for b in classes if a < b]
+    coins = single * sum((weights[a] * weights[b]) ** 2 / pictures[a] / pictures[b] for a, b in between) / whole**2
+    rest = max(variance * (1 - of_classes), coins)
+    of_pair = (rest - coins) * whole**2 / sum((weights[a] * weights[b]) ** 2 for a, b in between)
+    hits, counts, shares = [], [], []
+    for a in classes:
+        scatter = sum(
+            of_pair * weights[b] ** 2 + single * weights[b] ** 2 / pictures[b] / pictures[a] for b in classes if b != a
+        )
+        counts.append((max(others[a], 0.05 * total) * rare) ** 2 / scatter)
+        shares.append(max(1 + (-1 if rate > 0.5 else 1) * errors[a] / (leverage[a] * rare), 0.0))
+    factors = list(shares)
+    for _ in range(2):
+        sums = [sum(weights[b] * factors[b] for b in classes if b != a) for a in classes]
+        factors = [shares[a] * others[a] / max(sums[a], 0.05 * total) for a in classes]
+        mean = sum(weights[a] * factors[a] for a in classes) / total
+        factors = [one / max(mean, 1e-12 / total) for one in factors]
+    hits = [factor * count for factor, count in zip(factors, counts, strict=True)]
+    shown = sum(one**2 for one in leverage)
+    varied, logs = [], []
+    for odds in [-6 + 0.5 * step for step in range(29)]:
+        each = min(rest / rare**2 / shown * math.exp(odds), 9.0)
+        log = 0.0
+        for hit, count in zip(hits, counts, strict=True):
+            # Negative binomial with mean `count` and shape 1 / each, without what hangs on the hit alone.
+            shape = 1 / each
+            log += math.lgamma(hit + shape) - math.lgamma(shape) + shape * math.log(shape)
+            log -= (hit + shape) * math.log(shape + count)
+        log -= 0.5 * math.log(sum(count / (1 + each * count) for count in counts))
+        varied.append(each)
+        logs.append(log)
+    chance = [math.exp(log - max(logs)) for log in logs]
+    of_class = sum(c * v for c, v in zip(chance, varied, strict=True)) / sum(chance)
+    square = sum(c * v**2 for c, v in zip(chance, varied, strict=True)) / sum(chance)
+    mean = shown * of_class + rest / rare**2
+    freedom = 4 + 2 / max(shown**2 * (square - of_class**2) / mean**2, 1e-9)
+    scale = (freedom - 2) / freedom
+    told = known / (known + freedom)
+    first, second = told * variance, (1 - told) * mean * scale * rare**2
+    return {
+        "variance": first + second,
+        "freedom": freedom,
+        "of_classes": (first * of_classes + second * shown * of_class / mean) / (first + second),
+        "of_one": of_class * scale * rare**2,
+    }
+
+
+@pytest.mark.parametrize("rate", [0.002, 0.1, 0.5, 0.8])
+@pytest.mark.parametrize("classes", [3, 15, 40])
+def test_the_slow_twin(rate: float, classes: int) -> None:
+    generator = np.random.default_rng(classes)
+    pictures = generator.integers(2, 12, classes).astype(float)
+    weights = pictures.copy()
+    weights[0] *= 9  # a class of most of the weight
+    errors = generator.normal(size=(classes, 2)) * rate * (1 - rate) / classes * [0.5, 3.0]
+    errors -= errors.mean(axis=0)
+    pairs = np.array([1e-9, 2e-4]) * rate
+    cells = np.full(2, classes * (classes - 1) / 2)
+    spread = spread_of_pair_rates(np.full(2, rate), errors, pairs, weights=weights, pictures=pictures, cells=cells)
+    for figure in range(2):
+        expected = slow_spread(
+            rate, errors[:, figure].tolist(), pairs[figure], weights.tolist(), pictures.tolist(), cells[figure]
+        )
+        found = {name: np.broadcast_to(getattr(spread, name), 2)[figure] for name in expected}
+        assert found == pytest.approx(expected, rel=1e-8)
+    assert spread.effective == classes
