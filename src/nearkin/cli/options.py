@@ -71,7 +71,7 @@ def check_models_and_data(models: Sequence[str], data: str | None) -> None:
         InvalidInput: `data` is a model, or a run.
     """
     from nearkin.data.sources import check_source
-    from nearkin.encoders.model_folder import locate
+    from nearkin.encoders.model_folder import check_model, locate
     from nearkin.errors import ArtefactError, InvalidInput
     from nearkin.training.run_folder import SETTINGS
 
@@ -88,7 +88,7 @@ def check_models_and_data(models: Sequence[str], data: str | None) -> None:
             raise InvalidInput(f"'{data}' is a model, and '{no_model[0]}' is none: MODEL comes first, then DATA")
         raise InvalidInput(f"'{data}' is a model, no pictures: DATA comes after MODEL")
     for model in models:
-        locate(model)
+        check_model(model)
     if data is not None:
         check_source(data)
 
@@ -101,12 +101,12 @@ def load_encoder(model: str | Path, *, threads: int | None = None, device: str =
         InvalidInput: no such device here.
     """
     from nearkin.encoders.device import check_device, to_device
-    from nearkin.encoders.model_folder import locate
+    from nearkin.encoders.model_folder import check_model
 
     use_threads(threads)
     check_device(device)
-    folder = locate(model)  # before torch is loaded
+    check_model(model)  # before torch is loaded
     from nearkin.encoders.encoder import Encoder
 
-    encoder: Encoder = to_device(Encoder.from_pretrained(folder), device)
+    encoder: Encoder = to_device(Encoder.from_pretrained(model), device)
     return encoder

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from nearkin.calibration.decisions import Calibration
 from nearkin.encoders.model_folder import CALIBRATION, CARD, CONFIG, locate
+from nearkin.encoders.starts import start_named
 from nearkin.encoders.training_hashes import TrainingHashes
 from nearkin.errors import ArtefactError
 from nearkin.files import write_whole
@@ -68,11 +69,15 @@ class Artefact:
 
     @staticmethod
     def read(path: str | Path) -> "Artefact":
-        """Read the artefact in a folder, in the `model/` of a run folder, or on the Hugging Face Hub.
+        """Read the artefact in a folder, in the `model/` of a run folder, or on the Hugging Face Hub; or a start's.
 
         Raises:
             ArtefactError: nothing there, a file is missing or damaged, or a newer nearkin wrote it.
+            MissingDependency: the package of a start is not installed.
         """
+        if (start := start_named(path)) is not None:
+            config, weights, card = start.model()
+            return Artefact(config, weights, None, card)
         folder = locate(path)
         try:
             config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))

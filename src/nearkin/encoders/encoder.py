@@ -371,7 +371,7 @@ class Encoder(nn.Module):
         Returns:
             The folder.
         """
-        towers = {"image": asdict(self.image.config), "text": None if self.text is None else asdict(self.text.config)}
+        towers = {"image": self.image.config.to_dict(), "text": None if self.text is None else asdict(self.text.config)}
         config = {
             "nearkin": nearkin.__version__,
             "fingerprint": self.fingerprint,
@@ -389,11 +389,12 @@ class Encoder(nn.Module):
         """The encoder of an artefact.
 
         Args:
-            path: a folder that `save_pretrained` wrote, a run folder (its `model/` is taken), or the name of a model
-                on the Hugging Face Hub ("owner/name").
+            path: a folder that `save_pretrained` wrote, a run folder (its `model/` is taken), the name of a start
+                ("lite0"), or the name of a model on the Hugging Face Hub ("owner/name").
 
         Raises:
             ArtefactError: nothing there, or a file is missing or damaged; the message names it.
+            MissingDependency: the package of a start is not installed.
         """
         artefact = Artefact.read(path)
         config, text, attributes = artefact.config, artefact.config["text"], artefact.config.get("attributes")

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ class ImageTowerConfig:
         pooling: "avg", "max", "gem" or "flatten".
         options: keywords of the backbone: "width" of conv4 and resnet12; of a timm network what its model takes, such
             as "drop_path_rate".
+        projection: whether there is one; without it the embedding is the pooled features, as many as `dim`.
     """
 
     backbone: str
@@ -41,6 +42,14 @@ class ImageTowerConfig:
     width: int = 64
     pooling: str = "avg"
     options: Mapping[str, Any] = field(default_factory=dict)
+    projection: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON; a projection is not mentioned, so that earlier versions can read a model that has one."""
+        values = asdict(self)
+        if self.projection:
+            del values["projection"]
+        return values
 
 
 class ImageTower(nn.Module):
@@ -73,11 +82,28 @@ class ImageTower(nn.Module):
         self.backbone = _backbone(config, weights, trained)
         self.channels_last = getattr(self.backbone, "output_fmt", "NCHW") == "NHWC"
         self.pooling = Pooling(config.pooling)
-        self.projection = nn.Linear(self._count_features(), config.dim)
+        self.projection: nn.Linear = self._projection()  # type: ignore[assignment]
         self.has_trained_projection = trained is not None and _loaded(self.projection, "projection.", trained)
 
+    def _projection(self) -> nn.Module:
+        """A linear map; without a projection one that changes nothing, and has no weights.
+
+        Raises:
+            InvalidInput: there is none, and the features are not as many as the embedding's numbers.
+        """
+        features, config = self._count_features(), self.config
+        if config.projection:
+            return nn.Linear(features, config.dim)
+        if features != config.dim:
+            raise InvalidInput(
+                f"backbone '{config.backbone}' makes {features} features, which without a projection are the "
+                f"embedding: its dimension cannot be {config.dim}"
+            )
+        return nn.Identity()
+
     def forward(self, pictures: Float[Tensor, "n channels height width"]) -> Float[Tensor, "n dim"]:
-        return self.projection(self.features(pictures))
+        vectors: Tensor = self.projection(self.features(pictures))
+        return vectors
 
     def features(self, pictures: Float[Tensor, "n channels height width"]) -> Float[Tensor, "n features"]:
         """What the backbone makes of pictures, pooled, before the projection."""

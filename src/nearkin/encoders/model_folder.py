@@ -2,10 +2,24 @@
 
 from pathlib import Path
 
+from nearkin.encoders.starts import STARTS, start_named
 from nearkin.errors import ArtefactError
 
 # Files of a model; the first one makes a folder a model.
 CONFIG, CARD, CALIBRATION = "config.json", "README.md", "calibration.json"
+
+
+def check_model(model: str | Path) -> None:
+    """Check that there is a model: a folder, a name on the Hub, or a start; without torch, so that it is said at once.
+
+    Raises:
+        ArtefactError: nothing there.
+        MissingDependency: the package of a start is not installed.
+    """
+    if (start := start_named(model)) is not None:
+        start.check()
+    else:
+        locate(model)
 
 
 def locate(path: str | Path) -> Path:
@@ -21,7 +35,10 @@ def locate(path: str | Path) -> Path:
     if folder.is_dir():
         raise ArtefactError(f"'{folder}' holds no model: expected a folder with {CONFIG}, or a run folder with model/")
     if folder.exists() or str(path).count("/") != 1 or folder.is_absolute() or str(path).startswith("."):
-        raise ArtefactError(f"no model at '{folder}': expected the folder of a model or of a training run")
+        raise ArtefactError(
+            f"no model at '{folder}': expected the folder of a model or of a training run, or a start "
+            f"({', '.join(STARTS)})"
+        )
     # Half a second to import, and most models lie in a folder.
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError

@@ -187,9 +187,8 @@ def as_encoder(model: str | Path | Embedder) -> Embedder:
     if not isinstance(model, str | Path):
         return model
     from nearkin.encoders.encoder import Encoder
-    from nearkin.encoders.model_folder import locate
 
-    encoder: Embedder = Encoder.from_pretrained(locate(model))
+    encoder: Embedder = Encoder.from_pretrained(model)
     return encoder
 
 
