@@ -33,8 +33,6 @@ pin: $(VENV)/.installed
 	  --extra dev --extra heif pyproject.toml --output-file requirements.txt
 
 recipes: $(VENV)/.installed
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -r recipes/requirements.txt \
-	  || $(BIN)/python -m pip install --quiet -r recipes/requirements.txt
 	$(BIN)/python recipes/run.py --data $(DATA) $(RECIPES)
 
 clean:

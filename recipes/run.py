@@ -16,7 +16,6 @@ from typing import Any
 
 import yaml
 from judges import JUDGES, read_fold
-from lite0_weights import write_weights
 from tables import ROWS, write_class_table, write_table
 
 import nearkin
@@ -26,7 +25,6 @@ from nearkin.data.items import Items
 from nearkin.training.run_folder import read_metrics
 
 FOLDER = Path(__file__).parent
-LITE0 = "lite0"
 HELD_OUT = "held out"
 
 
@@ -57,9 +55,6 @@ def run(name: str, recipe: dict[str, Any], data: Path, out: Path) -> tuple[str, 
     items = with_splits(read(recipe, data, out), recipe, data)
     folder = out / name
     settings = dict(recipe["train"])
-    if settings.get("weights") == LITE0:
-        weights = out / f"{LITE0}.safetensors"
-        settings["weights"] = str(weights if weights.exists() else write_weights(weights))
     if "attributes" in recipe:
         table = write_class_table(recipe["data"], data, out / f"{recipe['data']}_{recipe['attributes']}.csv")
         settings |= {"attributes": str(table), "attribute_columns": (recipe["attributes"],)}

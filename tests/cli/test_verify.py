@@ -102,7 +102,7 @@ def test_bad_input(model, faces, tmp_path):
         run(verify, model, "a", "b", "--out", tmp_path / "x.csv")
     with pytest.raises(InvalidInput, match=r"far 0\.001 needs at least 10,000 comparisons"):
         run(verify, model, faces / "p00/0.png", faces / "p00/1.png", "--far", "0.001")
-    with pytest.raises(InvalidInput, match="not a folder here"):
+    with pytest.raises(InvalidInput, match="no folder here"):
         run(calibrate, "owner/name", faces)
     (tmp_path / "bad.csv").write_text("a,b\nmissing.png,missing.png\n")
     with pytest.raises(SourceError, match="row 2: no picture"):

@@ -1,5 +1,6 @@
 """Starts: found by name, checked, and taken wherever a model is."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,11 @@ from nearkin.encoders.starts import STARTS, start_named
 from nearkin.encoders.starts._efficientnet_lite import renamed
 from nearkin.encoders.starts._start import PackagedFile
 from nearkin.errors import ArtefactError, InvalidInput, MissingDependency
+from nearkin.gallery.gallery import Gallery
+from nearkin.tasks.frozen_backbone import frozen_backbone
+from nearkin.training.settings import TrainSettings
+from nearkin.training.train import train
+from tests.training.small import SMALL
 
 LITE = ("lite0", "lite1", "lite2")
 
@@ -54,6 +60,8 @@ def test_lite0_embeds_at_once_and_is_saved_as_any_model(tmp_path: Path) -> None:
     again = Encoder.from_pretrained(tmp_path)
     assert again.fingerprint == encoder.fingerprint
     np.testing.assert_array_equal(again.embed_images(pictures), vectors)
+    # Earlier versions would look for a projection.
+    assert json.loads((tmp_path / "config.json").read_text())["format"] == 3
 
 
 def test_a_model_with_a_projection_is_written_as_before(tmp_path: Path) -> None:
@@ -75,7 +83,7 @@ def test_a_folder_of_that_name_comes_first(tmp_path: Path, monkeypatch: pytest.M
     assert start_named("lite0") is not None
     Path("lite0").mkdir()
     assert start_named("lite0") is None
-    with pytest.raises(ArtefactError, match="'lite0' holds no model"):
+    with pytest.raises(ArtefactError, match="'lite0' holds no model.*it hides the start 'lite0'"):
         Encoder.from_pretrained("lite0")
 
 
@@ -119,3 +127,28 @@ def test_training_begins_at_a_start(tmp_path: Path) -> None:
     for name, tensor in tower.backbone.state_dict().items():
         assert torch.equal(tensor, frozen[name])
     assert not tower.has_trained_projection
+
+
+def test_a_gallery_keeps_its_start(tmp_path: Path, shapes: Path) -> None:
+    gallery = Gallery.create(tmp_path / "gallery", Encoder.from_pretrained("lite0"))
+    gallery.add(shapes / "tree" / "red circle")
+    opened = Gallery.open(tmp_path / "gallery")
+    assert opened.search(shapes / "tree" / "red circle" / "3.png", k=3)[0].score > 0.999
+    with pytest.raises(InvalidInput, match="embeds pictures only"):
+        opened.search("a red circle")
+
+
+def test_training_takes_the_network_of_its_start(tmp_path: Path, shapes: Path) -> None:
+    assert TrainSettings.checked(weights="lite0").backbone == "tf_efficientnet_lite0"
+    options = {key: value for key, value in SMALL.items() if key != "backbone"}
+    options |= {"size": 32, "epochs": 1, "learning_rate": 1e-12, "weights": "lite0"}
+    trained = train(shapes / "tree", out=tmp_path / "run", **options)
+    start = Encoder.from_pretrained("lite0").image.backbone.state_dict()
+    for name, tensor in trained.image.backbone.state_dict().items():
+        torch.testing.assert_close(tensor, start[name], msg=name)
+    frozen = frozen_backbone(trained, "lite0")
+    assert frozen.dim == 1280
+    picture = next((shapes / "tree" / "red circle").iterdir())
+    assert frozen.embed_images([picture]).shape == (1, 1280)
+    with pytest.raises(InvalidInput, match="--weights lite0 has the backbone tf_efficientnet_lite0"):
+        train(shapes / "tree", out=tmp_path / "other", **{**options, "backbone": "conv4"})

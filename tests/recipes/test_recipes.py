@@ -6,7 +6,6 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 import yaml
 
 from nearkin.data.items import Items, Picture
@@ -23,11 +22,10 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
     """The scripts of recipes/, which is no package."""
     monkeypatch.syspath_prepend(str(FOLDER))
     import judges
-    import lite0_weights
     import run
     import tables
 
-    return {"judges": judges, "lite0_weights": lite0_weights, "run": run, "tables": tables}
+    return {"judges": judges, "run": run, "tables": tables}
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
@@ -130,19 +128,6 @@ def test_people_of_a_fold_are_set_apart(tmp_path: Path, scripts: dict[str, Modul
         ("Bo", None),
         ("Cy", "test"),
     ]
-
-
-def test_weights_go_by_order_and_shape(scripts: dict[str, ModuleType]) -> None:
-    renamed = scripts["lite0_weights"].renamed
-    theirs = {"a": torch.ones(2), "b": torch.zeros(3, 1)}
-    ours = {"x": torch.empty(2), "y": torch.empty(3, 1)}
-    found = renamed(theirs, ours)
-    assert list(found) == ["x", "y"]
-    np.testing.assert_array_equal(found["x"], np.ones(2))
-    with pytest.raises(ValueError, match=r"b is \(3, 1\), y wants \(1, 3\)"):
-        renamed(theirs, {"x": torch.empty(2), "y": torch.empty(1, 3)})
-    with pytest.raises(ValueError, match="2 tensors, wanted 1"):
-        renamed(theirs, {"x": torch.empty(2)})
 
 
 def test_emoji_of_several_vendors(tmp_path: Path, scripts: dict[str, ModuleType]) -> None:

@@ -73,5 +73,5 @@ def test_a_training_goes_on_from_an_own_model(tmp_path: Path) -> None:
         np.testing.assert_allclose(
             again.image.projection.weight.detach().numpy(), first.image.projection.weight.detach().numpy(), atol=1e-6
         )
-    with pytest.raises(Exception, match=r"is a model with the backbone conv4.*add --backbone conv4"):
+    with pytest.raises(Exception, match=r"has the backbone conv4.*add --backbone conv4"):
         train(data, out=tmp_path / "y", weights=str(tmp_path / "x"), **{**OPTIONS, "backbone": "resnet12"})

@@ -22,8 +22,8 @@ from nearkin.encoders.training_hashes import TrainingHashes
 from nearkin.errors import ArtefactError
 from nearkin.files import write_whole
 
-# Models with attributes are of the second format; all others are of the first one, which version 0.1.0 reads.
-FORMATS = PLAIN, WITH_ATTRIBUTES = 1, 2
+# Each model is of the oldest format that can say what it is: version 0.1.0 reads the first one, 0.2.0 the second.
+FORMATS = PLAIN, WITH_ATTRIBUTES, WITHOUT_PROJECTION = 1, 2, 3
 WEIGHTS, TOKENIZER, TRAINING_HASHES = "model.safetensors", "tokenizer.json", "training.safetensors"
 
 
@@ -63,7 +63,7 @@ class Artefact:
         if self.training_hashes is not None:
             self.training_hashes.write(folder / TRAINING_HASHES)
         (folder / CARD).write_text(self.card, encoding="utf-8")
-        config = {"format": WITH_ATTRIBUTES if "attributes" in self.config else PLAIN, **self.config}
+        config = {"format": _format(self.config), **self.config}
         (folder / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         return folder
 
@@ -100,6 +100,12 @@ class Artefact:
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise ArtefactError(f"'{folder}' is damaged: {error}") from error
         return Artefact(config, weights, tokenizer, card, calibration, hashes)
+
+
+def _format(config: dict[str, Any]) -> int:
+    if "projection" in config["image"]:
+        return WITHOUT_PROJECTION
+    return WITH_ATTRIBUTES if "attributes" in config else PLAIN
 
 
 def _check_readable(path: Path) -> None:

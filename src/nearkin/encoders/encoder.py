@@ -390,7 +390,8 @@ class Encoder(nn.Module):
 
         Args:
             path: a folder that `save_pretrained` wrote, a run folder (its `model/` is taken), the name of a start
-                ("lite0"), or the name of a model on the Hugging Face Hub ("owner/name").
+                ("lite0"), or the name of a model on the Hugging Face Hub ("owner/name"). A path that exists is taken
+                before a start of that name.
 
         Raises:
             ArtefactError: nothing there, or a file is missing or damaged; the message names it.

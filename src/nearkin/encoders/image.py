@@ -58,7 +58,8 @@ class ImageTower(nn.Module):
     Args:
         config: what to build.
         weights: where the backbone's weights come from: None (random), "pretrained" (timm's, from the Hugging Face
-            Hub or its local cache), a run or model folder of nearkin, or a file of weights (.safetensors, .pth).
+            Hub or its local cache), a start by name, a run or model folder of nearkin, or a file of weights
+            (.safetensors, .pth).
 
     Attributes:
         has_trained_projection: whether the projection came with the weights, as a model of nearkin of the same
@@ -91,7 +92,7 @@ class ImageTower(nn.Module):
         Raises:
             InvalidInput: there is none, and the features are not as many as the embedding's numbers.
         """
-        features, config = self._count_features(), self.config
+        features, config = self.count_features(), self.config
         if config.projection:
             return nn.Linear(features, config.dim)
         if features != config.dim:
@@ -116,7 +117,8 @@ class ImageTower(nn.Module):
             return features.transpose(1, 2)
         return (features.permute(0, 3, 1, 2) if self.channels_last else features).flatten(2)
 
-    def _count_features(self) -> int:
+    def count_features(self) -> int:
+        """Numbers of a picture before the projection."""
         config = self.config
         training = self.backbone.training
         self.backbone.eval()
@@ -217,8 +219,8 @@ def _load_weights(network: nn.Module, path: Path, backbone: str) -> None:
 
     if not path.is_file():
         raise ArtefactError(
-            f"weights '{path}': no such file; expected 'pretrained', a run or model folder of nearkin, "
-            "or a file of weights"
+            f"weights '{path}': no such file; expected 'pretrained', a start (`nearkin starts`), a run or "
+            "model folder of nearkin, or a file of weights"
         )
     try:
         # strict=False forgives the classifier that we leave out, and nothing else: see below.

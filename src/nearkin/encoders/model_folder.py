@@ -33,11 +33,14 @@ def locate(path: str | Path) -> Path:
         if (candidate / CONFIG).is_file():
             return candidate
     if folder.is_dir():
-        raise ArtefactError(f"'{folder}' holds no model: expected a folder with {CONFIG}, or a run folder with model/")
+        hidden = f"; it hides the start '{folder}': name the folder otherwise" if str(path) in STARTS else ""
+        raise ArtefactError(
+            f"'{folder}' holds no model: expected a folder with {CONFIG}, or a run folder with model/{hidden}"
+        )
     if folder.exists() or str(path).count("/") != 1 or folder.is_absolute() or str(path).startswith("."):
         raise ArtefactError(
             f"no model at '{folder}': expected the folder of a model or of a training run, or a start "
-            f"({', '.join(STARTS)})"
+            f"({', '.join(STARTS)}; `nearkin starts` tells more)"
         )
     # Half a second to import, and most models lie in a folder.
     from huggingface_hub import snapshot_download

@@ -100,7 +100,7 @@ def embed(
     with the number of pictures then, but for their names and metadata.
 
     Args:
-        model: a model folder, a run folder, a name on the Hub, or an encoder.
+        model: a model folder, a run folder, a start, a name on the Hub, or an encoder.
         data: a folder, a table, a frame, a picture, a list of pictures, ..., as `read_items` takes.
         out: by its ending a Parquet file: `path`, every column of the source, `content_hash` and `vector`, a list of
             `dim` float32, with the encoder's fingerprint and preprocessing in the file's metadata. Or `.npy`, float32
@@ -179,7 +179,7 @@ def _check_what(data: Any, texts: Sequence[str] | None) -> None:
 
 
 def as_encoder(model: str | Path | Embedder) -> Embedder:
-    """The encoder of a model folder, a run folder or a name on the Hub; one that is an encoder as it is.
+    """The encoder of a model folder, a run folder, a start or a name on the Hub; one that is an encoder as it is.
 
     Raises:
         ArtefactError: there is no model.

@@ -11,19 +11,17 @@ def frozen_backbone(encoder: Embedder, weights: str) -> Embedder:
 
     Args:
         encoder: whose backbone and preprocessing are taken; one of nearkin's own.
-        weights: "pretrained", or a file of weights.
+        weights: "pretrained", a start, or a file of weights.
 
     Raises:
         InvalidInput: the encoder is not one of nearkin's own.
         ArtefactError: the weights are not to be found, or do not fit.
     """
-    from torch import nn
-
     from nearkin.encoders.encoder import Encoder
     from nearkin.encoders.image import ImageTower
 
     if not isinstance(encoder, Encoder):
         raise InvalidInput("a frozen backbone as a baseline needs an encoder of nearkin's own: leave out --frozen")
-    tower = ImageTower(encoder.image.config, weights)
-    tower.projection = nn.Identity()  # type: ignore[assignment]
+    features = encoder.image.count_features()
+    tower = ImageTower(dataclasses.replace(encoder.image.config, dim=features, projection=False), weights)
     return Encoder(tower, dataclasses.replace(encoder.preprocessing)).eval()

@@ -169,7 +169,7 @@ def _check_start(start: StartingModel | None, settings: TrainSettings) -> None:
     """Refuses to start another network from a model."""
     if start is not None and start.backbone != settings.backbone:
         raise InvalidInput(
-            f"--weights {settings.weights} is a model with the backbone {start.backbone}, and this training is of "
+            f"--weights {settings.weights} has the backbone {start.backbone}, and this training is of "
             f"{settings.backbone}: add --backbone {start.backbone}"
         )
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from nearkin.encoders.starts import start_named
 from nearkin.errors import ArtefactError, InvalidInput, UnknownName
 from nearkin.files import write_whole
 from nearkin.losses import CAPTION_LOSSES
@@ -83,11 +84,16 @@ class TrainSettings(BaseModel):
     strict: bool = _setting(False, "Data", "Stop at the first broken picture instead of skipping it.")
 
     # -- Model ---------------------------------------------------------------------------------------------------
-    backbone: str = _setting("resnet18", "Model", "Network: conv4, resnet12, or any network of timm by name.")
+    backbone: str = _setting(
+        "resnet18",
+        "Model",
+        "Network: conv4, resnet12, or any network of timm by name; with a start as --weights, the start's own.",
+    )
     weights: str | None = _setting(
         None,
         "Model",
-        "Where to start from: 'pretrained' (timm's weights), a run or model folder of nearkin, or a file of weights.",
+        "Where to start from: a start such as lite0, 'pretrained' (timm's weights), a run or model folder of nearkin, "
+        "or a file of weights.",
         none="random",
     )
     dim: int = _setting(128, "Model", "Embedding dimension.", ge=1)
@@ -242,7 +248,7 @@ class TrainSettings(BaseModel):
 
     @staticmethod
     def checked(**options: Any) -> "TrainSettings":
-        """Settings from keywords.
+        """Settings from keywords. A start as `weights` names the backbone, where that is left out.
 
         Raises:
             UnknownName: no such setting or loss; the message suggests near names.
@@ -251,6 +257,9 @@ class TrainSettings(BaseModel):
         for name in options:
             if name not in TrainSettings.model_fields:
                 raise UnknownName("setting", name, TrainSettings.model_fields)
+        start = start_named(options.get("weights"))
+        if start is not None and start.tower is not None:
+            options = {"backbone": start.tower.backbone, **options}
         settings = TrainSettings(**options)
         if settings.loss is not None:
             weighted_names(settings.loss)
