@@ -83,7 +83,7 @@ def test_a_folder_of_that_name_comes_first(tmp_path: Path, monkeypatch: pytest.M
     assert start_named("lite0") is not None
     Path("lite0").mkdir()
     assert start_named("lite0") is None
-    with pytest.raises(ArtefactError, match="'lite0' holds no model.*it hides the start 'lite0'"):
+    with pytest.raises(ArtefactError, match=r"'lite0' holds no model.*it hides the start 'lite0'"):
         Encoder.from_pretrained("lite0")
 
 

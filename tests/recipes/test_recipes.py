@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
-import numpy as np
 import pytest
 import yaml
 

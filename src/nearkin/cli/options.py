@@ -19,7 +19,13 @@ def _set_quiet(given: bool) -> bool:
     return given
 
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="Model or run folder, a start such as lite0 (`nearkin starts`), or the name of a model on the Hub.")]
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="Model or run folder, a start such as lite0 (`nearkin starts`), or the name of a model on the Hub.",
+    ),
+]
 Data = Annotated[
     str, typer.Argument(metavar="DATA", help="Folder tree, table (CSV, TSV, Parquet, JSON lines) or hf:// dataset.")
 ]

@@ -258,8 +258,8 @@ class TrainSettings(BaseModel):
             if name not in TrainSettings.model_fields:
                 raise UnknownName("setting", name, TrainSettings.model_fields)
         start = start_named(options.get("weights"))
-        if start is not None and start.tower is not None:
-            options = {"backbone": start.tower.backbone, **options}
+        if start is not None and start.backbone is not None:
+            options = {"backbone": start.backbone, **options}
         settings = TrainSettings(**options)
         if settings.loss is not None:
             weighted_names(settings.loss)

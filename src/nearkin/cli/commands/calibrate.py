@@ -60,7 +60,9 @@ def calibrate(
     from nearkin.progress import progress_bar
 
     if out is None and not Path(model).exists():
-        raise InvalidInput(f"'{model}' is no folder here that can be written: name one for the calibrated model with --out")
+        raise InvalidInput(
+            f"'{model}' is no folder here that can be written: name one for the calibrated model with --out"
+        )
     check_models_and_data([model], data)
     if out is None:
         check_output_folder(locate(model), "MODEL")
