@@ -1,11 +1,13 @@
 """Which column of a table is what: from named columns to items."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from nearkin.data.cells import class_name, labels_of_text, numbers_of_text, shown, texts
 from nearkin.data.items import Items, Picture, split_name
 from nearkin.data.names import plain_text
+from nearkin.data.region_columns import cut_to_regions
 from nearkin.data.tables import Table, raise_faults
 from nearkin.errors import UnknownName
 
@@ -26,10 +28,11 @@ def build_items(
     captions: Sequence[str] | None = None,
     taken: Collection[str] = (),
 ) -> Items:
-    """Items of a table whose rows have these pictures; rows of one picture become one item.
+    """Items of a table whose rows have these pictures; rows of one picture, or of one region of it, become one item.
 
-    Captions of all its rows are kept, each text once. Label, split and roles must agree between its rows; of a
-    further column the first value counts.
+    Columns `x`, `y`, `width` and `height`, or `bbox`, make each row a region; see `cut_to_regions`. Captions of all
+    rows of an item are kept, each text once. Label, split and roles must agree between its rows; of a further column
+    the first value counts.
 
     Args:
         table: columns `split`, `is_query` and `is_gallery` have that meaning.
@@ -53,6 +56,12 @@ def build_items(
     special = [label, split, is_query, is_gallery]
     if captions is None:
         captions = [name for name in free if name not in special and _holds_captions(name.lower())]
+    regions = cut_to_regions(table, pictures, [name for name in free if name not in (*special, *captions)])
+    if regions.columns is not None:
+        pictures = regions.pictures
+        columns = {name: cells for name, cells in table.columns.items() if name not in regions.taken}
+        table = replace(table, columns={**columns, **regions.columns})
+        free = [name for name in free if name not in regions.taken] + list(regions.columns)
     positions: dict[str, list[int]] = {}
     for position, picture in enumerate(pictures):
         positions.setdefault(picture.uri, []).append(position)
@@ -97,7 +106,7 @@ class _MergedRows:
     def first(self, name: str) -> list[Any]:
         """The first value that is not empty; numbers where a column of text holds nothing else."""
         cells: Sequence[Any] = self.table.columns[name]
-        if not self.table.typed:
+        if not self.table.typed and not all(cell is None or isinstance(cell, float) for cell in cells):
             cells = numbers_of_text(cells, decimal_comma=self.table.decimal_comma)
         return [
             next((cells[position] for position in positions if cells[position] is not None), None)

@@ -5,9 +5,9 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from threading import Lock
 
@@ -15,9 +15,10 @@ import numpy as np
 from jaxtyping import Bool, Shaped, UInt8
 from PIL import ExifTags, Image
 
+from nearkin.data.box import Box
 from nearkin.data.colour import to_srgb
 from nearkin.data.jpeg_end import lacks_end, with_end
-from nearkin.data.picture import Picture
+from nearkin.data.picture import Picture, file_of, not_a_file
 from nearkin.data.transparency import TransparentColour
 from nearkin.data.wide_tiff import in_native_order, wide_colours
 from nearkin.errors import InvalidInput, PictureError
@@ -27,6 +28,8 @@ MAX_PIXELS = 256_000_000
 # Pillow's own limit, 256 MiB as RGB. Larger pictures are decoded one at a time, JPEGs at half their size or less.
 LARGE = 178_956_970 // 2
 _one_large = Lock()
+# Whole pictures of at most so many pixels are kept for a moment while their regions are asked for, one by one.
+_KEPT = 32_000_000
 # Pixels of a large picture whose mode is changed at once.
 _BAND = 1 << 24
 
@@ -54,6 +57,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = {_TURNS[orientation] for orientation in (5, 6, 7, 8)}
 
 # The entry of warnings.filters that _silence_pillow makes.
 _SILENCED = ("ignore", None, UserWarning, re.compile(r"PIL\."), 0)
@@ -65,7 +69,7 @@ def decode(
     max_pixels: int | None = None,
     hint: tuple[int, int] | None = None,
 ) -> Image.Image:
-    """A picture as RGB, the right way up, on white where it is transparent.
+    """A picture, or a region of one, as RGB, the right way up, on white where it is transparent.
 
     An animation gives its first frame. A colour profile is honoured (see `nearkin.data.colour`). Deep grey comes down
     to 8 bits: 16-bit values by 1/257, whatever they are, so that pictures stay comparable; floats in 0..1 by 255,
@@ -94,7 +98,10 @@ def decode(
     encoded = picture.read() if isinstance(picture, Picture) else picture
     try:
         with _pillow_errors():
-            if isinstance(encoded, bytes):
+            if isinstance(picture, Picture) and picture.box is not None and isinstance(encoded, bytes):
+                whole, corners = decode_region(encoded, picture.box, max_pixels=max_pixels)
+                image = whole.crop(corners)
+            elif isinstance(encoded, bytes):
                 image = _decoded_bytes(encoded, max_pixels, hint)
             elif isinstance(encoded, Image.Image):
                 image = _decoded(encoded, max_pixels)
@@ -113,6 +120,47 @@ def decode_bytes(encoded: bytes, *, max_pixels: int | None = None, hint: tuple[i
     """
     with _pillow_errors():
         return _decoded_bytes(encoded, max_pixels, hint)
+
+
+def decode_region(
+    encoded: bytes, box: Box, *, max_pixels: int | None = None
+) -> tuple[Image.Image, tuple[int, int, int, int]]:
+    """The whole picture around a region, of mode L or RGB, and the region's left, top, right and bottom pixels in it.
+
+    What reaches beyond the picture is cut off.
+
+    Raises:
+        PictureError: no picture, damaged, too large, or the box lies outside it.
+    """
+    with _pillow_errors():
+        limit = pixel_limit() if max_pixels is None else max_pixels
+        size = _upright_size(_opened(encoded))
+        inside = box.clipped(size)
+        if inside is None or box.fault:
+            reason = box.fault or f"it is outside the picture of {size[0]} x {size[1]} pixels"
+            raise PictureError(f"the box {box}: {reason}")
+        image = (_kept if size[0] * size[1] <= _KEPT else _decoded_bytes)(encoded, limit, None)
+        # A very large picture comes smaller than it is.
+        return image, inside.scaled(image.width / size[0]).corners(image.size)
+
+
+def picture_size(picture: Picture) -> tuple[int, int]:
+    """Width and height of the whole picture as it is shown, from its header.
+
+    Raises:
+        PictureError: missing, or no picture.
+    """
+    path = file_of(picture)
+    with _pillow_errors():
+        if path is None:
+            return _upright_size(_opened(picture.read()))
+        try:
+            if not_a_file(os.stat(path).st_mode):  # noqa: PTH116
+                raise PictureError(f"{path}: not a file")
+            with Path(path).open("rb") as file:
+                return _upright_size(_opened_file(file, file.read(16).ljust(16, b"\0")))
+        except OSError as error:
+            raise PictureError(f"{path}: {error.strerror or error}") from error
 
 
 def pixel_limit() -> int:
@@ -178,19 +226,35 @@ def _opened(encoded: bytes) -> Image.Image:
     """
     if not encoded:
         raise PictureError("the file is empty")
+    return _opened_file(BytesIO(encoded), encoded[:16].ljust(16, b"\0"))
+
+
+def _opened_file(file: BytesIO | BufferedReader, head: bytes) -> Image.Image:
+    """The same of a file, whose first 16 bytes are known."""
     _load_decoders()
-    head = encoded[:16].ljust(16, b"\0")
     for name in FORMATS:
         factory, accepts = Image.OPEN.get(name, (None, None))
         accepted = accepts(head) if accepts else False
         if isinstance(accepted, str):
             raise PictureError(accepted)
         if factory and accepted:
-            image = factory(BytesIO(encoded), "")
+            file.seek(0)
+            image = factory(file, "")
             return in_native_order(image) if name == "TIFF" else image
-    if encoded[4:8] == b"ftyp":
+    if head[4:8] == b"ftyp":
         raise PictureError("HEIC and its kin need the package 'pillow-heif': pip install 'nearkin[heif]'")
     raise PictureError(f"no picture in a known format ({', '.join(FORMATS)})")
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height after the EXIF rotation; without decoding, so that EXIF behind the pixels says nothing."""
+    turn = _turn(image) if image.format != "PNG" or "exif" in image.info else None
+    return (image.height, image.width) if turn in _SIDEWAYS else image.size
+
+
+@lru_cache(maxsize=3)
+def _kept(encoded: bytes, max_pixels: int, hint: None) -> Image.Image:
+    return _decoded_bytes(encoded, max_pixels, hint)
 
 
 def _decoded_bytes(encoded: bytes, max_pixels: int | None, hint: tuple[int, int] | None) -> Image.Image:

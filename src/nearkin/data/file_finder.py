@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from nearkin.data.box import region_uri, split_region
 from nearkin.data.names import unescaped
 from nearkin.data.picture import Picture, Unreadable
 
@@ -29,7 +30,10 @@ class FileFinder:
         self._listings: dict[str, dict[str, list[str]]] = {}
 
     def find(self, name: str) -> str | None:
-        """The real path of the entry of this name; None if there is none, or only a folder."""
+        """The real path of the file of this name, or of a region of it; None if there is none, or only a folder."""
+        return self._entry(name) or (self._entry(split_region(name)[0]) if "#xywh=" in name else None)
+
+    def _entry(self, name: str) -> str | None:
         for spelling in _spellings(name):
             for folder in self.folders:
                 if found := self._real_path(os.path.join(folder, spelling)):  # noqa: PTH118
@@ -38,8 +42,11 @@ class FileFinder:
 
     def picture(self, name: str) -> Picture:
         """The picture of this name; one that is missing says so when it is read, and what is there instead."""
-        if found := self.find(name):
+        if found := self._entry(name):
             return Picture(found)
+        whole, box = split_region(name)
+        if box is not None:
+            return self.picture(whole).region(box)
         path = os.path.normpath(os.path.join(self.folders[0], name.strip().replace("\\", "/")))  # noqa: PTH118
         if os.path.isdir(path):  # noqa: PTH112
             return Picture(path, Unreadable("a folder, not a file"))
@@ -87,7 +94,10 @@ class FileFinder:
 
 
 def real_uri(uri: str) -> str:
-    """The real path of a file that exists; any other uri as it is."""
+    """The real path of a file that exists, with the box of a region; any other uri as it is."""
+    if "#xywh=" in uri and not os.path.lexists(uri):
+        whole, box = split_region(uri)
+        return uri if box is None else region_uri(real_uri(whole), box)
     return os.path.realpath(uri) if os.path.lexists(uri) and os.path.exists(uri) else uri  # noqa: PTH110
 
 

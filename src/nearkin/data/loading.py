@@ -6,7 +6,8 @@ from hashlib import blake2b
 
 from PIL import Image
 
-from nearkin.data.decoding import decode_bytes
+from nearkin.data.box import Box
+from nearkin.data.decoding import decode_bytes, decode_region
 from nearkin.data.picture import Broken, Picture
 from nearkin.errors import PictureError
 
@@ -16,17 +17,28 @@ class Loaded:
     """A picture that was read.
 
     Args:
-        content_hash: of its encoded bytes.
-        image: decoded, of mode L or RGB; None where the content was known.
+        content_hash: of its encoded bytes, and of the region if it is one.
+        image: decoded, of mode L or RGB; None where the content was known. Of a region the whole picture.
+        corners: left, top, right and bottom of the region in it; None for all of it.
     """
 
     content_hash: str
     image: Image.Image | None
+    corners: tuple[int, int, int, int] | None = None
+
+    @property
+    def shown(self) -> Image.Image:
+        """The picture, or the region of it."""
+        assert self.image is not None
+        return self.image if self.corners is None else self.image.crop(self.corners)
 
 
-def content_hash(encoded: bytes) -> str:
-    """32 hex digits that name these bytes."""
-    return blake2b(encoded, digest_size=16).hexdigest()
+def content_hash(encoded: bytes, box: Box | None = None) -> str:
+    """32 hex digits that name these bytes, or a region of the picture in them."""
+    name = blake2b(encoded, digest_size=16)
+    if box is not None:
+        name.update(f"#xywh={box}".encode())
+    return name.hexdigest()
 
 
 def load_picture(picture: Picture, *, size: tuple[int, int], known: Container[str | None] = ()) -> Loaded | Broken:
@@ -39,7 +51,11 @@ def load_picture(picture: Picture, *, size: tuple[int, int], known: Container[st
     """
     try:
         encoded = picture.read()
-        name = content_hash(encoded)
-        return Loaded(name, None if name in known else decode_bytes(encoded, hint=size))
+        name = content_hash(encoded, picture.box)
+        if name in known:
+            return Loaded(name, None)
+        if picture.box is not None:
+            return Loaded(name, *decode_region(encoded, picture.box))
+        return Loaded(name, decode_bytes(encoded, hint=size))
     except PictureError as error:
         return Broken(picture.uri, str(error).removeprefix(f"{picture.uri}: "))

@@ -89,7 +89,7 @@ class Pairs:
             faults += [
                 f"row {pair.row}: no picture '{picture.uri}'"
                 for picture in pair.pictures
-                if picture.read_bytes is None and not Path(picture.uri).is_file()
+                if picture.read_bytes is None and not Path(picture.whole_uri).is_file()
             ]
         raise_faults(str(self.path), faults)
         if not count:

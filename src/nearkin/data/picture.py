@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from nearkin.data.box import Box, region_uri, split_region
 from nearkin.data.names import printable
 from nearkin.errors import PictureError
 
@@ -26,28 +27,44 @@ class Picture:
         uri: path of a file, or any other name that tells it from all others, such as `hf://name/split#row`. It is kept
             as valid Unicode: bytes of a file's name that are not UTF-8 become escapes such as \\xef.
         read_bytes: returns the encoded bytes; None for a file.
+        box: the region of it that is meant; None for all of it. The uri of a region ends in `#xywh=x,y,width,height`,
+            and such an ending of a uri that is no file's name is a box.
     """
 
     uri: str
     read_bytes: Callable[[], bytes] | None = None
+    box: Box | None = None
 
     def __post_init__(self) -> None:
+        if "#xywh=" in self.uri and self.box is None and (self.read_bytes or not os.path.lexists(self.uri)):
+            object.__setattr__(self, "box", split_region(self.uri)[1])
+        elif self.box is not None and not self.uri.endswith(f"#xywh={self.box}"):
+            object.__setattr__(self, "uri", region_uri(self.uri, self.box))
         if "\0" in self.uri:
             object.__setattr__(self, "read_bytes", self.read_bytes or Unreadable("a zero byte in its name"))
             object.__setattr__(self, "uri", self.uri.replace("\0", "\\x00"))
         if not self.uri.isascii() and (uri := printable(self.uri)) != self.uri:
             if self.read_bytes is None:
-                object.__setattr__(self, "read_bytes", FileBytes(self.uri))
+                object.__setattr__(self, "read_bytes", FileBytes(self.whole_uri))
             object.__setattr__(self, "uri", uri)
 
+    @property
+    def whole_uri(self) -> str:
+        """The uri of the whole picture, of which this may be a region."""
+        return self.uri if self.box is None else split_region(self.uri)[0]
+
+    def region(self, box: Box) -> "Picture":
+        """A region of this picture."""
+        return Picture(self.whole_uri, self.read_bytes, box)
+
     def read(self) -> bytes:
-        """The encoded bytes.
+        """The encoded bytes of the whole picture.
 
         Raises:
             PictureError: missing, not a regular file, or not readable.
         """
         try:
-            return read_file(self.uri) if self.read_bytes is None else self.read_bytes()
+            return read_file(self.whole_uri) if self.read_bytes is None else self.read_bytes()
         except OSError as error:
             raise PictureError(f"{self.uri}: {error.strerror or error}") from error
         except PictureError as error:
@@ -78,7 +95,7 @@ class FileBytes:
 def file_of(picture: Picture) -> str | None:
     """The path of a picture's file as the file system knows it; None if it comes from elsewhere."""
     if picture.read_bytes is None:
-        return picture.uri
+        return picture.whole_uri
     return picture.read_bytes.path if isinstance(picture.read_bytes, FileBytes) else None
 
 

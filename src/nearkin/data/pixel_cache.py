@@ -210,7 +210,7 @@ def _state(picture: Picture) -> _State | None:
     if picture.read_bytes is not None:
         return None
     try:
-        state = Path(picture.uri).stat()
+        state = Path(picture.whole_uri).stat()
     except OSError:
         return None
     return picture.uri, state.st_size, state.st_mtime_ns

@@ -52,9 +52,13 @@ class Preprocessing:
         if not {len(self.mean), len(self.std)} <= {1, self.channels} or min(self.std) <= 0:
             raise InvalidInput(f"mean {self.mean}, std {self.std}: expected 1 or {self.channels} numbers, std above 0")
 
-    def apply(self, image: Image.Image) -> UInt8[np.ndarray, "height width channels"]:
-        """The picture in this size and these channels, antialiased."""
+    def apply(
+        self, image: Image.Image, corners: tuple[int, int, int, int] | None = None
+    ) -> UInt8[np.ndarray, "height width channels"]:
+        """The picture in this size and these channels, antialiased; of a region (left, top, right, bottom) that."""
         mode = "RGB" if self.channels == 3 else "L"
+        if corners is not None:
+            image = image.crop(corners)
         image = as_mode(mode, image)
         size = (self.width, self.height)
         if self.fit == "squash":

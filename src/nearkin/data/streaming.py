@@ -95,7 +95,7 @@ def _load(picture: Picture, preprocessing: Preprocessing, known: Collection[str]
     loaded = load_picture(picture, size=(preprocessing.width, preprocessing.height), known=known)
     if isinstance(loaded, Broken):
         return loaded
-    return loaded.content_hash, None if loaded.image is None else preprocessing.apply(loaded.image)
+    return loaded.content_hash, None if loaded.image is None else preprocessing.apply(loaded.image, loaded.corners)
 
 
 def _batch(start: int, loaded: list[_Outcome], preprocessing: Preprocessing) -> PixelBatch:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from nearkin.arrays import as_unit_vectors, unit
 from nearkin.calibration.decisions import Calibration, Threshold
 from nearkin.data.images import content_hash
+from nearkin.data.items import Picture
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import InvalidInput
 from nearkin.gallery.query import Kind, Query, kind_of, terms_of
@@ -102,7 +103,7 @@ def own_ids(queries: Sequence[Query] | np.ndarray, version: GalleryVersion) -> l
         if isinstance(value, str | Path) and kind_of(value) == "picture"
     }
     by_uri = version.snapshot.ids_by("uri", sorted({*paths.values()}))
-    copies = {path: content_hash(Path(path).read_bytes()) for path, ids in by_uri.items() if not ids}
+    copies = {path: _content(path) for path, ids in by_uri.items() if not ids}
     by_content = version.snapshot.ids_by("content_hash", sorted({*copies.values()}))
     own: list[set[int]] = []
     for values in parts:
@@ -111,6 +112,11 @@ def own_ids(queries: Sequence[Query] | np.ndarray, version: GalleryVersion) -> l
             ids |= by_uri[path] or by_content[copies[path]]
         own.append(ids)
     return own
+
+
+def _content(path: str) -> str:
+    picture = Picture(path)
+    return content_hash(picture.read(), picture.box)
 
 
 def _has_words(query: Query) -> bool:

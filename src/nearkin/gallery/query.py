@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from nearkin.data.box import split_region
 from nearkin.data.decoding import EXTENSIONS
 from nearkin.data.items import Picture
 from nearkin.data.picture import not_a_file
@@ -82,7 +83,7 @@ def kind_of(value: Any) -> Kind:
             )
         return "vector" if dimensions == 1 else "picture"
     # os.path, unlike Path, says no to a sentence that is too long for a file's name.
-    if os.path.isfile(value):  # noqa: PTH113
+    if os.path.isfile(value) or os.path.isfile(split_region(str(value))[0]):  # noqa: PTH113
         return "picture"
     if os.path.isdir(value):  # noqa: PTH112
         raise InvalidInput(f"'{value}' is a folder: a query is one picture, such as a file in it{_quoted(value)}")
@@ -248,4 +249,4 @@ def _term(text: str, sign: str) -> Term | None:
 
 
 def _is_picture_name(text: str | Path) -> bool:
-    return isinstance(text, Path) or Path(text).suffix.lower() in EXTENSIONS
+    return isinstance(text, Path) or Path(split_region(text)[0]).suffix.lower() in EXTENSIONS

@@ -287,7 +287,7 @@ class _Work:
         for picture in self._pictures[start : start + CHUNK]:
             if picture.read_bytes is None:
                 with suppress(OSError):
-                    if Path(picture.uri).stat().st_mtime_ns > time_ns:
+                    if Path(picture.whole_uri).stat().st_mtime_ns > time_ns:
                         return True
         return False
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nearkin.data.box import split_region
 from nearkin.data.column_roles import build_items
 from nearkin.data.items import Items
 from nearkin.data.picture_column import find_pictures
@@ -45,8 +46,11 @@ class Source:
 
 
 def as_path(source: Any) -> Path | None:
-    """The source as a path; None if it is something else."""
-    return Path(source).expanduser() if isinstance(source, str | Path) else None
+    """The source as a path, without the box of a region; None if it is something else."""
+    if not isinstance(source, str | Path):
+        return None
+    path = Path(source).expanduser()
+    return path if "#xywh=" not in path.name or path.exists() else Path(split_region(str(path))[0])
 
 
 def items_of_table(table: Table, folder: Path, columns: ColumnNames) -> Items:

@@ -99,14 +99,18 @@ def picture_payload(source: PictureLike | Region, *, item_id: int | None = None)
     region = source if isinstance(source, Region) else None
     picture, shown = _named(region.picture if region else source)
     uri = picture.uri if isinstance(picture, Picture) else None
+    encoded: bytes | None = None
+    named: str | None = None
     try:
         if isinstance(picture, Picture):
             encoded = picture.read()
-            image = decode_bytes(encoded)
+            image = decode_bytes(encoded) if picture.box is None else decode(picture)
         else:
-            encoded, image = None, decode(cast(Any, picture))
+            image = decode(cast(Any, picture))
     except PictureError as error:
         return Broken(shown, str(error).removeprefix(f"{uri}: "))
+    if encoded is not None and isinstance(picture, Picture) and picture.box is not None:
+        named, encoded = content_hash(encoded, picture.box), None
     if region is not None:
         image, encoded, shown = _cut(image, region.box, shown), None, f"{shown} {list(region.box)}"
     small = max(image.size) <= SIDE
@@ -114,7 +118,7 @@ def picture_payload(source: PictureLike | Region, *, item_id: int | None = None)
     return Payload(
         Kind.REGION if region else Kind.PICTURE,
         shown,
-        content_hash(kept if encoded is None else encoded),
+        named or content_hash(kept if encoded is None else encoded),
         picture=kept,
         size=image.size,
         uri=uri,

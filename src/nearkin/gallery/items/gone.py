@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nearkin.arrow import pa
+from nearkin.data.box import region_uri, split_region
 from nearkin.data.images import content_hash
 from nearkin.data.items import Items
 from nearkin.data.names import printable, unescaped
@@ -87,7 +88,7 @@ def state_of(record: dict[str, Any], *, read: bool = False) -> State:
         facts = path.stat()
         same = (facts.st_size, facts.st_mtime_ns) == (record["file_size"], record["file_mtime_ns"])
         if read or not same:
-            same = content_hash(path.read_bytes()) == record["content_hash"]
+            same = content_hash(path.read_bytes(), split_region(record["uri"])[1]) == record["content_hash"]
     except (FileNotFoundError, NotADirectoryError):
         return "missing"
     except OSError:
@@ -96,7 +97,9 @@ def state_of(record: dict[str, Any], *, read: bool = False) -> State:
 
 
 def _file(uri: str) -> str:
-    """The file of an item: its uri, or the name that the escapes in it stand for, which is no UTF-8."""
+    """The file of an item: its uri without the box of a region, or what the escapes in it stand for, no UTF-8."""
+    if "#xywh=" in uri and not os.path.lexists(uri):
+        uri = split_region(uri)[0]
     return uri if "\\x" not in uri or os.path.lexists(uri) else unescaped(uri)
 
 
@@ -204,7 +207,7 @@ def find_moved(items: Items, snapshot: Snapshot) -> list[Move]:
         gone[record["content_hash"]].append(record)
     moves = []
     for uri, facts in sized:
-        candidates = gone.get(_hash(new[uri]) or "") if gone else None
+        candidates = gone.get(_hash(new[uri], uri) or "") if gone else None
         if candidates:
             name = Path(uri).name
             best = next((record for record in candidates if Path(record["uri"]).name == name), candidates[0])
@@ -230,13 +233,16 @@ def plan_relink(
     moves: list[Move] = []
     missing, mismatched, taken = [], [], []
     for done, record in enumerate(gone, 1):
-        path = _file(os.path.join(os.path.realpath(new), rest(record["uri"]) or ""))  # noqa: PTH118
+        moved = os.path.join(os.path.realpath(new), rest(record["uri"]) or "")  # noqa: PTH118
+        path = _file(moved)
         facts, uri = _facts(path), printable(path)
+        if (box := split_region(record["uri"])[1]) is not None and not os.path.lexists(moved):
+            uri = region_uri(uri, box)
         if uri in known:
             taken.append(uri)
         elif facts is None:
             missing.append(record["uri"])
-        elif facts["file_size"] != record["file_size"] or _hash(path) != record["content_hash"]:
+        elif facts["file_size"] != record["file_size"] or _hash(path, record["uri"]) != record["content_hash"]:
             mismatched.append(uri)
         else:
             moves.append(Move(record[ID], record["uri"], uri, facts))
@@ -265,9 +271,10 @@ def _facts(path: str) -> dict[str, int] | None:
     return {"file_size": facts.st_size, "file_mtime_ns": facts.st_mtime_ns}
 
 
-def _hash(path: str) -> str | None:
+def _hash(path: str, uri: str) -> str | None:
+    """What names the content of a file, or of the region that a uri names."""
     try:
-        return content_hash(Path(path).read_bytes())
+        return content_hash(Path(path).read_bytes(), split_region(uri)[1])
     except OSError:
         return None
 

@@ -144,7 +144,9 @@ def _load(preprocessing: Preprocessing, picture: Picture, old: Record | None) ->
     facts["content_hash"] = loaded.content_hash
     if loaded.image is None:
         return _Content(facts)
-    return _Content(facts, preprocessing.apply(loaded.image), thumbnail_jpeg(loaded.image, THUMBNAIL_SIDE))
+    return _Content(
+        facts, preprocessing.apply(loaded.image, loaded.corners), thumbnail_jpeg(loaded.shown, THUMBNAIL_SIDE)
+    )
 
 
 def _file_facts(picture: Picture) -> Record:
