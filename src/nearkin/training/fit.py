@@ -118,7 +118,10 @@ def fit(
 
 
 def _precision(settings: TrainSettings) -> Any:
-    """Lightning's name of the precision: bfloat16 where the machine computes it, unless float32 is asked for."""
+    """Lightning's name of the precision.
+
+    Runs say which, since it is timed before; those of nearkin 0.2.0 may say "auto", and go by the processor's flags.
+    """
     if settings.precision == "float32":
         return "32-true"
     if settings.precision == "bfloat16":

@@ -17,7 +17,9 @@ from nearkin.losses.engine.names import weighted_names
 GROUPS = ("Data", "Model", "Loss", "Batches", "Schedule", "Machine")
 
 
-def _setting(default: Any, group: str, description: str, *, none: str | None = None, **limits: Any) -> Any:
+def _setting(
+    default: Any, group: str, description: str, *, none: str | None = None, with_weights: Any = None, **limits: Any
+) -> Any:
     """A field of the settings.
 
     Args:
@@ -25,9 +27,10 @@ def _setting(default: Any, group: str, description: str, *, none: str | None = N
         group: one of `GROUPS`.
         description: what it does; the help of its option, and its row in docs/training.md.
         none: what happens where the default is None.
+        with_weights: the default where training starts from weights, if it is another.
         limits: bounds that pydantic checks, such as `ge=1`.
     """
-    more: Any = {"group": group, "none": none}
+    more: Any = {"group": group, "none": none, "with_weights": with_weights}
     if isinstance(default, dict):
         return Field(default_factory=dict, description=description, json_schema_extra=more)
     return Field(default, description=description, json_schema_extra=more, **limits)
@@ -199,10 +202,12 @@ class TrainSettings(BaseModel):
     weight_decay: float = _setting(1e-2, "Schedule", "Weight decay of AdamW, on matrices and convolutions.", ge=0)
 
     # -- Machine -------------------------------------------------------------------------------------------------
-    threads: int | None = _setting(None, "Machine", "CPU threads.", none="all cores", ge=1)
+    threads: int | None = _setting(
+        None, "Machine", "CPU threads.", none="whichever is fastest here: 1, 2 or all cores", ge=1
+    )
     device: Literal["auto", "cpu", "cuda"] = _setting("auto", "Machine", "Where to train: auto, cpu or cuda.")
     precision: Literal["auto", "float32", "bfloat16"] = _setting(
-        "auto", "Machine", "float32, bfloat16, or auto: bfloat16 where the hardware supports it."
+        "auto", "Machine", "float32, bfloat16, or auto: whichever is faster here."
     )
     seed: int = _setting(0, "Machine", "Random seed of weights, split, batches and augmentation.", ge=0, lt=2**32)
 
@@ -307,11 +312,26 @@ def shown_default(name: str) -> str:
         ('128', 'from the data', '')
     """
     default = TrainSettings.model_fields[name].get_default(call_default_factory=True)
+    other = _more(name)["with_weights"]
+    if other is not None:
+        return f"{_shown(default)}; {_shown(other)} with weights"
     if default is None:
         return _more(name)["none"] or ""
     if default is False or default == {}:
         return ""
-    return f"{default:g}" if isinstance(default, float) else str(default)
+    return _shown(default)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def defaults_with_weights() -> dict[str, Any]:
+    """Defaults that are others where training starts from weights, by name."""
+    found = {name: _more(name)["with_weights"] for name in TrainSettings.model_fields}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _more(name: str) -> dict[str, Any]:

@@ -39,6 +39,7 @@ from nearkin.training.run_folder import (
     write_source,
 )
 from nearkin.training.settings import TrainSettings, overridden, read_settings
+from nearkin.training.speed import timed_settings
 
 # Settings of a resumed run that may be changed: how long it trains, and on what machine.
 RESUMABLE = ("epochs", "minutes", "patience", "threads", "device")
@@ -116,6 +117,10 @@ def train(
                 start_from_features(prepared.encoder, prepared.train, seed=checked.seed)
             objective = build_objective(prepared.train, checked, loss)
             _check_learnable(prepared, objective, is_named=named_loss is None or isinstance(loss, str))
+            if not resume:
+                checked = timed_settings(prepared.encoder, prepared.train, checked)
+                if checked.threads is not None:
+                    torch.set_num_threads(checked.threads)
             module = EmbeddingModule(prepared.encoder, objective, checked, prepared.train, prepared.val)
             write_pictures(prepared, out, check=resume)
             write_source(source, out)

@@ -20,6 +20,7 @@ from nearkin.tasks.compare.scores import SCORES, Scores, read_scores, score_pict
 from nearkin.training.callbacks import EpochSummary
 from nearkin.training.prepare import Prepared, prepare
 from nearkin.training.settings import TrainSettings, read_settings
+from nearkin.training.speed import TIMED
 from nearkin.training.train import INTERRUPTED, train
 
 RAW_PIXELS = "raw pixels"
@@ -82,7 +83,9 @@ def check_trial(trial: Trial) -> None:
     if not path.exists():
         return
     before, now = TrainSettings.checked(**read_settings(path)).model_dump(), trial.settings.model_dump()
-    changed = [f"{name} ({before[name]} before, {now[name]} now)" for name in now if before[name] != now[name]]
+    # What was left to the training is what it chose.
+    asked = {name: value for name, value in now.items() if name not in TIMED or value not in (None, "auto")}
+    changed = [f"{name} ({before[name]} before, {now[name]} now)" for name in asked if before[name] != now[name]]
     if changed:
         raise InvalidInput(
             f"'{trial.folder}' was begun with other settings: {', '.join(changed)}; "
