@@ -23,6 +23,7 @@ from tests.fakes import draw_noise
 COMMANDS = [
     "train data --out OUT --backbone conv4 --size 16 --epochs 0",
     "compare data --out OUT --losses softmax --seeds 0",
+    "starts lite0",
     "evaluate model data --split all --protocol retrieval --seed 0 --report out.html",
     "index model data OUT",
     "reindex gallery --model other --data data",

@@ -69,6 +69,8 @@ def use_threads(threads: int | None) -> None:
 def check_models_and_data(models: Sequence[str], data: str | None) -> None:
     """Check that models and data are there, before torch is loaded; and that they are not exchanged.
 
+    Says so where a path has the name of a start, and is taken in its place.
+
     `data` is None where nothing but the models is needed.
 
     Raises:
@@ -78,6 +80,7 @@ def check_models_and_data(models: Sequence[str], data: str | None) -> None:
     """
     from nearkin.data.sources import check_source
     from nearkin.encoders.model_folder import check_model, locate
+    from nearkin.encoders.starts import STARTS
     from nearkin.errors import ArtefactError, InvalidInput
     from nearkin.training.run_folder import SETTINGS
 
@@ -95,6 +98,8 @@ def check_models_and_data(models: Sequence[str], data: str | None) -> None:
         raise InvalidInput(f"'{data}' is a model, no pictures: DATA comes after MODEL")
     for model in models:
         check_model(model)
+        if model in STARTS and Path(model).exists():
+            output.status(f"'{model}' is the folder here, not the start of that name")
     if data is not None:
         check_source(data)
 

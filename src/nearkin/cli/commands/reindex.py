@@ -34,13 +34,14 @@ def reindex(
     from dataclasses import asdict
     from shlex import quote
 
-    from nearkin.cli.options import load_encoder
+    from nearkin.cli.options import check_models_and_data, load_encoder
     from nearkin.cli.output import next_step, print_json, print_skipped
     from nearkin.evaluation.report import shown_figure
     from nearkin.gallery.gallery import Gallery
     from nearkin.progress import progress_bar
 
     opened = Gallery.open(gallery)
+    check_models_and_data([model], data)
     with progress_bar("embedding pictures", before="loading the model") as advance:
         encoder = load_encoder(model, threads=threads, device=device)
         summary = opened.reindex(encoder, source=data, drop_missing=drop_missing, progress=advance)

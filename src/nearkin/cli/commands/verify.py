@@ -47,7 +47,7 @@ def verify(
     ] = False,
 ) -> None:
     """Decide whether two pictures show the same thing; with probability and false accept rate."""
-    from nearkin.cli.options import load_encoder
+    from nearkin.cli.options import check_models_and_data, load_encoder
     from nearkin.cli.output import next_step, print_json
     from nearkin.data.sources import check_source
     from nearkin.errors import InvalidInput
@@ -63,6 +63,7 @@ def verify(
         out = check_output(out, "--out")
     for picture in pictures or []:
         check_source(picture)
+    check_models_and_data([model], None)
     encoder = load_encoder(model, threads=threads, device=device)
     if pairs is not None:
         _verify_many(encoder, pairs, root, out, as_json, far=far, prior=prior)

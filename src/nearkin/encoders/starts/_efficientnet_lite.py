@@ -17,6 +17,7 @@ from nearkin.errors import ArtefactError
 if TYPE_CHECKING:
     from torch import Tensor
 
+LICENCE = "Apache-2.0"
 # Features of the last layer, averaged over positions.
 FEATURES = 1280
 
@@ -40,8 +41,8 @@ def efficientnet_lite(number: int, *, summary: str, file: str, size: int, sha256
         name,
         summary,
         embeds="pictures",
-        licence="Apache-2.0 (weights by Google); package: MIT",
-        source="ImageNet-1k; Tan & Le 2019, arXiv:1905.11946",
+        licence=LICENCE,
+        source="weights by Google, of ImageNet-1k, converted by ML Illustrated; Tan & Le 2019, arXiv:1905.11946",
         files=(weights,),
         extra="lite",
         read=partial(_read, backbone=backbone, side=side, start=name),
@@ -70,7 +71,10 @@ def _read(path: Path, *, backbone: str, side: int, start: str) -> StartModel:
         "text": None,
         "preprocessing": Preprocessing(height=side, width=side).to_dict(),
     }
-    card = f"# {start}\n\nEfficientNet-{start} with ImageNet weights, as the package brings it, not trained further.\n"
+    card = (
+        f"# {start}\n\nEfficientNet-{start} with ImageNet weights, as the package brings it, not trained further.\n\n"
+        f"Licence of the weights: {LICENCE}.\n"
+    )
     return StartModel(config, weights, card)
 
 
