@@ -38,7 +38,14 @@ def starts(
         return
     header = ("name", "embeds", "good for", "licence", "size", "installed")
     rows = [
-        (one.name, one.embeds, one.summary, one.licence, _megabytes(one.size), "yes" if one.is_installed else one.install)
+        (
+            one.name,
+            one.embeds,
+            one.summary,
+            one.licence,
+            _megabytes(one.size),
+            "yes" if one.is_installed else one.install,
+        )
         for one in STARTS.values()
     ]
     print_table("Starts: pretrained models, taken wherever a model is", header, rows, names=header)
