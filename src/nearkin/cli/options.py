@@ -36,6 +36,12 @@ PathColumn = Annotated[
     str | None, typer.Option(help="Column of the picture paths.", show_default="path, file_name, file or image")
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at a broken picture instead of skipping it.")]
+Whiten = Annotated[
+    bool,
+    typer.Option(
+        "--whiten", help="Make strong directions of the vectors weaker, as these pictures have them; no labels are used."
+    ),
+]
 Where = Annotated[str | None, typer.Option(help="SQL filter that selects items, such as \"label = 'mug'\".")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[

@@ -44,6 +44,7 @@ class EvaluateSettings:
         frozen: weights of the backbone before training, "pretrained" or a file: one more baseline.
         baselines: whether to give raw pixels and chance beside each figure.
         strict: refuse broken pictures instead of leaving them out.
+        whiten: whether each encoder is whitened first, on the pictures that are evaluated, without their labels.
         seed: random seed of intervals, episodes and clusters.
         device: "auto", "cpu" or "cuda".
         options: by protocol, an object of its options.
@@ -57,6 +58,7 @@ class EvaluateSettings:
     frozen: str | None = None
     baselines: bool = True
     strict: bool = False
+    whiten: bool = False
     seed: int = 0
     device: str = "auto"
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -158,10 +160,15 @@ def evaluate(
     by = EvaluationSettings(chosen.protocols, options=chosen.options, chance=chosen.baselines, seed=chosen.seed)
     items = read_items(source, label=chosen.label, captions=chosen.captions, path_column=chosen.path_column)
     data = EvaluationData.choose(items, chosen.split, by)
+
+    def loaded(one: Model) -> Embedder:
+        encoder = load_encoder(one, chosen.device)
+        return _whitened(encoder, data, progress) if chosen.whiten else encoder
+
     if isinstance(model, Mapping):
-        encoders = {name: load_encoder(one, chosen.device) for name, one in model.items()}
+        encoders = {name: loaded(one) for name, one in model.items()}
         return _compare(encoders, data, chosen, progress)[1]
-    encoder = load_encoder(model, chosen.device)
+    encoder = loaded(model)
     title = f"{encoder.fingerprint} on {data.items.source}"
     embedded, found = _compare({title: encoder}, data, chosen, progress)
     report = found.reports[0]
@@ -193,6 +200,15 @@ def load_encoder(model: Model, device: str = "auto") -> Embedder:
 
     encoder: Encoder = to_device(Encoder.from_pretrained(model), device)
     return encoder
+
+
+def _whitened(encoder: Embedder, data: EvaluationData, progress: Progress | None) -> Embedder:
+    from nearkin.encoders.encoder import Encoder
+    from nearkin.encoders.whitening import whitened
+
+    if not isinstance(encoder, Encoder):
+        raise InvalidInput("whitening needs an encoder of nearkin's own: leave --whiten out")
+    return whitened(encoder, data.items.pictures, progress=progress)
 
 
 def _compare(

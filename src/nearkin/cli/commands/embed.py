@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from nearkin.cli.options import CaptionColumn, Device, Json, Label, Model, PathColumn, Quiet, Strict, Threads
+from nearkin.cli.options import CaptionColumn, Device, Json, Label, Model, PathColumn, Quiet, Strict, Threads, Whiten
 from nearkin.wording import counted
 
 SECTION, ORDER = "Search", 35
@@ -26,6 +26,7 @@ def embed(
     caption_column: CaptionColumn = None,
     path_column: PathColumn = None,
     strict: Strict = False,
+    whiten: Whiten = False,
     threads: Threads = None,
     device: Device = "auto",
     quiet: Quiet = False,
@@ -49,6 +50,8 @@ def embed(
 
     if (data is None) == (not text):
         raise InvalidInput("expected MODEL DATA, or MODEL with --text")
+    if whiten and data is None:
+        raise InvalidInput("--whiten is fitted to the pictures of DATA: give DATA, or leave --whiten out")
     if text and captions:
         raise InvalidInput("--captions embeds those of DATA: give DATA, or leave --captions out")
     if out == "-" and as_json:
@@ -65,6 +68,10 @@ def embed(
             items = read_items(data, label=label, captions=caption_column, path_column=path_column)
             items.refuse_skipped(strict)
         encoder = load_encoder(model, threads=threads, device=device)
+        if whiten and items is not None:
+            from nearkin.encoders.whitening import whitened
+
+            encoder = whitened(encoder, items.pictures, progress=advance)
         if out == "-":
             broken = []
             for row in embed_rows(encoder, items, texts=text, captions=captions, strict=strict, progress=advance):
@@ -82,7 +89,7 @@ def embed(
         resumed = f", {summary.resumed:,} of them from the interrupted command" if summary.resumed else ""
         print(f"{out}: {counted(summary.embedded, 'vector')} of dimension {summary.dim}{resumed}")
         print_skipped(summary.skipped)
-        if not text and not captions and not out.endswith(".csv"):
+        if not text and not captions and not whiten and not out.endswith(".csv"):
             next_step(f"nearkin index {quote(model)} GALLERY --vectors {quote(out)}")
     if summary.skipped:
         raise typer.Exit(1)

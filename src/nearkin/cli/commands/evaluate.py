@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nearkin.cli.options import CaptionColumn, Device, Json, Label, PathColumn, Quiet, Strict, Threads
+from nearkin.cli.options import CaptionColumn, Device, Json, Label, PathColumn, Quiet, Strict, Threads, Whiten
 from nearkin.cli.protocol_options import GIVEN, ProtocolCommand
 from nearkin.registry import module_names
 
@@ -45,6 +45,7 @@ def evaluate(
     ] = None,
     seed: Annotated[int, typer.Option(help="Random seed of intervals, episodes and clusters.")] = 0,
     strict: Strict = False,
+    whiten: Whiten = False,
     as_json: Json = False,
     quiet: Quiet = False,
     threads: Threads = None,
@@ -84,6 +85,7 @@ def evaluate(
         "baselines": not no_baselines,
         "seed": seed,
         "strict": strict,
+        "whiten": whiten,
         "device": device,
         **GIVEN.get(),
     }

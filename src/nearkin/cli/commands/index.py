@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nearkin.cli.options import CaptionColumn, Device, Json, Label, Model, PathColumn, Quiet, Strict, Threads
+from nearkin.cli.options import CaptionColumn, Device, Json, Label, Model, PathColumn, Quiet, Strict, Threads, Whiten
 from nearkin.wording import counted
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def index(
             "but not where a folder has lost all of its pictures.",
         ),
     ] = False,
+    whiten: Whiten = False,
     threads: Threads = None,
     device: Device = "auto",
     quiet: Quiet = False,
@@ -70,6 +71,7 @@ def index(
     from nearkin.cli.output import next_step, print_json, print_skipped, status
     from nearkin.data.sources import read_items
     from nearkin.data.vector_files import read_vectors
+    from nearkin.encoders.device import to_device
     from nearkin.errors import InvalidInput
     from nearkin.gallery.gallery import Gallery
     from nearkin.gallery.location import location_of
@@ -77,6 +79,8 @@ def index(
 
     if (gallery is None) != (vectors is not None):
         raise InvalidInput("expected MODEL DATA GALLERY, or MODEL GALLERY with --vectors FILE")
+    if whiten and vectors is not None:
+        raise InvalidInput("--whiten is fitted to pictures, and --vectors reads none: leave one of them out")
     # The source first: a typo in its name leaves no empty gallery behind.
     if vectors is not None:
         data, gallery, file = str(vectors), data, read_vectors(vectors)
@@ -92,6 +96,16 @@ def index(
         encoder = load_encoder(model, threads=threads, device=device)
         if vectors is not None:
             file.check(encoder.fingerprint, encoder.dim)
+        if whiten:
+            from nearkin.encoders.whitening import check_whitened_form, whitened
+
+            if exists:
+                # What was fitted to the first pictures holds for all: else their vectors could not be compared.
+                own = Gallery.open(gallery).encoder
+                check_whitened_form(own, encoder)
+                encoder = to_device(own, device)
+            else:
+                encoder = whitened(encoder, items.pictures, progress=advance)
         opened = Gallery.open(gallery, encoder) if exists else Gallery.create(gallery, encoder)
         if vectors is None:
             summary = opened.add(items, strict=strict, overwrite_labels=overwrite_labels, prune=prune, progress=advance)
