@@ -19,7 +19,9 @@ from tests.cli.test_index_search import make_encoder
 
 def make_start(seed: int = 0) -> Encoder:
     torch.manual_seed(seed)
-    config = ImageTowerConfig("conv4", dim=16, height=32, width=32, pooling="avg", options={"width": 16}, projection=False)
+    config = ImageTowerConfig(
+        "conv4", dim=16, height=32, width=32, pooling="avg", options={"width": 16}, projection=False
+    )
     return Encoder(ImageTower(config), Preprocessing(height=32, width=32)).eval()
 
 
@@ -65,7 +67,7 @@ def test_the_map_is_part_of_the_encoder(shapes: Path, tmp_path: Path, projection
     np.testing.assert_array_equal(again.embed_images(pictures), new.embed_images(pictures))
 
 
-def _opened(path: str):  # noqa: ANN202
+def _opened(path: str):
     from nearkin.data.images import decode
 
     return decode(path)

@@ -39,7 +39,8 @@ Strict = Annotated[bool, typer.Option("--strict", help="Stop at a broken picture
 Whiten = Annotated[
     bool,
     typer.Option(
-        "--whiten", help="Make strong directions of the vectors weaker, as these pictures have them; no labels are used."
+        "--whiten",
+        help="Make strong directions of the vectors weaker, as these pictures have them; no labels are used.",
     ),
 ]
 Where = Annotated[str | None, typer.Option(help="SQL filter that selects items, such as \"label = 'mug'\".")]
