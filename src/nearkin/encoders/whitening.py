@@ -64,7 +64,7 @@ def whitening(
     """Mean m and matrix W of the map x -> W (x - m) with W = S^-power, where S is a shrunken covariance.
 
     S = (1 - a) C + a tr(C) / dim I, of the covariance C and the shrinkage a. Power 1/2 without shrinkage is the
-    textbook's whitening, which makes all directions equally strong, noise among them; smaller powers go part of the way.
+    textbook's whitening: all directions become equally strong, noise among them. Smaller powers go part of the way.
 
     Args:
         batches: vectors `[n, dim]`, as the encoder makes them before they get unit length.
