@@ -22,7 +22,7 @@ from nearkin.data.captions import train_tokenizer
 from nearkin.data.images import Preprocessing
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.image import ImageTower, ImageTowerConfig
-from nearkin.encoders.text import TextTower, TextTowerConfig
+from nearkin.encoders.texts._recurrent import TextTower, TextTowerConfig
 
 PICTURES, DIM = 60, 16
 HEAVY = ("torch", "torchvision", "lightning", "timm", "sklearn", "scipy", "pandas", "matplotlib", "datasets")

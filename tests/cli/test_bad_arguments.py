@@ -16,7 +16,7 @@ from nearkin.data.captions import train_tokenizer
 from nearkin.data.images import Preprocessing
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.image import ImageTower, ImageTowerConfig
-from nearkin.encoders.text import TextTower, TextTowerConfig
+from nearkin.encoders.texts._recurrent import TextTower, TextTowerConfig
 from tests.fakes import draw_noise
 
 # Commands that work, in a folder as the fixture `ready` makes it.

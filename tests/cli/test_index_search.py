@@ -17,7 +17,7 @@ from nearkin.data.images import Preprocessing
 from nearkin.data.items import Items, Picture
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.image import ImageTower, ImageTowerConfig
-from nearkin.encoders.text import TextTower, TextTowerConfig
+from nearkin.encoders.texts._recurrent import TextTower, TextTowerConfig
 from nearkin.errors import EncoderMismatch, InvalidInput, SourceError
 from nearkin.gallery.gallery import Gallery
 from tests.fakes import draw_noise

@@ -13,7 +13,7 @@ from nearkin.data.captions import train_tokenizer
 from nearkin.data.images import Preprocessing
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.image import ImageTower, ImageTowerConfig
-from nearkin.encoders.text import TextTower, TextTowerConfig
+from nearkin.encoders.texts._recurrent import TextTower, TextTowerConfig
 from nearkin.encoders.training_hashes import TrainingHashes, hash_names
 from nearkin.errors import ArtefactError, InvalidInput, PictureError
 

@@ -11,7 +11,7 @@ from nearkin.encoders.backbones.conv4 import Conv4
 from nearkin.encoders.backbones.resnet12 import ResNet12
 from nearkin.encoders.image import ImageTower, ImageTowerConfig
 from nearkin.encoders.pooling import POOLINGS, Pooling
-from nearkin.encoders.text import CELLS, TextTower, TextTowerConfig
+from nearkin.encoders.texts._recurrent import CELLS, TextTower, TextTowerConfig
 from nearkin.errors import ArtefactError, InvalidInput, UnknownName
 
 

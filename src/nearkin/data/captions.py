@@ -1,6 +1,7 @@
 """A byte-pair tokenizer trained on the captions: lower-cased Unicode NFKC, Russian and English alike."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Int
@@ -45,17 +46,20 @@ def train_tokenizer(captions: Iterable[str], *, vocabulary: int = 8000) -> Token
 
 
 def encode_texts(
-    tokenizer: Tokenizer, texts: Sequence[str], *, max_tokens: int = MAX_TOKENS
+    tokenizer: Tokenizer | Any, texts: Sequence[str], *, max_tokens: int = MAX_TOKENS
 ) -> tuple[Int[np.ndarray, "n tokens"], Int[np.ndarray, " n"]]:
     """Token ids, padded with 0 to the longest text, and the number of tokens of each text (1 at least).
 
-    Texts longer than `max_tokens` are cut there. A text without any token, such as "", is one unknown token.
+    Texts longer than `max_tokens` are cut there. A text without any token, such as "", is one unknown token. The
+    tokenizer of a start cuts and pads in its own way.
 
     Example:
         >>> ids, lengths = encode_texts(train_tokenizer(["red heart", "heart"]), ["red heart", "heart"])
         >>> ids.shape, lengths.tolist()
         ((2, 2), [2, 1])
     """
+    if not isinstance(tokenizer, Tokenizer):
+        return cast(tuple[np.ndarray, np.ndarray], tokenizer.encode_padded(texts))
     unknown = tokenizer.token_to_id(UNKNOWN)
     assert unknown is not None
     rows = [encoding.ids[:max_tokens] or [unknown] for encoding in tokenizer.encode_batch(list(texts))]

@@ -1,6 +1,6 @@
 """The artefact on disk: one folder of safetensors, JSON and a model card. Never pickle.
 
-model.safetensors   weights            tokenizer.json         only with a text tower
+model.safetensors   weights            tokenizer.json         only with a text tower that has one of its own
 config.json         what to build      calibration.json       only if it was calibrated: what its scores mean
 README.md           model card         training.safetensors   only if known: hashes of what it was trained on
 """
@@ -18,12 +18,14 @@ from torch import Tensor
 from nearkin.calibration.decisions import Calibration
 from nearkin.encoders.model_folder import CALIBRATION, CARD, CONFIG, locate
 from nearkin.encoders.starts import start_named
+from nearkin.encoders.texts import PaddedTokenizer
 from nearkin.encoders.training_hashes import TrainingHashes
 from nearkin.errors import ArtefactError
 from nearkin.files import write_whole
 
 # Each model is of the oldest format that can say what it is: version 0.1.0 reads the first one, 0.2.0 the second.
-FORMATS = PLAIN, WITH_ATTRIBUTES, WITHOUT_PROJECTION = 1, 2, 3
+# The third is of models without a projection, the fourth of those on a start that they name and do not copy.
+FORMATS = PLAIN, WITH_ATTRIBUTES, WITHOUT_PROJECTION, ON_START = 1, 2, 3, 4
 WEIGHTS, TOKENIZER, TRAINING_HASHES = "model.safetensors", "tokenizer.json", "training.safetensors"
 
 
@@ -34,7 +36,7 @@ class Artefact:
     Args:
         config: what to build, as JSON.
         weights: tensors by name.
-        tokenizer: of the text tower, if there is one.
+        tokenizer: of the text tower, if there is one; a tokenizer that a start brings is not written.
         card: the model card, in Markdown.
         calibration: what its scores mean, if that is known.
         training_hashes: what it was trained on, as hashes, if that is known.
@@ -42,7 +44,7 @@ class Artefact:
 
     config: dict[str, Any]
     weights: dict[str, Tensor]
-    tokenizer: Tokenizer | None
+    tokenizer: Tokenizer | PaddedTokenizer | None
     card: str
     calibration: Calibration | None = None
     training_hashes: TrainingHashes | None = None
@@ -56,7 +58,7 @@ class Artefact:
         write_whole(folder / WEIGHTS, save(weights, metadata={"format": "pt"}))
         for name in (TOKENIZER, CALIBRATION, TRAINING_HASHES):
             (folder / name).unlink(missing_ok=True)
-        if self.tokenizer is not None:
+        if isinstance(self.tokenizer, Tokenizer):
             self.tokenizer.save(str(folder / TOKENIZER))
         if self.calibration is not None:
             self.calibration.write(folder / CALIBRATION)
@@ -85,13 +87,14 @@ class Artefact:
                 raise ArtefactError(
                     f"'{folder}' has format {config['format']}, this nearkin reads up to {max(FORMATS)}: update nearkin"
                 )
-            for name in (WEIGHTS, *([TOKENIZER] if config["text"] is not None else [])):
+            with_tokenizer = config["text"] is not None and not _is_on_start(config)
+            for name in (WEIGHTS, *([TOKENIZER] if with_tokenizer else [])):
                 if not (folder / name).is_file():
                     raise ArtefactError(f"'{folder}' is incomplete: {name} is missing")
             for name in (WEIGHTS, TOKENIZER, TRAINING_HASHES):
                 _check_readable(folder / name)
             weights = load_file(str(folder / WEIGHTS))
-            tokenizer = Tokenizer.from_file(str(folder / TOKENIZER)) if config["text"] is not None else None
+            tokenizer = Tokenizer.from_file(str(folder / TOKENIZER)) if with_tokenizer else None
             card = (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).is_file() else ""
             calibration = _calibration(folder / CALIBRATION)
             hashes = TrainingHashes.read(folder / TRAINING_HASHES) if (folder / TRAINING_HASHES).is_file() else None
@@ -102,7 +105,14 @@ class Artefact:
         return Artefact(config, weights, tokenizer, card, calibration, hashes)
 
 
+def _is_on_start(config: dict[str, Any]) -> bool:
+    """Whether the text tower stands on a start, which is named and not copied."""
+    return "tower" in (config["text"] or {})
+
+
 def _format(config: dict[str, Any]) -> int:
+    if _is_on_start(config):
+        return ON_START
     if "projection" in config["image"]:
         return WITHOUT_PROJECTION
     return WITH_ATTRIBUTES if "attributes" in config else PLAIN

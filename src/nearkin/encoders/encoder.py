@@ -29,7 +29,7 @@ from nearkin.encoders.artefact import Artefact
 from nearkin.encoders.attributes import AttributeTower, AttributeTowerConfig
 from nearkin.encoders.image import ImageTower, ImageTowerConfig
 from nearkin.encoders.model_folder import CONFIG
-from nearkin.encoders.text import TextTower, TextTowerConfig
+from nearkin.encoders.texts import PaddedTokenizer, load_text_tower
 from nearkin.encoders.training_hashes import TrainingHashes
 from nearkin.errors import ArtefactError, InvalidInput, PictureError
 from nearkin.progress import Progress, progress_bar
@@ -73,8 +73,8 @@ class Encoder(nn.Module):
         self,
         image: ImageTower,
         preprocessing: Preprocessing,
-        text: TextTower | None = None,
-        tokenizer: Tokenizer | None = None,
+        text: nn.Module | None = None,
+        tokenizer: Tokenizer | PaddedTokenizer | None = None,
         attribute_tower: AttributeTower | None = None,
     ) -> None:
         super().__init__()
@@ -243,11 +243,10 @@ class Encoder(nn.Module):
             InvalidInput: the encoder has no text tower, or a text is not a string or is empty.
 
         Example:
-            >>> from nearkin.data.captions import train_tokenizer
             >>> from nearkin.encoders.image import ImageTowerConfig
-            >>> from nearkin.encoders.text import TextTowerConfig
-            >>> tokenizer = train_tokenizer(["red heart", "красное сердце"])
-            >>> text = TextTower(TextTowerConfig(tokenizer.get_vocab_size(), dim=8, width=16))
+            >>> from nearkin.encoders.texts import TEXT_TOWERS, TowerOptions
+            >>> captions = ["red heart", "красное сердце"]
+            >>> text, tokenizer = TEXT_TOWERS["gru"].make(captions, TowerOptions(dim=8, width=16))
             >>> image = ImageTower(ImageTowerConfig("conv4", dim=8))
             >>> encoder = Encoder(image, Preprocessing(height=64, width=64), text, tokenizer)
             >>> encoder.embed_texts(["сердце", "heart"]).shape
@@ -371,7 +370,7 @@ class Encoder(nn.Module):
         Returns:
             The folder.
         """
-        towers = {"image": self.image.config.to_dict(), "text": None if self.text is None else asdict(self.text.config)}
+        towers = {"image": self.image.config.to_dict(), "text": self._text_config()}
         config = {
             "nearkin": nearkin.__version__,
             "fingerprint": self.fingerprint,
@@ -383,6 +382,17 @@ class Encoder(nn.Module):
         return Artefact(
             config, self.state_dict(), self.tokenizer, self.card, self.calibration, self.training_hashes
         ).write(Path(folder))
+
+    @property
+    def text_tower(self) -> str | None:
+        """Name of the text tower, if there is one."""
+        config = self._text_config()
+        return None if config is None else str(config.get("tower") or config["cell"])
+
+    def _text_config(self) -> dict[str, Any] | None:
+        """What the text tower is made of."""
+        config: Any = getattr(self.text, "config", None)
+        return None if config is None else asdict(config)
 
     @staticmethod
     def from_pretrained(path: str | Path) -> "Encoder":
@@ -400,11 +410,14 @@ class Encoder(nn.Module):
         artefact = Artefact.read(path)
         config, text, attributes = artefact.config, artefact.config["text"], artefact.config.get("attributes")
         try:
+            # A tokenizer that is read from a folder is one of a tower's own.
+            own: Any = artefact.tokenizer
+            tower, tokenizer = (None, None) if text is None else load_text_tower(text, own)
             encoder = Encoder(
                 ImageTower(ImageTowerConfig(**config["image"])),
                 Preprocessing.from_dict(config["preprocessing"]),
-                None if text is None else TextTower(TextTowerConfig(**text)),
-                artefact.tokenizer,
+                tower,
+                tokenizer,
                 None
                 if attributes is None
                 else AttributeTower(

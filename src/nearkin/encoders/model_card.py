@@ -23,7 +23,7 @@ def model_card(encoder: Encoder, *, trained_on: str, evaluation: str) -> str:
     if encoder.attribute_tower is not None:
         names = [column.name for column in encoder.attribute_tower.attributes.columns]
         use += [f"encoder.embed_attributes(rows)  # mappings with {', '.join(names)}, in the same space"]
-    text = f", {encoder.text.config.cell.upper()} text tower" if encoder.text is not None else ""
+    text = f", text tower {encoder.text_tower}" if encoder.text is not None else ""
     attributes = f", a tower for {len(encoder.attributes):,} attributes" if encoder.has_attributes else ""
     lines = [
         "---\nlibrary_name: nearkin\ntags: [image-embeddings, metric-learning]\n---",

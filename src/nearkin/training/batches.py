@@ -14,6 +14,7 @@ from torch import Tensor
 from nearkin.data.captions import encode_texts
 from nearkin.data.items import Items
 from nearkin.data.pixel_cache import PixelCache
+from nearkin.encoders.texts import PaddedTokenizer
 from nearkin.training.samplers import m_per_class_batches, shuffled_batches
 
 
@@ -72,7 +73,7 @@ class TrainingData:
     cache: PixelCache
     cache_rows: Int[np.ndarray, " n"]
     label_ids: Int[np.ndarray, " n"] | None
-    tokenizer: Tokenizer | None
+    tokenizer: Tokenizer | PaddedTokenizer | None
     groups: tuple[Any, ...] | None = None
     turns: Literal[1, 4] = 1
     attributes: Float[np.ndarray, "classes k"] | None = None

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 from tokenizers import Tokenizer
+from torch import nn
 
 from nearkin.data.attributes import Attributes, ClassTable, read_class_table
-from nearkin.data.captions import train_tokenizer
 from nearkin.data.images import Preprocessing, decode
 from nearkin.data.items import Broken, Items
 from nearkin.data.pixel_cache import PixelCache
@@ -19,7 +19,8 @@ from nearkin.encoders.attributes import AttributeTower, AttributeTowerConfig
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.image import ImageTower, ImageTowerConfig, default_pooling, largest_size
 from nearkin.encoders.start_weights import StartingModel, starting_model
-from nearkin.encoders.text import TextTower, TextTowerConfig
+from nearkin.encoders.starts import STARTS
+from nearkin.encoders.texts import TEXT_TOWERS, PaddedTokenizer, TowerOptions
 from nearkin.errors import InvalidInput, PictureError, SourceError
 from nearkin.progress import Progress
 from nearkin.training.augmentation import augmentation
@@ -76,10 +77,11 @@ def prepare(items: Items, settings: TrainSettings, *, progress: Progress | None 
     items, rows = items.select(cache.ok), np.asarray(cache.ok)
     split = split_items(items, val_fraction=settings.val_fraction, seed=settings.seed, by=settings.split_by)
     _check_pictures(items, split, settings, labels=labels)
-    tokenizer = None
+    text = tokenizer = None
     if captions:
-        tokenizer = train_tokenizer(
-            (text for row in split.train for text in items.captions[row]), vocabulary=settings.vocabulary
+        texts = [text for row in split.train for text in items.captions[row]]
+        text, tokenizer = TEXT_TOWERS[text_tower_name(settings)].make(
+            texts, TowerOptions(settings.dim, settings.text_width, settings.vocabulary, settings.text_dropout)
         )
 
     attributes = None
@@ -101,7 +103,7 @@ def prepare(items: Items, settings: TrainSettings, *, progress: Progress | None 
         train = dataclasses.replace(train, groups=train.items.column(settings.batch_by))
     if settings.rotate_classes:
         train = dataclasses.replace(train, turns=4)
-    encoder = _encoder(settings, preprocessing, tokenizer, attributes, start)
+    encoder = _encoder(settings, preprocessing, text, tokenizer, attributes, start)
     return Prepared(train, data(split.val), encoder, (*skipped, *cache.broken), left_out)
 
 
@@ -213,10 +215,18 @@ def _check_pictures(items: Items, split: Split, settings: TrainSettings, *, labe
         )
 
 
+def text_tower_name(settings: TrainSettings) -> str:
+    """The text tower that is asked for; else e5 beside pretrained weights, where it is installed, and a GRU."""
+    if settings.text_tower is not None:
+        return settings.text_tower
+    return "e5" if settings.weights is not None and STARTS["e5"].is_installed else "gru"
+
+
 def _encoder(
     settings: TrainSettings,
     preprocessing: Preprocessing,
-    tokenizer: Tokenizer | None,
+    text: nn.Module | None,
+    tokenizer: Tokenizer | PaddedTokenizer | None,
     attributes: Attributes | None,
     start: StartingModel | None,
 ) -> Encoder:
@@ -235,11 +245,7 @@ def _encoder(
     trained_on = getattr(image.backbone, "pretrained_cfg", {}) if settings.weights and start is None else {}
     if trained_on and preprocessing.channels == 3:
         preprocessing = dataclasses.replace(preprocessing, mean=tuple(trained_on["mean"]), std=tuple(trained_on["std"]))
-    text = tower = None
-    if tokenizer is not None:
-        text = TextTower(
-            TextTowerConfig(tokenizer.get_vocab_size(), settings.dim, settings.text_cell, settings.text_width)
-        )
+    tower = None
     if attributes is not None:
         tower = AttributeTower(AttributeTowerConfig(settings.dim, settings.attribute_width), attributes)
     return Encoder(image, preprocessing, text, tokenizer, tower)

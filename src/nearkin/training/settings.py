@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from nearkin.encoders.starts import start_named
+from nearkin.encoders.texts import TEXT_TOWERS
 from nearkin.errors import ArtefactError, InvalidInput, UnknownName
 from nearkin.files import write_whole
 from nearkin.losses import CAPTION_LOSSES
@@ -110,8 +111,14 @@ class TrainSettings(BaseModel):
         "Batch norm statistics of the network: trained, or frozen at those of the weights.",
         none="frozen with --weights",
     )
-    text_cell: Literal["gru", "lstm"] = _setting("gru", "Model", "Recurrent cell of the text tower: gru or lstm.")
-    text_width: int = _setting(256, "Model", "Width of the text tower: token embeddings and recurrent state.", ge=1)
+    text_tower: str | None = _setting(
+        None,
+        "Model",
+        "Text tower: gru, lstm, e5, or gru-e5.",
+        none="e5 with weights to start from, where it is installed; else gru",
+    )
+    text_width: int = _setting(256, "Model", "Width of the text tower: recurrent state or hidden layer.", ge=1)
+    text_dropout: float = _setting(0.1, "Model", "Fraction of the text tower's inputs dropped in training.", ge=0, lt=1)
     attribute_width: int = _setting(
         0,
         "Model",
@@ -211,10 +218,10 @@ class TrainSettings(BaseModel):
     )
     seed: int = _setting(0, "Machine", "Random seed of weights, split, batches and augmentation.", ge=0, lt=2**32)
 
-    @field_validator("caption_loss", "attribute_loss")
+    @field_validator("caption_loss", "attribute_loss", "text_tower")
     @classmethod
-    def _as_named(cls, name: str) -> str:
-        return name.replace("_", "-")
+    def _as_named(cls, name: str | None) -> str | None:
+        return None if name is None else name.replace("_", "-")
 
     def __init__(self, **options: Any) -> None:
         try:
@@ -231,6 +238,14 @@ class TrainSettings(BaseModel):
         if isinstance(value, bool) and kind in (int, float, int | None, float | None):
             raise ValueError("expected a number")
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_before(cls, given: Any) -> Any:
+        """Runs of versions before this one name the text tower by its recurrent cell."""
+        if not isinstance(given, Mapping) or "text_cell" not in given:
+            return given
+        return {"text_tower": given["text_cell"], **{name: one for name, one in given.items() if name != "text_cell"}}
 
     @model_validator(mode="before")
     @classmethod
@@ -260,7 +275,7 @@ class TrainSettings(BaseModel):
             InvalidInput: a value is out of range or of another type, or both epochs and minutes are given.
         """
         for name in options:
-            if name not in TrainSettings.model_fields:
+            if name not in (*TrainSettings.model_fields, "text_cell"):
                 raise UnknownName("setting", name, TrainSettings.model_fields)
         start = start_named(options.get("weights"))
         if start is not None and start.backbone is not None:
@@ -268,6 +283,8 @@ class TrainSettings(BaseModel):
         settings = TrainSettings(**options)
         if settings.loss is not None:
             weighted_names(settings.loss)
+        if settings.text_tower is not None:
+            TEXT_TOWERS.check(settings.text_tower)
         CAPTION_LOSSES.check(settings.caption_loss)
         CAPTION_LOSSES.check(settings.attribute_loss)
         return settings

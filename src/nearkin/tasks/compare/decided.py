@@ -14,8 +14,9 @@ OF_CAPTIONS = (
     "caption_loss",
     "caption_loss_options",
     "caption_weight",
-    "text_cell",
+    "text_tower",
     "text_width",
+    "text_dropout",
     "vocabulary",
 )
 
