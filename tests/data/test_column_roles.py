@@ -179,3 +179,14 @@ def test_no_caption_is_lost_or_given_to_another_picture(rows: list[tuple[str, st
     assert set(kept) == given_pairs
     assert len(kept) == len(given_pairs)
     assert list(items.uris) == list(dict.fromkeys(uris))
+
+
+def test_columns_of_captions_name_their_language() -> None:
+    table = table_of(caption_en=["heart", "taxi", None], caption_ru=["сердце", "taxi", None], text=["love", None, None])
+    items = items_of(table, "abc")
+    assert items.captions == (("heart", "сердце", "love"), ("taxi",), ())
+    # A word of both languages is taken for one of the first column.
+    assert items.languages == {"heart": "en", "taxi": "en", "сердце": "ru"}
+    assert items.select([0]).languages == items.languages
+    named = items_of(table_of(name_ru=["сердце"], title=["heart"]), "a", captions=["title", "name_ru"])
+    assert named.languages == {"сердце": "ru"}

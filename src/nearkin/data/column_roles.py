@@ -1,5 +1,6 @@
 """Which column of a table is what: from named columns to items."""
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -15,6 +16,8 @@ _Value = TypeVar("_Value")
 
 CAPTION_COLUMNS = ("caption", "captions", "text")
 CAPTION_PREFIXES = ("caption_", "text_")
+# The end of such a column's name, or of any that was chosen for captions, if it is a language: two or three letters.
+LANGUAGE = re.compile(r"_([a-z]{2,3})$")
 
 _FLAGS = dict.fromkeys(("true", "t", "yes", "y", "1", "1.0"), True)
 _FLAGS |= dict.fromkeys(("false", "f", "no", "n", "0", "0.0"), False)
@@ -76,6 +79,7 @@ def build_items(
         metadata={name: rows.first(name) for name in free if name not in (*special, *captions)},
         source=table.name,
         repeated_captions=rows.repeated_captions,
+        languages=rows.languages,
     )
     raise_faults(table.name, rows.faults)
     return items
@@ -102,6 +106,7 @@ class _MergedRows:
         self.positions = positions
         self.faults: list[str] = []
         self.repeated_captions = 0
+        self.languages: dict[str, str] = {}
 
     def first(self, name: str) -> list[Any]:
         """The first value that is not empty; numbers where a column of text holds nothing else."""
@@ -159,8 +164,15 @@ class _MergedRows:
         return None if values is None else [bool(value) for value in values]
 
     def texts(self, names: Sequence[str]) -> list[list[str]]:
-        """Every text of a picture once, in the order of rows and columns; repeated ones are counted."""
+        """Every text of a picture once, in the order of rows and columns; repeated ones are counted.
+
+        Of a text that stands in the columns of several languages, the first column names its language.
+        """
         cells = {name: [self._texts(name, position) for position in range(len(self.table.rows))] for name in names}
+        for name in names:
+            if (language := LANGUAGE.search(name.lower())) is not None:
+                for several in cells[name]:
+                    self.languages |= {text: self.languages.get(text, language[1]) for text in several}
         found = []
         for positions in self.positions:
             several = [text for position in positions for name in names for text in cells[name][position]]

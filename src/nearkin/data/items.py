@@ -1,7 +1,7 @@
 """Items: one row per picture, with what is known of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,7 @@ class Items:
         source: what was read, for messages.
         skipped: entries of the source that are no pictures, and why: pipes, broken links, unreadable folders.
         repeated_captions: captions of the whole source that its pictures already had; they were left out.
+        languages: of captions whose column names it, as `caption_ru` does, the language: "ru", by the caption.
     """
 
     pictures: tuple[Picture, ...]
@@ -58,6 +59,7 @@ class Items:
     source: str
     skipped: tuple[Broken, ...] = ()
     repeated_captions: int = 0
+    languages: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -118,6 +120,7 @@ class Items:
             metadata={name: pick(column) for name, column in self.metadata.items()},
             source=self.source,
             repeated_captions=self.repeated_captions,
+            languages=self.languages,
         )
 
     @staticmethod
@@ -133,6 +136,7 @@ class Items:
         source: str = "items",
         skipped: Sequence[Broken] = (),
         repeated_captions: int = 0,
+        languages: Mapping[str, str] | None = None,
     ) -> "Items":
         """Items from columns, with None or nothing where a column is not given.
 
@@ -143,7 +147,7 @@ class Items:
             labels: names of classes; numbers become names (1.0 is "1"), blank ones None.
             captions: for each picture a text, several, or none.
             splits: any usual spelling of train, val and test; None for no split.
-            is_query, is_gallery, metadata, source, skipped, repeated_captions: as in `Items`.
+            is_query, is_gallery, metadata, source, skipped, repeated_captions, languages: as in `Items`.
 
         Raises:
             InvalidInput: a column has another length than the pictures, or a label is a list or the like.
@@ -176,6 +180,7 @@ class Items:
             source=plain_text(source),
             skipped=tuple(skipped),
             repeated_captions=repeated_captions,
+            languages=dict(languages or {}),
         )
 
 

@@ -66,6 +66,7 @@ class GroundTruth:
         is_query, is_gallery: flags `[n]` for retrieval; every picture is both by default.
         image_of_text: for each text the row of its picture `[m]`.
         text_ids: for each text a number `[m]`; texts with the same words have the same one. All differ by default.
+        text_languages: of each text its language, as `nearkin.data.languages` says it; none if they are not told apart.
         names: of the pictures: their files or URIs, by which files of pairs find them.
         class_names: of the class ids.
         described: what is known of the classes besides pictures.
@@ -77,6 +78,7 @@ class GroundTruth:
     is_gallery: Bool[np.ndarray, " n"] | None = None
     image_of_text: Int[np.ndarray, " m"] | None = None
     text_ids: Int[np.ndarray, " m"] | None = None
+    text_languages: Sequence[str] = ()
     names: Sequence[str] = ()
     class_names: Sequence[str] = ()
     described: Described | None = None

@@ -9,6 +9,7 @@ import numpy as np
 
 from nearkin.data.attributes import ClassTable
 from nearkin.data.items import Items, Picture
+from nearkin.data.languages import languages_of
 from nearkin.data.splits import ALL, choose_split, of_split
 from nearkin.errors import InvalidInput, UnknownName
 from nearkin.evaluation.protocol import GroundTruth
@@ -108,6 +109,7 @@ def ground_truth(items: Items, *, with_texts: bool = False) -> GroundTruth:
         items.is_gallery,
         image_of_text=owners,
         text_ids=np.unique(texts, return_inverse=True)[1] if texts else owners,
+        text_languages=languages_of(texts, items.languages),
         names=items.uris,
         class_names=classes,
         column=column,

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from nearkin.data.languages import languages_of
 from nearkin.encoders.encoder import Encoder, as_pictures
 from nearkin.errors import TrainingError
 from nearkin.evaluation.protocol import Described, Embeddings, GroundTruth
@@ -266,9 +267,11 @@ def evaluate_pictures(
         raw: raw pixels of them, for comparison.
     """
     texts = image_of_text = text_ids = None
+    languages: Sequence[str] = ()
     if data.tokenizer is not None:
         words, image_of_text = data.items.texts()
         texts, text_ids = encoder.embed_texts(words), np.unique(words, return_inverse=True)[1]
+        languages = languages_of(words, data.items.languages)
     described, classes = None, {}
     if data.attributes is not None and data.label_ids is not None:
         names = data.items.label_ids()[1]
@@ -277,7 +280,13 @@ def evaluate_pictures(
         classes = {"attributes": encoder.embed_scaled_attributes(data.attributes)}
     return run_protocols(
         {title: Embeddings(images, texts, classes=classes)},
-        GroundTruth(data.label_ids, image_of_text=image_of_text, text_ids=text_ids, described=described),
+        GroundTruth(
+            data.label_ids,
+            image_of_text=image_of_text,
+            text_ids=text_ids,
+            text_languages=languages,
+            described=described,
+        ),
         settings,
         baselines={} if raw is None else {"raw pixels": Embeddings(raw)},
         notes=notes,
@@ -290,6 +299,6 @@ def score(figures: dict[str, float]) -> float:
     That is recall@1 of pictures, the mean of all recalls of captions, and accuracy by attributes.
     """
     pictures = [value for name, value in figures.items() if name == "recall@1"]
-    captions = [value for name, value in figures.items() if "/recall@" in name]
+    captions = [value for name, value in figures.items() if "_text/recall@" in name or "_image/recall@" in name]
     attributes = [value for name, value in figures.items() if name in ("attributes/unseen", "attributes/seen")]
     return float(np.mean([np.mean(group) for group in (pictures, captions, attributes) if group]))

@@ -13,6 +13,7 @@ from nearkin.evaluation.metrics.retrieval import found_by_chance
 from nearkin.intervals.figure import Figure
 from nearkin.intervals.paired_samples import Estimate, Mean, Median
 from nearkin.progress import Progress
+from nearkin.similarity import top_k
 from nearkin.similarity.ranking import first_right_ranks
 
 
@@ -110,6 +111,25 @@ def cross_modal_by_chance(
         **_chances("text_to_image", right.images_per_text, images, ks),
         **_chances("image_to_text", right.texts_per_image, len(owners), ks),
     }
+
+
+def same_first_hit(images: npt.ArrayLike, texts: npt.ArrayLike, other_wordings: npt.ArrayLike, *, k: int = 1) -> Mean:
+    """How often two wordings of one thing, such as an English and a Russian one, find the same picture first.
+
+    Args:
+        images, texts, other_wordings: embeddings `[n, dim]`, `[m, dim]` and `[m, dim]`; scaled to unit length here.
+        k: how many first hits are compared: the share that is in both.
+
+    Example:
+        >>> same_first_hit(np.eye(2), np.eye(2), np.eye(2)[[0, 0]]).figure().value
+        0.5
+    """
+    pictures = unit(as_vectors(images, "images"))
+    one, other = (
+        top_k(unit(as_vectors(several, "texts", dim=pictures.shape[1])), pictures, k)[1]
+        for several in (texts, other_wordings)
+    )
+    return Mean((one[:, :, None] == other[:, None, :]).any(2).mean(1))
 
 
 class _RightAnswers(NamedTuple):
