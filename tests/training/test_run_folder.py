@@ -172,7 +172,7 @@ def test_a_run_of_minutes_says_what_ran(shapes: Path, tmp_path: Path) -> None:
     report = Report.read(out / "report.json")
     epochs = len(read_metrics(out / "metrics.csv"))
     assert report.counts["epochs"] == epochs
-    assert any(note.startswith(f"{epochs:,} epochs in") for note in report.notes)
+    assert any(note.startswith(f"{epochs:,} epoch{'s' * (epochs != 1)} in ") for note in report.notes)
     settings = yaml.safe_load((out / "settings.yaml").read_text())
     assert (settings["epochs"], settings["minutes"]) == (None, 0.02)
     # Resumed, its time is over.

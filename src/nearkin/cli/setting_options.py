@@ -84,7 +84,7 @@ def _parameter(name: str) -> inspect.Parameter:
         option,
         help=field.description,
         rich_help_panel=group_of(name),
-        show_default=(shown_default(name) or False) if default is None else True,
+        show_default=shown_default(name) or default is not None,
         metavar=("NAME=VALUE" if get_origin(field.annotation) is dict else "NAME") if repeatable else None,
     )
     annotation = Annotated[kind | None if default is None else kind, information]

@@ -28,12 +28,14 @@ class StartingModel:
         options: of the network.
         pooling: of its features.
         preprocessing: how its pictures become pixels.
+        dim: embedding dimension.
     """
 
     folder: Path | None
     backbone: str
     preprocessing: Preprocessing
     pooling: str
+    dim: int
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -74,6 +76,7 @@ def _model(config: dict[str, Any], folder: Path | None) -> StartingModel:
         image["backbone"],
         Preprocessing.from_dict(config["preprocessing"]),
         image.get("pooling", "avg"),
+        image["dim"],
         dict(image.get("options") or {}),
     )
 

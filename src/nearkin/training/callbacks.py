@@ -18,7 +18,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from nearkin.files import written_whole
 from nearkin.progress import duration
 from nearkin.training.lightning_module import EmbeddingModule, score
-from nearkin.training.run_folder import BEST, LAST, METRICS, read_metrics, write_rows
+from nearkin.training.run_folder import BEST, LAST, METRICS, metrics_row, read_all_metrics, write_metrics
 
 # Seconds of training until there is an estimate of all of it.
 FIRST_ESTIMATE = 2.0
@@ -150,7 +150,7 @@ class Checkpoints(L.Callback):
         self.out = out
         self.stop = stop
         self.patience = patience
-        self.best = -1.0
+        self.best = -2.0
         self.is_best = False
         # Validations since the best one.
         self.waited = 0
@@ -171,7 +171,7 @@ class Checkpoints(L.Callback):
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, EmbeddingModule)
         whole = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
-        now = score(pl_module.figures) if pl_module.figures else -1.0
+        now = score(pl_module.figures, pl_module.start) if pl_module.figures else -2.0
         better = now > self.best or not pl_module.validates
         self.is_best = better and (whole or not self.stop.interrupted or not (self.out / BEST).exists())
         self.waited = 0 if self.is_best else self.waited + bool(pl_module.figures)
@@ -205,11 +205,9 @@ class Record(L.Callback):
         )
         self.epochs += 1
         # After a resume, rows of the epochs that are trained again give way.
-        kept = [row for row in read_metrics(self.path) if int(row["epoch"]) < summary.epoch]
-        row = {"epoch": str(summary.epoch), "seconds": f"{summary.seconds:.1f}", "loss": f"{summary.loss:.6g}"}
-        rows = [*kept, row | {name: f"{value:.6g}" for name, value in summary.figures.items()}]
-        # An epoch that is not validated leaves its figures empty; the first one is.
-        columns = list(rows[0])
-        write_rows(self.path, columns, [[one.get(name, "") for name in columns] for one in rows])
+        kept = [row for row in read_all_metrics(self.path) if int(row["epoch"]) < summary.epoch]
+        stage = "network" if pl_module.start else None
+        row = metrics_row(summary.epoch, summary.seconds, summary.loss, summary.figures, stage=stage)
+        write_metrics(self.path, [*kept, row])
         if self.on_epoch is not None:
             self.on_epoch(summary)

@@ -6,7 +6,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nearkin.training.run_folder import read_metrics
+from nearkin.training.run_folder import read_all_metrics, read_metrics
 
 
 def draw_curves(metrics: Path, out: Path) -> None:
@@ -27,7 +27,7 @@ def draw_curves(metrics: Path, out: Path) -> None:
     left, right = figure.subplots(1, 2)
     left.plot(epochs, [float(row["loss"]) for row in rows], marker=".")
     left.set(title="training loss", xlabel="epoch")
-    validated = [row for row in rows if row[shares[0]]] if shares else []
+    validated = [row for row in read_all_metrics(metrics) if row[shares[0]]] if shares else []
     for name in shares:
         at = [int(row["epoch"]) for row in validated]
         right.plot(at, [100 * float(row[name]) for row in validated], marker=".", label=name)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from nearkin.arrays import unit
@@ -26,12 +25,15 @@ from nearkin.report.plots import reliability_plot
 from nearkin.training.advice import advice
 from nearkin.training.attribute_map import refit_attribute_map
 from nearkin.training.batches import InOrder, TrainingData
+from nearkin.training.choose import best_weights, frozen_features
 from nearkin.training.curves import draw_curves
 from nearkin.training.lightning_module import EmbeddingModule, evaluate_pictures
 from nearkin.training.prepare import Prepared
-from nearkin.training.run_folder import BEST, METRICS, MODEL, REPORT, check_checkpoint, read_metrics
+from nearkin.training.run_folder import METRICS, MODEL, REPORT, read_metrics
 from nearkin.training.settings import TrainSettings
 
+# The baseline of a run that starts from weights: the start's pooled features.
+FROZEN = "frozen start"
 # Pictures whose pixels are read at once.
 _BATCH = 256
 
@@ -47,12 +49,12 @@ def finish(module: EmbeddingModule, prepared: Prepared, out: Path, notes: Sequen
     """
     encoder, settings = module.encoder, module.settings
     draw_curves(out / METRICS, out / "curves.png")
-    check_checkpoint(out / BEST)
-    encoder.load_state_dict(torch.load(out / BEST, weights_only=True))
+    weights, kept = best_weights(module, prepared, out)
+    encoder.load_state_dict(weights)
     encoder.cpu().eval()
     refit_attribute_map(encoder, prepared.train, seed=settings.seed)
     encoder.training_hashes = hash_training_data(prepared.train, seed=settings.seed)
-    report = _evaluated(encoder, prepared, out, settings, notes)
+    report = _evaluated(encoder, prepared, out, settings, [*([kept] if kept else []), *notes])
     report.write(out / REPORT)
     encoder.card = model_card(encoder, trained_on=_about(prepared, settings), evaluation=report.to_markdown())
     encoder.save_pretrained(out / MODEL)
@@ -88,6 +90,7 @@ def _evaluated(
             encoder.calibration, note = calibrate_held_out(encoder, prepared.val, vectors, seed=settings.seed)
             more += [*dropped, *([note] if note else [])]
         write_reliability(encoder.calibration, out / "reliability.svg")
+        frozen = frozen_features(encoder, prepared, out)
         report = evaluate_pictures(
             encoder,
             prepared.val,
@@ -95,7 +98,7 @@ def _evaluated(
             title=f"{encoder.fingerprint} on held-out pictures of {prepared.val.items.source}",
             settings=quick_settings(seed=settings.seed),
             trained=set(prepared.train.items.labels),
-            raw=raw,
+            baselines={**({} if frozen is None else {FROZEN: frozen}), "raw pixels": raw},
             notes=more,
         )
         more = [*report.notes, *advice(read_metrics(out / METRICS), report, settings)]

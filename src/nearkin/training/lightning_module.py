@@ -3,7 +3,8 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import lightning as L
@@ -24,6 +25,7 @@ from nearkin.training.augmentation import augmentation
 from nearkin.training.batches import Batch, Epoch, InOrder, TrainingData
 from nearkin.training.class_means import ClassMeans
 from nearkin.training.grad_cache import in_chunks
+from nearkin.training.layer_rates import stage_rates
 from nearkin.training.objective import Objective
 from nearkin.training.settings import TrainSettings
 from nearkin.training.weight_average import follow
@@ -37,6 +39,7 @@ class EmbeddingModule(L.LightningModule):
         objective: what training minimises.
         settings: of the run.
         train_data, val_data: the training and the validation pictures; of the latter there may be none.
+        start: validation figures of the weights that training starts from; none if these are not judged.
     """
 
     def __init__(
@@ -46,11 +49,13 @@ class EmbeddingModule(L.LightningModule):
         settings: TrainSettings,
         train_data: TrainingData,
         val_data: TrainingData,
+        start: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.objective = objective
         self.settings = settings
+        self.start = dict(start)
         self.train_data, self.val_data = train_data, val_data
         self.augment = augmentation(settings.augmentation, settings.augmentation_options)
         # A part of this module, so that it is saved with it; without gradient, so that no optimiser moves it.
@@ -134,10 +139,14 @@ class EmbeddingModule(L.LightningModule):
         tower = self.encoder.attribute_tower
         apart = [] if rate is None or tower is None else list(tower.parameters())
         weights = [one for one in self.encoder.parameters() if one.requires_grad and not any(one is p for p in apart)]
-        groups = [
-            {"params": [p for p in weights if p.ndim > 1], "weight_decay": decay, "multiple": 1.0},
-            {"params": [p for p in weights if p.ndim <= 1], "weight_decay": 0.0, "multiple": 1.0},
-        ]
+        multiples = stage_rates(self.encoder.image.backbone, self.settings.layer_rate)
+        groups: list[dict[str, Any]] = []
+        for of_stage in sorted({*multiples.values(), 1.0}, reverse=True):
+            own = [p for p in weights if multiples.get(p, 1.0) == of_stage]
+            groups += [
+                {"params": [p for p in own if p.ndim > 1], "weight_decay": decay, "multiple": of_stage},
+                {"params": [p for p in own if p.ndim <= 1], "weight_decay": 0.0, "multiple": of_stage},
+            ]
         if rate is not None and apart:
             groups.append({"params": apart, "weight_decay": decay, "multiple": rate / self.settings.learning_rate})
         for multiple, own in weight_groups(self.objective):
@@ -229,10 +238,10 @@ class EmbeddingModule(L.LightningModule):
         if not np.isfinite(images).all():
             where = f"step {self.global_step} (epoch {self.current_epoch + 1})"
             raise TrainingError(f"the embeddings hold NaN after {where}: lower the learning rate")
-        settings = quick_settings(seed=self.settings.seed, chance=False, quick=True)
-        trained = set(self.train_data.items.labels)
-        report = evaluate_pictures(self.evaluated, self.val_data, images, title="", settings=settings, trained=trained)
-        self.figures = {name: figure.value for figures in report.figures.values() for name, figure in figures.items()}
+        trained = self.train_data.items.labels
+        self.figures = validation_figures(
+            self.evaluated, self.val_data, images, seed=self.settings.seed, trained=trained
+        )
         shown = "recall@1" if "recall@1" in self.figures else "text_to_image/recall@5"
         self.log(shown, self.figures[shown], prog_bar=True, batch_size=1)
 
@@ -253,7 +262,7 @@ def evaluate_pictures(
     title: str,
     settings: EvaluationSettings,
     trained: Collection[str | None] = (),
-    raw: np.ndarray | None = None,
+    baselines: Mapping[str, np.ndarray] = MappingProxyType({}),
     notes: Sequence[str] = (),
 ) -> Report:
     """The report on embedded pictures: searched among each other, by their captions, by their classes' attributes.
@@ -264,7 +273,7 @@ def evaluate_pictures(
         images: their embeddings.
         title, settings, notes: of the report.
         trained: names of the classes trained on.
-        raw: raw pixels of them, for comparison.
+        baselines: other embeddings of them by name, such as raw pixels.
     """
     texts = image_of_text = text_ids = None
     languages: Sequence[str] = ()
@@ -288,17 +297,33 @@ def evaluate_pictures(
             described=described,
         ),
         settings,
-        baselines={} if raw is None else {"raw pixels": Embeddings(raw)},
+        baselines={name: Embeddings(vectors) for name, vectors in baselines.items()},
         notes=notes,
     ).reports[0]
 
 
-def score(figures: dict[str, float]) -> float:
+def validation_figures(
+    encoder: Encoder, data: TrainingData, images: np.ndarray, *, seed: int, trained: Collection[str | None]
+) -> dict[str, float]:
+    """Values of the figures on embedded pictures, without their intervals, by metric; arguments as above."""
+    settings = quick_settings(seed=seed, chance=False, quick=True)
+    report = evaluate_pictures(encoder, data, images, title="", settings=settings, trained=set(trained))
+    return {name: figure.value for figures in report.figures.values() for name, figure in figures.items()}
+
+
+def score(figures: Mapping[str, float], start: Mapping[str, float] | None = None) -> float:
     """What the best checkpoint is best in: the mean of what is trained.
 
     That is recall@1 of pictures, the mean of all recalls of captions, and accuracy by attributes.
+
+    Args:
+        figures: of the validation.
+        start: those of the weights that training started from, if they are judged too. Such weights find nearly
+            every picture's nearest neighbour already, so that recall@1 hardly tells models apart: MAP@R counts as
+            much as it does. What finds fewer than the start is worse than all that does not.
     """
-    pictures = [value for name, value in figures.items() if name == "recall@1"]
+    pictures = [value for name, value in figures.items() if name == "recall@1" or (start and name == "map@r")]
     captions = [value for name, value in figures.items() if "_text/recall@" in name or "_image/recall@" in name]
     attributes = [value for name, value in figures.items() if name in ("attributes/unseen", "attributes/seen")]
-    return float(np.mean([np.mean(group) for group in (pictures, captions, attributes) if group]))
+    mean = float(np.mean([np.mean(group) for group in (pictures, captions, attributes) if group]))
+    return mean - 1 if start and figures.get("recall@1", 0.0) < start.get("recall@1", 0.0) else mean

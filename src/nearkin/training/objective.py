@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from nearkin.errors import InvalidInput
 from nearkin.losses import CaptionLoss, LabelLoss, build_caption_loss, build_loss, weight_groups
+from nearkin.losses.engine.class_weights import ClassWeights
 from nearkin.training.batches import TrainingData
 from nearkin.training.cross_batch_memory import EmbeddingMemory, check_takes_memory, loss_against
 from nearkin.training.settings import TrainSettings
@@ -126,6 +127,27 @@ def build_objective(data: TrainingData, settings: TrainSettings, loss: str | Lab
         # While the rate rises, embeddings move too fast for old ones to serve.
         memory_from=settings.warmup,
     )
+
+
+@torch.no_grad()
+def set_class_weights(
+    objective: Objective, embeddings: Float[Tensor, "n dim"], labels: Int[Tensor, " n"], classes: int
+) -> None:
+    """Let the weights that the loss holds for classes begin at the directions of the classes' mean embeddings.
+
+    From random ones, the first steps of a training would move pictures to wherever these happen to point.
+
+    Args:
+        objective: whose label loss may hold a row of weights for each class; else nothing happens.
+        embeddings: of training pictures.
+        labels: their class ids; a class without a picture here keeps its random weights.
+        classes: how many there are.
+    """
+    sums = torch.zeros(classes, embeddings.shape[1]).index_add_(0, labels, embeddings)
+    seen = torch.bincount(labels, minlength=classes) > 0
+    for part in objective.modules():
+        if isinstance(part, ClassWeights) and part.weight.shape == sums.shape:
+            part.weight[seen] = nn.functional.normalize(sums[seen], dim=1)
 
 
 def _label_loss(loss: str | LabelLoss | None, classes: int, settings: TrainSettings) -> LabelLoss:

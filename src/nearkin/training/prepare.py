@@ -187,7 +187,7 @@ def _preprocessing(items: Items, settings: TrainSettings, start: StartingModel |
             channels=settings.channels or before.channels,
             fit=settings.fit,
         )
-    sample = _sample(items)
+    sample = sample_pictures(items)
     size = settings.size or _size(sample, settings)
     channels = settings.channels or _channels(sample, settings)
     return Preprocessing(height=size, width=size, channels=channels, fit=settings.fit)
@@ -251,8 +251,12 @@ def _encoder(
     return Encoder(image, preprocessing, text, tokenizer, tower)
 
 
-def _sample(items: Items) -> list[Image.Image]:
-    """Some of the pictures, evenly spaced; broken ones are left to the cache, which names them."""
+def sample_pictures(items: Items) -> list[Image.Image]:
+    """Some of the pictures, evenly spaced; broken ones are left to the cache, which names them.
+
+    Raises:
+        SourceError: all are broken.
+    """
     pictures = []
     for row in np.unique(np.linspace(0, len(items) - 1, SAMPLE).astype(int)):
         try:
@@ -266,11 +270,19 @@ def _sample(items: Items) -> list[Image.Image]:
 
 def _channels(sample: list[Image.Image], settings: TrainSettings) -> int:
     """1 if every picture is grey and no weights are loaded that expect colour."""
-    grey = all(np.ptp(np.asarray(picture), axis=2).max() == 0 for picture in sample)
-    return 1 if grey and settings.weights is None else 3
+    return 1 if is_grey(sample) and settings.weights is None else 3
+
+
+def is_grey(pictures: Sequence[Image.Image]) -> bool:
+    """Whether no picture has a colour."""
+    return all(np.ptp(np.asarray(picture), axis=2).max() == 0 for picture in pictures)
+
+
+def usual_side(pictures: Sequence[Image.Image]) -> float:
+    """The median of the pictures' longer sides, in pixels."""
+    return float(np.median([max(picture.size) for picture in pictures]))
 
 
 def _size(sample: list[Image.Image], settings: TrainSettings) -> int:
     """The pictures' usual size, to a multiple of 16: at most 224, and 64 for networks made for small ones."""
-    usual = float(np.median([max(picture.size) for picture in sample]))
-    return int(np.clip(16 * round(usual / 16), 32, largest_size(settings.backbone)))
+    return int(np.clip(16 * round(usual_side(sample) / 16), 32, largest_size(settings.backbone)))

@@ -1,6 +1,6 @@
 """The run folder: what lies where, who may write, and which pictures a run trained on and held out.
 
-settings.yaml   the settings            checkpoints/      best.pt, last.ckpt
+settings.yaml   the settings            checkpoints/      best.pt, last.ckpt, and start.pt of a start that was judged
 source.txt      where the pictures are  model/            the artefact
 metrics.csv     a row for each epoch    report.json       final validation figures beside raw pixels and chance
 curves.png      the same, drawn         reliability.svg   how far the probabilities of `nearkin verify` can be trusted
@@ -13,7 +13,7 @@ Nothing here imports torch, so that a mistake is told at once.
 import csv
 import io
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 SETTINGS, SOURCE, METRICS, REPORT, MODEL = "settings.yaml", "source.txt", "metrics.csv", "report.json", "model"
 # The weights of the best epoch, and what training resumes from.
 BEST, LAST = Path("checkpoints") / "best.pt", Path("checkpoints") / "last.ckpt"
+# The weights that training started from, if it judged them.
+START = Path("checkpoints") / "start.pt"
 LOCK = ".lock"
+_NO_FIGURES = ("epoch", "stage", "seconds", "loss")
 
 
 def check_new_run(out: Path, source: Any = None) -> None:
@@ -204,6 +207,46 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def metrics_row(
+    epoch: int, seconds: float, loss: float | None, figures: Mapping[str, float], *, stage: str | None = None
+) -> dict[str, str]:
+    """A row of `metrics.csv`.
+
+    Args:
+        epoch: from 1; 0 is before the first.
+        seconds: since training began.
+        loss: mean over the epoch's batches; None if nothing was trained.
+        figures: of the validation.
+        stage: what was judged, in a run that starts from weights and judges them too.
+    """
+    row = {"epoch": str(epoch), **({} if stage is None else {"stage": stage})}
+    row |= {"seconds": f"{seconds:.1f}", "loss": "" if loss is None else f"{loss:.6g}"}
+    return row | {name: f"{value:.6g}" for name, value in figures.items()}
+
+
+def write_metrics(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    """Write `metrics.csv`. An epoch that is not validated leaves its figures empty; the first row has all columns."""
+    if rows:
+        columns = list(rows[0])
+        write_rows(path, columns, [[one.get(name, "") for name in columns] for one in rows])
+
+
 def read_metrics(path: Path) -> list[dict[str, str]]:
-    """The rows of `metrics.csv`; none if there is no such file yet."""
+    """The rows of `metrics.csv` for epochs, from 1; none if there is no such file yet."""
+    return [row for row in read_all_metrics(path) if row["epoch"] != "0"]
+
+
+def read_all_metrics(path: Path) -> list[dict[str, str]]:
+    """The rows of `metrics.csv`, also those of epoch 0, before the first; none if there is no such file yet."""
     return read_rows(path) if path.is_file() else []
+
+
+def start_figures(path: Path) -> dict[str, float]:
+    """Validation figures of the start, of `metrics.csv`; none if it was not judged."""
+    rows = [row for row in read_all_metrics(path) if row.get("stage") == "start"]
+    return {} if not rows else row_figures(rows[0])
+
+
+def row_figures(row: Mapping[str, str]) -> dict[str, float]:
+    """The validation figures of a row of `metrics.csv`; none if it was not validated."""
+    return {name: float(value) for name, value in row.items() if name not in _NO_FIGURES and value}

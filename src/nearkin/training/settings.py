@@ -97,10 +97,10 @@ class TrainSettings(BaseModel):
         None,
         "Model",
         "Where to start from: a start such as lite0, 'pretrained' (timm's weights), a run or model folder of nearkin, "
-        "or a file of weights.",
-        none="random",
+        "a file of weights, or none (random ones).",
+        none="lite0 for photos if installed, else random",
     )
-    dim: int = _setting(128, "Model", "Embedding dimension.", ge=1)
+    dim: int = _setting(128, "Model", "Embedding dimension.", with_weights=512, ge=1)
     backbone_options: dict[str, Any] = _setting({}, "Model", "Option of the network, such as width=32.")
     pooling: str | None = _setting(
         None, "Model", "avg, max, gem (generalised mean) or flatten.", none="flatten for conv4, else avg"
@@ -133,7 +133,7 @@ class TrainSettings(BaseModel):
         "Loss",
         "Loss on labels: a name such as triplet, contrastive or arcface, a sum such as arcface+0.01*center, "
         "or an import path.",
-        none="triplet",
+        none="triplet; normalised-softmax with weights",
     )
     loss_options: dict[str, Any] = _setting({}, "Loss", "Option of the loss, such as margin=0.2.")
     captions: bool | None = _setting(
@@ -182,7 +182,7 @@ class TrainSettings(BaseModel):
     )
 
     # -- Schedule ------------------------------------------------------------------------------------------------
-    epochs: int | None = _setting(20, "Schedule", "Passes over the training pictures.", ge=1)
+    epochs: int | None = _setting(20, "Schedule", "Passes over the training pictures.", with_weights=3, ge=1)
     minutes: float | None = _setting(
         None,
         "Schedule",
@@ -190,7 +190,27 @@ class TrainSettings(BaseModel):
         none="train by epochs",
         gt=0,
     )
-    learning_rate: float = _setting(1e-3, "Schedule", "Peak learning rate.", gt=0)
+    learning_rate: float = _setting(1e-3, "Schedule", "Peak learning rate.", with_weights=3e-4, gt=0)
+    layer_rate: float = _setting(
+        1.0,
+        "Schedule",
+        "Learning rate of each stage of the network, as a multiple of that of the stage above it.",
+        with_weights=0.7,
+        gt=0,
+        le=1,
+    )
+    projection_first: bool = _setting(
+        False,
+        "Schedule",
+        "Before the network is trained, fit the projection to its features in closed form.",
+        with_weights=True,
+    )
+    interpolate: bool = _setting(
+        False,
+        "Schedule",
+        "Judge the start, and networks between the start and the best epoch, as the epochs; keep the best of all.",
+        with_weights=True,
+    )
     validate_every: int = _setting(
         1, "Schedule", "Epochs between validations; the first and the last epoch are always validated.", ge=1
     )

@@ -16,6 +16,7 @@ from nearkin.evaluation.report import Report
 from nearkin.losses import LabelLoss
 from nearkin.progress import Progress
 from nearkin.training.callbacks import EpochSummary
+from nearkin.training.defaults import with_defaults
 from nearkin.training.finish import finish
 from nearkin.training.fit import fit, quiet_lightning
 from nearkin.training.lightning_module import EmbeddingModule
@@ -33,13 +34,17 @@ from nearkin.training.run_folder import (
     check_new_run,
     locked,
     no_empty_folder,
+    read_all_metrics,
     read_metrics,
     read_source,
+    row_figures,
+    start_figures,
     write_pictures,
     write_source,
 )
 from nearkin.training.settings import TrainSettings, overridden, read_settings
 from nearkin.training.speed import timed_settings
+from nearkin.training.start import begin
 
 # Settings of a resumed run that may be changed: how long it trains, and on what machine.
 RESUMABLE = ("epochs", "minutes", "patience", "threads", "device")
@@ -111,9 +116,13 @@ def train(
             items = read_items(
                 source, label=checked.label, captions=checked.caption_columns, path_column=checked.path_column
             )
+            if not resume:
+                checked = with_defaults(checked, items, on_message)
             torch.manual_seed(checked.seed)
             prepared = prepare(items, checked, progress=progress)
-            if checked.weights is not None and not prepared.encoder.image.has_trained_projection:
+            # A run that goes on has its weights in its checkpoint.
+            begins = not (resume and (out / LAST).exists())
+            if begins and checked.weights is not None and not prepared.encoder.image.has_trained_projection:
                 start_from_features(prepared.encoder, prepared.train, seed=checked.seed)
             objective = build_objective(prepared.train, checked, loss)
             _check_learnable(prepared, objective, is_named=named_loss is None or isinstance(loss, str))
@@ -121,12 +130,17 @@ def train(
                 checked = timed_settings(prepared.encoder, prepared.train, checked)
                 if checked.threads is not None:
                     torch.set_num_threads(checked.threads)
-            module = EmbeddingModule(prepared.encoder, objective, checked, prepared.train, prepared.val)
             write_pictures(prepared, out, check=resume)
             write_source(source, out)
             checked.write(out / SETTINGS)
             if on_message is not None:
                 on_message(_announcement(prepared, checked))
+            if begins and checked.weights is not None and (checked.interpolate or checked.projection_first):
+                begin(prepared, objective, checked, out)
+                if on_message is not None and (judged := _before(out)):
+                    on_message(judged)
+            start = start_figures(out / METRICS) if checked.interpolate else {}
+            module = EmbeddingModule(prepared.encoder, objective, checked, prepared.train, prepared.val, start)
             return _trained(module, prepared, out, resume, on_epoch, on_message, progress_bar)
 
 
@@ -224,6 +238,19 @@ def _announcement(prepared: Prepared, settings: TrainSettings) -> str:
     classes = f" of {train.classes // train.turns:,} classes" if train.label_ids is not None else ""
     validation = f"{held_out:,} held out" if held_out else "none held out, so nothing will be measured"
     return f"training {settings.backbone} for {settings.budget} on {len(train.items):,} pictures{classes}, {validation}"
+
+
+def _before(out: Path) -> str:
+    """What was judged before the first epoch, in a line."""
+    parts = []
+    for row in read_all_metrics(out / METRICS):
+        figures = row_figures(row)
+        shown = [f"{name} {100 * figures[name]:.1f} %" for name in ("recall@1", "map@r") if name in figures]
+        parts.append(f"{_STAGES[row['stage']]} {', '.join(shown)}")
+    return f"epoch 0: {'; '.join(parts)}" if parts else ""
+
+
+_STAGES = {"start": "the start", "projection": "with a fitted projection"}
 
 
 def _name_of(loss: Callable[..., Any]) -> str:

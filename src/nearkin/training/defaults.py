@@ -1,0 +1,101 @@
+"""Where a training begins unless the user says, and the defaults that go with it.
+
+Photos begin at a pretrained start, if it is installed; drawings, which look like nothing that ImageNet holds, from
+random weights. What is chosen is written into the settings of the run, as if the user had asked for it.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from PIL import Image
+
+from nearkin.data.items import Items
+from nearkin.encoders.backbones import BACKBONES
+from nearkin.encoders.start_weights import starting_model
+from nearkin.encoders.starts import STARTS
+from nearkin.errors import SourceError
+from nearkin.training.prepare import is_grey, sample_pictures, trained_losses, usual_side
+from nearkin.training.settings import TrainSettings, defaults_with_weights
+
+# Where photos begin.
+PHOTO_START = "lite0"
+# The user's word for random weights.
+NO_WEIGHTS = "none"
+# Pictures up to this side in pixels are icons, and pictures of at most so many colours are drawings. Colours are
+# counted with 16 steps a channel in 64 x 64 pixels: medians of sets of photos are 128 to 335, of emoji of 72 pixels 41.
+SMALL_SIDE = 64
+FEW_COLOURS = 60
+# The loss on labels of a training that starts from weights, where none is named.
+LOSS_WITH_WEIGHTS = "normalised-softmax"
+
+
+def with_defaults(settings: TrainSettings, items: Items, say: Callable[[str], None] | None = None) -> TrainSettings:
+    """The settings of a new run, with what the user left open.
+
+    Args:
+        settings: as the user gave them.
+        items: to train on.
+        say: is told in a line where the training begins, if that was left open and could have been a start.
+    """
+    given = {name for name in settings.model_fields_set if getattr(settings, name) is not None}
+    changes: dict[str, object] = {}
+    if settings.weights == NO_WEIGHTS:
+        changes["weights"] = None
+    elif not given & {"weights", "backbone"} and are_photos(_looked_at(items, settings)):
+        start, says = STARTS[PHOTO_START], say or (lambda line: None)
+        if start.is_installed:
+            changes |= {"weights": PHOTO_START, "backbone": start.backbone}
+            says(f"photos: the training begins at {PHOTO_START}, which ImageNet trained (--weights none: from scratch)")
+        else:
+            says(
+                f"photos: a training that begins at {PHOTO_START} is far better, and it is not installed: "
+                f"{start.install}"
+            )
+    settings = settings.model_copy(update=changes)
+    if settings.weights is None:
+        return settings
+    changes = {name: value for name, value in defaults_with_weights().items() if name not in given}
+    if settings.backbone in BACKBONES:
+        changes.pop("dim", None)
+    own = starting_model(settings.weights)
+    if own is not None and own.folder is not None and "dim" not in given:
+        changes["dim"] = own.dim
+    labels, captions = trained_losses(items, settings)
+    if captions:
+        # A text tower starts from nothing: it needs the epochs of a training from scratch.
+        changes.pop("epochs", None)
+    if settings.minutes is not None:
+        changes.pop("epochs", None)
+    if labels and settings.loss is None:
+        changes["loss"] = LOSS_WITH_WEIGHTS
+    return settings.model_copy(update=changes)
+
+
+def are_photos(pictures: Sequence[Image.Image]) -> bool:
+    """Whether pictures are photos, or like them: not all grey, not small, and of many colours.
+
+    Args:
+        pictures: some of them, in RGB.
+
+    Example:
+        >>> are_photos([Image.new("RGB", (128, 128), "red")])
+        False
+    """
+    if not pictures or is_grey(pictures) or usual_side(pictures) <= SMALL_SIDE:
+        return False
+    return float(np.median([_count_colours(picture) for picture in pictures])) > FEW_COLOURS
+
+
+def _count_colours(picture: Image.Image) -> int:
+    pixels = np.asarray(picture.resize((64, 64), Image.Resampling.NEAREST)).reshape(-1, 3) // 16
+    return len(np.unique(pixels.astype(int) @ [1, 16, 256]))
+
+
+def _looked_at(items: Items, settings: TrainSettings) -> list[Image.Image]:
+    """Some of the pictures; none if the settings are those of drawings, or none can be decoded."""
+    if settings.channels == 1 or (settings.size is not None and settings.size <= SMALL_SIDE):
+        return []
+    try:
+        return sample_pictures(items)
+    except SourceError:
+        return []
