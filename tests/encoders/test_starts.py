@@ -22,7 +22,7 @@ from nearkin.training.settings import TrainSettings
 from nearkin.training.train import train
 from tests.training.small import SMALL
 
-LITE = ("lite0", "lite1", "lite2")
+LITE = ("lite0", "lite012", "lite1", "lite2")
 
 
 @pytest.fixture
