@@ -27,8 +27,10 @@ from nearkin.data.images import Preprocessing, decode, stream_pixels
 from nearkin.data.items import Picture
 from nearkin.encoders.artefact import Artefact
 from nearkin.encoders.attributes import AttributeTower, AttributeTowerConfig
+from nearkin.encoders.hubs import foreign_model
 from nearkin.encoders.image import ImageTower, ImageTowerConfig
-from nearkin.encoders.model_folder import CONFIG
+from nearkin.encoders.model_folder import CONFIG, locate
+from nearkin.encoders.starts import start_named
 from nearkin.encoders.texts import PaddedTokenizer, load_text_tower
 from nearkin.encoders.training_hashes import TrainingHashes
 from nearkin.errors import ArtefactError, InvalidInput, PictureError
@@ -400,14 +402,23 @@ class Encoder(nn.Module):
 
         Args:
             path: a folder that `save_pretrained` wrote, a run folder (its `model/` is taken), the name of a start
-                ("lite0"), or the name of a model on the Hugging Face Hub ("owner/name"). A path that exists is taken
+                ("lite0"), a model of another library ("timm:resnet50", "open_clip:NAME/TAG", "transformers:owner/name"),
+                or the name of a model of nearkin on the Hugging Face Hub ("owner/name"). A path that exists is taken
                 before a start of that name.
 
         Raises:
             ArtefactError: nothing there, or a file is missing or damaged; the message names it.
             MissingDependency: the package of a start is not installed.
         """
+        foreign = foreign_model(path)
+        if foreign is None and start_named(path) is None:
+            path = locate(path)
+            foreign = foreign_model(path)
+        if foreign is not None:
+            return _checked(foreign.load())
         artefact = Artefact.read(path)
+        if (kept := foreign_model(artefact.config.get("foreign"))) is not None:
+            return _kept(kept.load(), artefact, path)
         config, text, attributes = artefact.config, artefact.config["text"], artefact.config.get("attributes")
         try:
             # A tokenizer that is read from a folder is one of a tower's own.
@@ -455,6 +466,24 @@ class Encoder(nn.Module):
             some = pictures[start : start + batch_size]
             pixels = np.stack([self.preprocessing.apply(_open(picture)) for picture in some])
             yield np.arange(start, start + len(some)), pixels
+
+
+def _checked(encoder: Any) -> Encoder:
+    assert isinstance(encoder, Encoder)
+    return encoder
+
+
+def _kept(loaded: Any, artefact: Artefact, path: str | Path) -> Encoder:
+    """A model of another library, as a folder names it, with what the folder keeps beside it."""
+    encoder = _checked(loaded)
+    if encoder.fingerprint != artefact.config["fingerprint"]:
+        raise ArtefactError(
+            f"'{path}' is of {artefact.config['foreign']} as {artefact.config['fingerprint']}, and that model is now "
+            f"{encoder.fingerprint}: put the earlier weights back, or index again"
+        )
+    encoder.card = artefact.card
+    encoder.calibration, encoder.training_hashes = artefact.calibration, artefact.training_hashes
+    return encoder
 
 
 def _is_unchanged(hashed: tuple[Tensor, int], tensor: Tensor) -> bool:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from nearkin.encoders.hubs import foreign_model
 from nearkin.encoders.starts import STARTS, start_named
 from nearkin.errors import ArtefactError
 
@@ -18,6 +19,8 @@ def check_model(model: str | Path) -> None:
     """
     if (start := start_named(model)) is not None:
         start.check()
+    elif (foreign := foreign_model(model)) is not None:
+        foreign.check()
     else:
         locate(model)
 
@@ -40,7 +43,7 @@ def locate(path: str | Path) -> Path:
     if folder.exists() or str(path).count("/") != 1 or folder.is_absolute() or str(path).startswith("."):
         raise ArtefactError(
             f"no model at '{folder}': expected the folder of a model or of a training run, or a start "
-            f"({', '.join(STARTS)}; `nearkin starts` tells more)"
+            f"({', '.join(STARTS)}; `nearkin starts` tells more), or timm:NAME, open_clip:NAME/TAG, transformers:NAME"
         )
     # Half a second to import, and most models lie in a folder.
     from huggingface_hub import snapshot_download
