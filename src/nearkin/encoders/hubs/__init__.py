@@ -58,7 +58,9 @@ class ForeignModel:
         if not self.name:
             raise InvalidInput(f"'{self.library.name}:' names no model: expected {self.library.form}")
         if find_spec(self.library.module) is None:
-            raise MissingDependency(self.library.package, self.library.extra, f"model '{self.library.name}:{self.name}'")
+            raise MissingDependency(
+                self.library.package, self.library.extra, f"model '{self.library.name}:{self.name}'"
+            )
 
     def load(self) -> Any:
         """The encoder.
