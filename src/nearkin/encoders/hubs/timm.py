@@ -1,4 +1,4 @@
-"""Any network of timm with its pretrained weights: `timm:resnet50`, or `timm:resnet50:weights.safetensors` of a file."""
+"""Networks of timm with pretrained weights: `timm:resnet50`; or of a file: `timm:resnet50:weights.safetensors`."""
 
 import dataclasses
 from typing import Any
@@ -27,7 +27,7 @@ def load(name: str) -> Any:
     dim = tower.count_features()
     tower.projection = nn.Identity()  # type: ignore[assignment]
     tower.config = dataclasses.replace(tower.config, dim=dim, projection=False)
-    given = tower.backbone.pretrained_cfg
+    given: Any = tower.backbone.pretrained_cfg
     preprocessing = Preprocessing(height, width, 3, "crop", tuple(given["mean"]), tuple(given["std"]))
     encoder = Encoder(tower, preprocessing)
     encoder.card = f"# timm:{network}\n\nNot trained further: its pooled features.\n"

@@ -55,8 +55,7 @@ def _preprocessing(processor: Any) -> Any:
     from nearkin.data.images import Preprocessing
 
     size = dict(getattr(processor, "crop_size", None) or processor.size)
-    height = size.get("height") or size.get("shortest_edge")
-    width = size.get("width") or size.get("shortest_edge")
+    height, width = (size.get(side) or size.get("shortest_edge") or 224 for side in ("height", "width"))
     fit = "crop" if getattr(processor, "do_center_crop", False) else "squash"
     mean, std = processor.image_mean or (0.5,), processor.image_std or (0.5,)
     return Preprocessing(int(height), int(width), 3, fit, tuple(mean), tuple(std))
