@@ -402,9 +402,9 @@ class Encoder(nn.Module):
 
         Args:
             path: a folder that `save_pretrained` wrote, a run folder (its `model/` is taken), the name of a start
-                ("lite0"), a model of another library ("timm:resnet50", "open_clip:NAME/TAG", "transformers:owner/name"),
-                or the name of a model of nearkin on the Hugging Face Hub ("owner/name"). A path that exists is taken
-                before a start of that name.
+                ("lite0"), a model of another library ("timm:resnet50", "open_clip:NAME/TAG",
+                "transformers:owner/name"), or the name of a model of nearkin on the Hugging Face Hub ("owner/name").
+                A path that exists is taken before a start of that name.
 
         Raises:
             ArtefactError: nothing there, or a file is missing or damaged; the message names it.
