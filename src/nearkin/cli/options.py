@@ -59,6 +59,32 @@ Device = Annotated[
     str, typer.Option(help="auto, cpu or cuda; auto takes the GPU if there is one.", rich_help_panel="Machine")
 ]
 
+Detect = Annotated[
+    str | None,
+    typer.Option(
+        help="'faces': look for faces in the photos first, and take these for pictures (needs the extra `faces`).",
+        metavar="WHAT",
+    ),
+]
+
+
+def check_detect(what: str | None) -> bool:
+    """Whether faces are to be detected.
+
+    Raises:
+        UnknownName: something else is.
+        MissingDependency: the detector's package is not installed.
+    """
+    if what is None:
+        return False
+    from nearkin.data.detectors import DEFAULT, DETECTORS
+    from nearkin.errors import UnknownName
+
+    if what != "faces":
+        raise UnknownName("thing to detect,", what, ["faces"])
+    DETECTORS[DEFAULT].check()
+    return True
+
 
 def use_threads(threads: int | None) -> None:
     """Limit the CPU threads of everything that is imported from now on, and of torch if it is there already."""

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from nearkin.data.decoding import as_mode
 from nearkin.errors import InvalidInput, UnknownName
 
-FITS = ("squash", "crop", "pad")
+FITS = ("squash", "crop", "pad", "face")
 
 # Raised when the same file comes to give other pixels, so that no cache serves the old ones.
 _PIXELS_VERSION = 2
@@ -25,7 +25,8 @@ class Preprocessing:
         height, width: size in pixels.
         channels: 3 for RGB, 1 for luminance.
         fit: how another aspect ratio becomes this one: "squash" changes it, "crop" cuts the longer sides equally,
-            "pad" adds white on both sides.
+            "pad" adds white on both sides. "face" turns the face upright by five landmarks: that of a region, or the
+            largest of a picture (needs the extra `faces`).
         mean, std: of values in 0..1, one number or one per channel; a network sees (value - mean) / std.
 
     Raises:
@@ -57,6 +58,11 @@ class Preprocessing:
     ) -> UInt8[np.ndarray, "height width channels"]:
         """The picture in this size and these channels, antialiased; of a region (left, top, right, bottom) that."""
         mode = "RGB" if self.channels == 3 else "L"
+        if self.fit == "face":
+            from nearkin.data.face_alignment import aligned_face
+
+            face = Image.fromarray(aligned_face(image, max(self.height, self.width), corners))
+            return np.array(as_mode(mode, face).resize((self.width, self.height))).reshape(self._shape)
         if corners is not None:
             image = image.crop(corners)
         image = as_mode(mode, image)
@@ -72,7 +78,16 @@ class Preprocessing:
             corner = ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2)
             padded.paste(image.resize(inner, Image.Resampling.BILINEAR), corner)
             image = padded
-        return np.array(image).reshape(self.height, self.width, self.channels)
+        return np.array(image).reshape(self._shape)
+
+    @property
+    def hint(self) -> tuple[int, int]:
+        """`(width, height)` that a whole picture may be shrunk to before `apply`; a face in it needs more."""
+        return (1200, 1200) if self.fit == "face" else (self.width, self.height)
+
+    @property
+    def _shape(self) -> tuple[int, int, int]:
+        return self.height, self.width, self.channels
 
     def key(self) -> str:
         """Names all that changes pixels, and nothing else: safe as a folder's name."""

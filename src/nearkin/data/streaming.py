@@ -92,7 +92,7 @@ _Outcome = Broken | tuple[str, np.ndarray | None]
 
 
 def _load(picture: Picture, preprocessing: Preprocessing, known: Collection[str]) -> _Outcome:
-    loaded = load_picture(picture, size=(preprocessing.width, preprocessing.height), known=known)
+    loaded = load_picture(picture, size=preprocessing.hint, known=known)
     if isinstance(loaded, Broken):
         return loaded
     return loaded.content_hash, None if loaded.image is None else preprocessing.apply(loaded.image, loaded.corners)

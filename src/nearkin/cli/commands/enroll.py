@@ -7,7 +7,7 @@ import typer
 
 from nearkin.cli.class_changes import SECTION as SECTION
 from nearkin.cli.class_changes import By, Why
-from nearkin.cli.options import Device, GalleryPath, Json, Quiet, Threads, Where
+from nearkin.cli.options import Detect, Device, GalleryPath, Json, Quiet, Threads, Where
 from nearkin.wording import counted
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def enroll(
         str | None,
         typer.Option(metavar="L,T,R,B", help="Part of the picture: edges in pixels, such as 10,20,90,99."),
     ] = None,
+    detect: Detect = None,
     folder: Annotated[
         Path | None, typer.Option(help="Many classes: a folder with a folder of pictures for each.")
     ] = None,
@@ -69,7 +70,8 @@ def enroll(
     Each example is reviewed: it is taken, or the reason why not is said. Exit code 1: some could not be read, or
     nothing was taken that was not there already.
     """
-    from nearkin.cli.class_changes import open_to_embed, pictures_of
+    from nearkin.cli.class_changes import faces_in, open_to_embed, pictures_of
+    from nearkin.cli.options import check_detect
     from nearkin.cli.output import print_json
     from nearkin.data.sources import check_source
     from nearkin.progress import progress_bar
@@ -77,6 +79,8 @@ def enroll(
     given = {"--folder": folder, "--table": table, "--from-column": from_column}
     source = _one_source(given, name, bool(pictures or texts or items or attributes or box) or group is not None)
     chosen = pictures_of(pictures or ())
+    if chosen:
+        chosen = faces_in(chosen, detect, largest=True)
     for file in (attributes, table, folder):
         if file is not None:
             check_source(file)
@@ -94,6 +98,8 @@ def enroll(
         summary = opened.enroll(str(name), examples, **asked, force=force, by=by, why=why)
     else:
         asked = {"column": from_column, "where": where} if source == "--from-column" else {"source": given[source]}
+        if "source" in asked and check_detect(detect):
+            asked["source"] = _largest_faces(given[source])
         with progress_bar("enrolling") as advance:
             summary = opened.enroll_many(**asked, force=force, by=by, why=why, progress=advance)
     if as_json:
@@ -103,6 +109,17 @@ def enroll(
     reasons = {one.reason for one in summary.refused}
     if "unreadable" in reasons or (not summary.taken and reasons - {"near copy"}):
         raise typer.Exit(1)
+
+
+def _largest_faces(source: Any) -> Any:
+    """The largest face of each picture; those without one are named."""
+    from nearkin.cli.commands.detect import print_without
+    from nearkin.data.sources import read_items
+    from nearkin.tasks.detect import faces_of
+
+    faces, found = faces_of(read_items(source), largest=True)
+    print_without(found.without)
+    return faces
 
 
 def read_attributes(path: Path, name: str) -> dict[str, Any]:

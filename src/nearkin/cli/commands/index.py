@@ -5,10 +5,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nearkin.cli.options import CaptionColumn, Device, Json, Label, Model, PathColumn, Quiet, Strict, Threads, Whiten
+from nearkin.cli.options import (
+    CaptionColumn,
+    Detect,
+    Device,
+    Json,
+    Label,
+    Model,
+    PathColumn,
+    Quiet,
+    Strict,
+    Threads,
+    Whiten,
+)
 from nearkin.wording import counted
 
 if TYPE_CHECKING:
+    from nearkin.data.items import Items
     from nearkin.gallery.gallery import AddSummary
 
 SECTION, ORDER = "Search", 40
@@ -37,6 +50,7 @@ def index(
     label: Label = None,
     caption_column: CaptionColumn = None,
     path_column: PathColumn = None,
+    detect: Detect = None,
     strict: Strict = False,
     overwrite_labels: Annotated[
         bool,
@@ -67,7 +81,7 @@ def index(
     from dataclasses import asdict
     from shlex import quote
 
-    from nearkin.cli.options import check_models_and_data, load_encoder
+    from nearkin.cli.options import check_detect, check_models_and_data, load_encoder
     from nearkin.cli.output import next_step, print_json, print_skipped, status
     from nearkin.data.sources import read_items
     from nearkin.data.vector_files import read_vectors
@@ -87,7 +101,10 @@ def index(
         check_models_and_data([model], None)
     else:
         check_models_and_data([model], data)
+        faces = check_detect(detect)
         items = read_items(data, label=label, captions=caption_column, path_column=path_column)
+        if faces:
+            items = _faces(items, strict=strict)
     assert gallery is not None
     exists = Gallery.is_at(gallery)
     if not exists:
@@ -122,6 +139,20 @@ def index(
         status(message)
     if len(opened):
         next_step(f"nearkin search {quote(gallery)} PICTURE_OR_WORDS")
+
+
+def _faces(items: "Items", *, strict: bool) -> "Items":
+    """The faces of the photos; those without one are named."""
+    from nearkin.cli.commands.detect import print_without
+    from nearkin.cli.output import status
+    from nearkin.progress import progress_bar
+    from nearkin.tasks.detect import faces_of
+
+    with progress_bar("looking for faces", before="loading the detector") as advance:
+        regions, found = faces_of(items, strict=strict, progress=advance)
+    status(f"{counted(found.faces, 'face')} in {counted(found.photos, 'photo')}")
+    print_without(found.without)
+    return regions
 
 
 def _counts(summary: "AddSummary") -> str:

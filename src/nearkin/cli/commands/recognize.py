@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nearkin.cli.class_changes import SECTION as SECTION
-from nearkin.cli.options import Device, GalleryPath, Json, Quiet, Threads
+from nearkin.cli.options import Detect, Device, GalleryPath, Json, Quiet, Threads
 
 if TYPE_CHECKING:
     from nearkin.data.items import Broken
@@ -47,6 +47,7 @@ def recognize(
             "gallery's items of no class."
         ),
     ] = None,
+    detect: Detect = None,
     sheet: Annotated[
         Path | None, typer.Option(help="Draw answers and evidence into a picture, such as out.png.")
     ] = None,
@@ -60,7 +61,7 @@ def recognize(
     In a file or pipe each picture is one line of picture, decision, name, probability, score, nearest example and its
     cosine, separated by tabs. Exit code 1: some pictures could not be read; all others are answered.
     """
-    from nearkin.cli.class_changes import open_to_embed, pictures_of
+    from nearkin.cli.class_changes import faces_in, open_to_embed, pictures_of
     from nearkin.cli.output import print_json, print_skipped, status
     from nearkin.data.items import Broken
     from nearkin.files import check_output
@@ -70,7 +71,7 @@ def recognize(
         sheet = check_output(sheet, "--sheet", suffixes=SHEET_SUFFIXES)
     if scorer is not None:
         SCORERS.check(scorer)
-    asked = pictures_of(pictures)
+    asked = faces_in(pictures_of(pictures), detect, largest=False)
     opened = open_to_embed(gallery, threads=threads, device=device)
     found = opened.recognize(
         [_query(each) for each in asked], fpir=fpir, k=k, scorer=scorer, strangers=strangers, strict=False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nearkin.cli.options import Device, GalleryPath, Json, Quiet, Threads
+from nearkin.cli.options import Detect, Device, GalleryPath, Json, Quiet, Threads
 
 if TYPE_CHECKING:
     from nearkin.gallery.hits import ChanceLimit, Hit, Hits
@@ -48,6 +48,7 @@ def search(
     others: Annotated[
         bool, typer.Option("--others", help="Leave out the query itself if it is in the gallery.")
     ] = False,
+    detect: Detect = None,
     sheet: Annotated[
         Path | None, typer.Option(help="Contact sheet of queries and hits to write, such as out.png.")
     ] = None,
@@ -76,6 +77,8 @@ def search(
 
     opened = Gallery.open(gallery)
     asked = [query for given in queries for query in expanded(given)]
+    if detect is not None:
+        asked = _faces(asked, detect)
     if device != "auto":
         to_device(opened.encoder, device)
     found = opened.search_many(
@@ -108,6 +111,17 @@ def search(
     if not as_json and not paths:
         pictures = "" if sheet is not None else "--sheet hits.png shows the hits as pictures; "
         next_step(f"{pictures}'#ID' as a query finds more like that hit")
+
+
+def _faces(queries: list[str], detect: str) -> list[str]:
+    """Queries with the largest face of each photo in its place."""
+    from nearkin.cli.class_changes import faces_in
+
+    return [
+        face
+        for query in queries
+        for face in (faces_in([query], detect, largest=True) if Path(query).is_file() else [query])
+    ]
 
 
 def expanded(query: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nearkin.cli.options import Device, Quiet, Threads
+from nearkin.cli.options import Detect, Device, Quiet, Threads
 
 if TYPE_CHECKING:
     from nearkin.calibration.decisions import Threshold, Verdict
@@ -39,6 +39,7 @@ def verify(
         float | None,
         typer.Option(help="Prior probability that two pictures are the same.", show_default="the calibration's"),
     ] = None,
+    detect: Detect = None,
     threads: Threads = None,
     device: Device = "auto",
     quiet: Quiet = False,
@@ -47,6 +48,7 @@ def verify(
     ] = False,
 ) -> None:
     """Decide whether two pictures show the same thing; with probability and false accept rate."""
+    from nearkin.cli.class_changes import faces_in
     from nearkin.cli.options import check_models_and_data, load_encoder
     from nearkin.cli.output import next_step, print_json
     from nearkin.data.sources import check_source
@@ -59,6 +61,8 @@ def verify(
         raise InvalidInput(f"{given} given: expected two pictures, or --pairs with a file")
     if pairs is None and out is not None:
         raise InvalidInput("--out is for many pairs: give them with --pairs, or leave it out")
+    if pairs is not None and detect is not None:
+        raise InvalidInput("--detect is for two pictures: make a table of faces with `nearkin detect faces` instead")
     if out is not None:
         out = check_output(out, "--out")
     for picture in pictures or []:
@@ -70,7 +74,7 @@ def verify(
         return
     from nearkin.tasks.verify import equal_pictures
 
-    a, b = pictures or []
+    a, b = (faces_in([picture], detect, largest=True)[0] for picture in pictures or [])
     verdict = encoder.verify(a, b, far=far, prior=prior)
     equal = equal_pictures(a, b)
     if as_json:

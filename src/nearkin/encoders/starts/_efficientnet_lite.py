@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nearkin.encoders.starts._start import PackagedFile, Start, StartModel
+from nearkin.data.packaged_file import PackagedFile
+from nearkin.encoders.starts._start import Start, StartModel
 from nearkin.errors import ArtefactError
 
 if TYPE_CHECKING:

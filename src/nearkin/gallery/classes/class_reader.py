@@ -101,7 +101,7 @@ class ClassReader(GalleryWriter):
         if k < 1:
             raise InvalidInput(f"k is {k}: expected 1 or more")
         self._check_classes(scorer)
-        payloads = gather(_queries(queries, self.dim), self._newest())
+        payloads = gather(_queries(queries, self.dim), self._newest(), lambda: self.encoder)
         broken = [one for one in payloads if isinstance(one, Broken)]
         if broken and strict:
             raise PictureError(str(broken[0]))
@@ -231,7 +231,7 @@ class ClassReader(GalleryWriter):
         items = read_items(strangers)
         key = blake2b("\n".join(items.uris).encode()).hexdigest()
         if key not in self._embedded_strangers:
-            payloads = gather(items.pictures[:MOST_TRIALS], self._newest())
+            payloads = gather(items.pictures[:MOST_TRIALS], self._newest(), lambda: self.encoder)
             kept = [row for row, one in enumerate(payloads) if isinstance(one, Payload)]
             if not kept:
                 raise InvalidInput(f"strangers: no picture of {items.source} can be read")
@@ -268,7 +268,7 @@ class ClassReader(GalleryWriter):
 
     def _readable(self, sources: Sequence[Any]) -> list[Payload]:
         """Pictures and items, all of which can be read."""
-        payloads = gather(sources, self._newest())
+        payloads = gather(sources, self._newest(), lambda: self.encoder)
         for payload in payloads:
             if isinstance(payload, Broken):
                 raise PictureError(str(payload))

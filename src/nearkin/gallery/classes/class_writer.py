@@ -370,7 +370,7 @@ class ClassWriter(ClassReader):
         notes: dict[str, None] = {}
         change: int | None = None
         for start in range(0, len(named), CHUNK):
-            payloads = gather([one for _, one in named[start : start + CHUNK]], self._newest())
+            payloads = gather([one for _, one in named[start : start + CHUNK]], self._newest(), lambda: self.encoder)
             part = [(name, one) for (name, _), one in zip(named[start : start + CHUNK], payloads, strict=True)]
             broken = [(name, one) for name, one in part if isinstance(one, Broken)]
             refused += [Refused(name, one.uri, "unreadable", one.reason) for name, one in broken]

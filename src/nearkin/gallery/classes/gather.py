@@ -1,13 +1,15 @@
 """What a call gives as examples, as payloads: pictures by paths, pictures in memory, items of the gallery."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from nearkin.data.cells import shown
 from nearkin.data.items import Broken, Picture
+from nearkin.encoders.embedder import Embedder
 from nearkin.errors import InvalidInput
 from nearkin.gallery.classes.events import Kind
 from nearkin.gallery.classes.payload import Payload, picture_payload, vector_payloads
@@ -15,13 +17,16 @@ from nearkin.gallery.items.columns import THUMBNAIL
 from nearkin.gallery.version import GalleryVersion
 
 
-def gather(sources: Sequence[Any], version: GalleryVersion) -> list[Payload | Broken]:
+def gather(
+    sources: Sequence[Any], version: GalleryVersion, encoder: Callable[[], Embedder] | None = None
+) -> list[Payload | Broken]:
     """Pictures and items as payloads, in order; of those that cannot be read, why.
 
     Args:
         sources: paths, pictures, regions of pictures, or ids of items (whole numbers, or texts such as "#7"); payloads
             stay as they are.
         version: has the items.
+        encoder: gives the encoder, which may take aligned faces.
 
     Raises:
         InvalidInput: something else; no such item.
@@ -30,8 +35,11 @@ def gather(sources: Sequence[Any], version: GalleryVersion) -> list[Payload | Br
     asked = [number for number, one in enumerate(found) if one is None]
     ids = {number: item_id(sources[number]) for number in asked}
     items = iter(of_items([id for id in ids.values() if id is not None], version))
+    given = [sources[number] for number in asked if ids[number] is None]
+    seen = encoder().preprocessing if encoder is not None and given else None
+    face_side = seen.height if seen is not None and seen.fit == "face" else None
     with ThreadPoolExecutor() as pool:
-        pictures = pool.map(picture_payload, [sources[number] for number in asked if ids[number] is None])
+        pictures = pool.map(partial(picture_payload, face_side=face_side), given)
         for number in asked:
             found[number] = next(pictures) if ids[number] is None else next(items)
     return [one for one in found if one is not None]

@@ -14,7 +14,8 @@ from jaxtyping import Float
 from PIL import Image, ImageOps
 
 from nearkin.arrays import as_unit_vectors
-from nearkin.data.decoding import decode, decode_bytes
+from nearkin.data.decoding import decode, decode_bytes, decode_region
+from nearkin.data.face_alignment import aligned_face, aligned_png
 from nearkin.data.items import Broken, Picture
 from nearkin.data.loading import content_hash
 from nearkin.data.names import plain_text, printable
@@ -90,8 +91,15 @@ class Payload:
         }
 
 
-def picture_payload(source: PictureLike | Region, *, item_id: int | None = None) -> Payload | Broken:
+def picture_payload(
+    source: PictureLike | Region, *, item_id: int | None = None, face_side: int | None = None
+) -> Payload | Broken:
     """A picture, or a region of one, to be kept; or why it cannot be.
+
+    Args:
+        source: the picture.
+        item_id: of the item that it is.
+        face_side: pixels of a side, if the encoder takes aligned faces: only the face is kept, as the encoder sees it.
 
     Raises:
         InvalidInput: a box that is not inside the picture.
@@ -109,6 +117,8 @@ def picture_payload(source: PictureLike | Region, *, item_id: int | None = None)
             image = decode(cast(Any, picture))
     except PictureError as error:
         return Broken(shown, str(error).removeprefix(f"{uri}: "))
+    if face_side is not None and region is None:
+        return _face_payload(picture, shown, image, encoded, face_side, item_id)
     if encoded is not None and isinstance(picture, Picture) and picture.box is not None:
         named, encoded = content_hash(encoded, picture.box), None
     if region is not None:
@@ -125,6 +135,19 @@ def picture_payload(source: PictureLike | Region, *, item_id: int | None = None)
         box=region.box if region else None,
         item_id=item_id,
     )
+
+
+def _face_payload(
+    picture: Any, shown: str, image: Image.Image, encoded: bytes | None, side: int, item_id: int | None
+) -> Payload:
+    """The face of a picture, or of its region, turned upright."""
+    uri, box = (picture.uri, picture.box) if isinstance(picture, Picture) else (None, None)
+    corners = None
+    if box is not None and encoded is not None:
+        image, corners = decode_region(encoded, box)
+    kept = aligned_png(aligned_face(image, side, corners))
+    content = content_hash(kept if encoded is None else encoded, box)
+    return Payload(Kind.PICTURE, shown, content, picture=kept, size=image.size, uri=uri, item_id=item_id)
 
 
 def text_payload(text: Any, position: int) -> Payload:

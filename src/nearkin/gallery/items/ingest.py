@@ -138,7 +138,7 @@ def _load(preprocessing: Preprocessing, picture: Picture, old: Record | None) ->
     if old and facts["file_mtime_ns"] is not None and facts.items() <= old.items():
         return _Content({})
     known = (old["content_hash"],) if old else ()
-    loaded = load_picture(picture, size=(preprocessing.width, preprocessing.height), known=known)
+    loaded = load_picture(picture, size=preprocessing.hint, known=known)
     if isinstance(loaded, Broken):
         return loaded
     facts["content_hash"] = loaded.content_hash
