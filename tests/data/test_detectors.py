@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nearkin.data.detectors import DEFAULT, DETECTORS, find_faces
+from nearkin.data.detectors import DEFAULT, DETECTORS
 from nearkin.data.detectors._detector import suppressed
+from nearkin.data.face_finder import find_faces
 from nearkin.errors import MissingDependency, UnknownName
 from tests.drawn_faces import group_photo, needs
 

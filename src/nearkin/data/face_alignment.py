@@ -11,8 +11,9 @@ from PIL import Image
 
 from nearkin.data.box import Box
 from nearkin.data.decoding import as_mode
-from nearkin.data.detectors import DEFAULT, find_faces
+from nearkin.data.detectors import DEFAULT
 from nearkin.data.detectors._detector import EXTRA
+from nearkin.data.face_finder import find_faces
 from nearkin.data.packaged_file import PackagedFile
 from nearkin.errors import MissingDependency
 

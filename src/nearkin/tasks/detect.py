@@ -10,8 +10,9 @@ from PIL import Image
 
 from nearkin.data.box import Box
 from nearkin.data.decoding import decode, picture_size
-from nearkin.data.detectors import DEFAULT, DETECTORS, Face, find_faces
+from nearkin.data.detectors import DEFAULT, DETECTORS, Face
 from nearkin.data.face_alignment import POINTS, aligned_face, aligned_png, landmarks
+from nearkin.data.face_finder import find_faces
 from nearkin.data.items import Broken, Items, Picture
 from nearkin.data.sources import read_items
 from nearkin.errors import InvalidInput, PictureError, SourceError

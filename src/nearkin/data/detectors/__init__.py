@@ -4,7 +4,7 @@ A file `mtcnn.py` is the detector `mtcnn`, and declares itself by `DETECTOR`. Wh
 its packages and without torch.
 """
 
-from nearkin.data.detectors._detector import Detector, Face, find_faces
+from nearkin.data.detectors._detector import Detector, Face
 from nearkin.registry import Registry
 
 DETECTORS: Registry[Detector] = Registry("nearkin.data.detectors", "DETECTOR", "face detector")
@@ -12,4 +12,4 @@ DETECTORS: Registry[Detector] = Registry("nearkin.data.detectors", "DETECTOR", "
 # What `--detector` is if none is named; docs/faces.md says why.
 DEFAULT = "mtcnn"
 
-__all__ = ["DEFAULT", "DETECTORS", "Detector", "Face", "find_faces"]
+__all__ = ["DEFAULT", "DETECTORS", "Detector", "Face"]

@@ -1,16 +1,13 @@
-"""What a face detector says of itself, and what it finds in a picture."""
+"""What a face detector says of itself, and what it finds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.util import find_spec
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from PIL import Image
 
 from nearkin.data.box import Box
-from nearkin.data.decoding import as_mode
 from nearkin.data.packaged_file import PackagedFile
 from nearkin.errors import MissingDependency
 
@@ -85,45 +82,6 @@ class Detector:
         """
         self.check()
         return self.load(*(file.checked(EXTRA, "detecting faces") for file in self.files))
-
-
-@lru_cache(maxsize=4)
-def _loaded(name: str) -> Detect:
-    from nearkin.data.detectors import DETECTORS
-
-    return DETECTORS[name].loaded()
-
-
-def find_faces(image: Image.Image, detector: str, *, largest: bool = False) -> list[Face]:
-    """The faces of a picture, the largest first; boxes in its own pixels.
-
-    Args:
-        image: of any mode without transparency; one larger than the detector's `largest` is shrunk first.
-        detector: by name.
-        largest: only the largest face.
-
-    Raises:
-        UnknownName: no such detector.
-        MissingDependency: a package of it is not installed.
-    """
-    from nearkin.data.detectors import DETECTORS
-
-    scale = max(1.0, max(image.size) / DETECTORS[detector].largest)
-    size = (max(1, round(image.width / scale)), max(1, round(image.height / scale)))
-    small = as_mode("RGB", image)
-    if scale > 1:
-        small = small.resize(size, Image.Resampling.BILINEAR, reducing_gap=2)
-    found = _loaded(detector)(np.array(small))
-    # A box that has its middle outside the picture is none.
-    inside = [face for face in found if _middle_inside(face.box, size)]
-    inside.sort(key=lambda face: -face.box.width)
-    faces = [Face(face.box.scaled(scale), face.confidence) for face in inside]
-    return faces[:1] if largest else faces
-
-
-def _middle_inside(box: Box, size: tuple[int, int]) -> bool:
-    x, y = box.x + box.width / 2, box.y + box.height / 2
-    return 0 <= x <= size[0] and 0 <= y <= size[1]
 
 
 def square(centre_x: float | int, centre_y: float | int, side: float | int) -> Box:
