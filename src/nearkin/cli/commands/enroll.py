@@ -70,7 +70,8 @@ def enroll(
     Each example is reviewed: it is taken, or the reason why not is said. Exit code 1: some could not be read, or
     nothing was taken that was not there already.
     """
-    from nearkin.cli.class_changes import faces_in, open_to_embed, pictures_of
+    from nearkin.cli.class_changes import open_to_embed, pictures_of
+    from nearkin.cli.faces_in import faces_in
     from nearkin.cli.options import check_detect
     from nearkin.cli.output import print_json
     from nearkin.data.sources import check_source

@@ -61,7 +61,8 @@ def recognize(
     In a file or pipe each picture is one line of picture, decision, name, probability, score, nearest example and its
     cosine, separated by tabs. Exit code 1: some pictures could not be read; all others are answered.
     """
-    from nearkin.cli.class_changes import faces_in, open_to_embed, pictures_of
+    from nearkin.cli.class_changes import open_to_embed, pictures_of
+    from nearkin.cli.faces_in import faces_in
     from nearkin.cli.output import print_json, print_skipped, status
     from nearkin.data.items import Broken
     from nearkin.files import check_output

@@ -115,7 +115,7 @@ def search(
 
 def _faces(queries: list[str], detect: str) -> list[str]:
     """Queries with the largest face of each photo in its place."""
-    from nearkin.cli.class_changes import faces_in
+    from nearkin.cli.faces_in import faces_in
 
     return [
         face

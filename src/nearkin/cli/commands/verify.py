@@ -48,7 +48,7 @@ def verify(
     ] = False,
 ) -> None:
     """Decide whether two pictures show the same thing; with probability and false accept rate."""
-    from nearkin.cli.class_changes import faces_in
+    from nearkin.cli.faces_in import faces_in
     from nearkin.cli.options import check_models_and_data, load_encoder
     from nearkin.cli.output import next_step, print_json
     from nearkin.data.sources import check_source
