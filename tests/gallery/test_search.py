@@ -130,7 +130,7 @@ def test_honest_finds_nothing_where_nothing_is_alike_enough(gallery: Gallery, fo
     assert len(calibrated.search(3, honest=0.3, threshold=0.9999)) == 1
     with pytest.raises(InvalidInput, match="far 1e-07 needs at least"):
         calibrated.search(3, honest=1e-7)
-    with pytest.raises(InvalidInput, match="honest: the calibration is of pairs of pictures"):
+    with pytest.raises(InvalidInput, match="honest: a mixture with words"):
         calibrated.search('#3 + "red"', honest=True)
     with pytest.raises(InvalidInput, match="honest: encoder fake-16 cannot have a calibration"):
         gallery.search(3, honest=True)

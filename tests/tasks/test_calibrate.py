@@ -25,7 +25,7 @@ def folder(tmp_path_factory):
 
 
 class Carrying(FakeEncoder):
-    training_hashes = calibration = None
+    training_hashes = calibration = word_calibration = None
 
 
 def items(folder, splits):

@@ -3,6 +3,7 @@
 model.safetensors   weights            tokenizer.json         only with a text tower that has one of its own
 config.json         what to build      calibration.json       only if it was calibrated: what its scores mean
 README.md           model card         training.safetensors   only if known: hashes of what it was trained on
+                                       word_calibration.safetensors   only if known: what to judge words by
 """
 
 import json
@@ -16,7 +17,8 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from nearkin.calibration.decisions import Calibration
-from nearkin.encoders.model_folder import CALIBRATION, CARD, CONFIG, locate
+from nearkin.calibration.words import WordCalibration
+from nearkin.encoders.model_folder import CALIBRATION, CARD, CONFIG, WORDS, locate
 from nearkin.encoders.starts import start_named
 from nearkin.encoders.texts import PaddedTokenizer
 from nearkin.encoders.training_hashes import TrainingHashes
@@ -40,6 +42,7 @@ class Artefact:
         card: the model card, in Markdown.
         calibration: what its scores mean, if that is known.
         training_hashes: what it was trained on, as hashes, if that is known.
+        word_calibration: what to judge words by, if that is known.
     """
 
     config: dict[str, Any]
@@ -48,6 +51,7 @@ class Artefact:
     card: str
     calibration: Calibration | None = None
     training_hashes: TrainingHashes | None = None
+    word_calibration: WordCalibration | None = None
 
     def write(self, folder: Path) -> Path:
         """Write the folder. The configuration comes last: a folder without it is no artefact."""
@@ -56,7 +60,7 @@ class Artefact:
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.weights.items()}
         # Not save_file, whose files only their owner can read.
         write_whole(folder / WEIGHTS, save(weights, metadata={"format": "pt"}))
-        for name in (TOKENIZER, CALIBRATION, TRAINING_HASHES):
+        for name in (TOKENIZER, CALIBRATION, TRAINING_HASHES, WORDS):
             (folder / name).unlink(missing_ok=True)
         if isinstance(self.tokenizer, Tokenizer):
             self.tokenizer.save(str(folder / TOKENIZER))
@@ -64,6 +68,8 @@ class Artefact:
             self.calibration.write(folder / CALIBRATION)
         if self.training_hashes is not None:
             self.training_hashes.write(folder / TRAINING_HASHES)
+        if self.word_calibration is not None:
+            self.word_calibration.write(folder / WORDS)
         (folder / CARD).write_text(self.card, encoding="utf-8")
         config = {"format": _format(self.config), **self.config}
         (folder / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -91,18 +97,19 @@ class Artefact:
             for name in (WEIGHTS, *([TOKENIZER] if with_tokenizer else [])):
                 if not (folder / name).is_file():
                     raise ArtefactError(f"'{folder}' is incomplete: {name} is missing")
-            for name in (WEIGHTS, TOKENIZER, TRAINING_HASHES):
+            for name in (WEIGHTS, TOKENIZER, TRAINING_HASHES, WORDS):
                 _check_readable(folder / name)
             weights = load_file(str(folder / WEIGHTS))
             tokenizer = Tokenizer.from_file(str(folder / TOKENIZER)) if with_tokenizer else None
             card = (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).is_file() else ""
             calibration = _calibration(folder / CALIBRATION)
             hashes = TrainingHashes.read(folder / TRAINING_HASHES) if (folder / TRAINING_HASHES).is_file() else None
+            words = WordCalibration.read(folder / WORDS) if (folder / WORDS).is_file() else None
         except PermissionError as error:
             raise ArtefactError(f"'{error.filename}' cannot be read: {error.strerror}") from error
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise ArtefactError(f"'{folder}' is damaged: {error}") from error
-        return Artefact(config, weights, tokenizer, card, calibration, hashes)
+        return Artefact(config, weights, tokenizer, card, calibration, hashes, words)
 
 
 def _is_on_start(config: dict[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from nearkin.calibration.decisions import Calibration
+from nearkin.calibration.words import WordCalibration
 from nearkin.data.images import Preprocessing
 from nearkin.data.items import Picture
 from nearkin.encoders.training_hashes import TrainingHashes
@@ -71,4 +72,5 @@ class Calibrated(Embedder, Protocol):
     """An encoder that carries what its scores mean and what it was trained on, if either is known."""
 
     calibration: Calibration | None
+    word_calibration: WordCalibration | None
     training_hashes: TrainingHashes | None

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 import nearkin
 from nearkin.arrays import check_count
 from nearkin.calibration.decisions import Calibration, Verdict
+from nearkin.calibration.words import WordCalibration
 from nearkin.data.attributes import Attributes
 from nearkin.data.captions import encode_texts
 from nearkin.data.images import Preprocessing, decode, stream_pixels
@@ -90,6 +91,7 @@ class Encoder(nn.Module):
         self.card = ""
         # What its scores mean, and what it was trained on; kept with the artefact too, where they are known.
         self.calibration: Calibration | None = None
+        self.word_calibration: WordCalibration | None = None
         self.training_hashes: TrainingHashes | None = None
         self.register_buffer("mean", torch.tensor(preprocessing.mean).reshape(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(preprocessing.std).reshape(1, -1, 1, 1), persistent=False)
@@ -335,6 +337,21 @@ class Encoder(nn.Module):
         self.calibration.check(self.fingerprint)
         return self.calibration
 
+    def checked_word_calibration(self) -> WordCalibration:
+        """What to judge words by, if there is something and it is of these weights.
+
+        Raises:
+            InvalidInput: there is nothing.
+            EncoderMismatch: it was made for other weights, such as those before a further training.
+        """
+        if self.word_calibration is None:
+            raise InvalidInput(
+                f"encoder {self.fingerprint} has no calibration of words, so that there is no telling whether anything "
+                "matches them: make one with `nearkin calibrate MODEL CAPTIONS`, on pictures that it was not trained on"
+            )
+        self.word_calibration.check(self.fingerprint)
+        return self.word_calibration
+
     def verify(
         self, a: PictureLike, b: PictureLike, *, far: float | None = None, prior: float | None = None
     ) -> Verdict:
@@ -382,7 +399,13 @@ class Encoder(nn.Module):
         if (tower := self.attribute_tower) is not None:
             config["attributes"] = {"tower": asdict(tower.config), "columns": tower.attributes.to_dict()}
         return Artefact(
-            config, self.state_dict(), self.tokenizer, self.card, self.calibration, self.training_hashes
+            config,
+            self.state_dict(),
+            self.tokenizer,
+            self.card,
+            self.calibration,
+            self.training_hashes,
+            self.word_calibration,
         ).write(Path(folder))
 
     @property
@@ -440,6 +463,7 @@ class Encoder(nn.Module):
             raise ArtefactError(f"'{path}' is damaged, its {CONFIG} and weights do not fit: {error}") from error
         encoder.card = artefact.card
         encoder.calibration, encoder.training_hashes = artefact.calibration, artefact.training_hashes
+        encoder.word_calibration = artefact.word_calibration
         return encoder.eval()
 
     @contextmanager

@@ -7,7 +7,7 @@ from nearkin.encoders.starts import STARTS, start_named
 from nearkin.errors import ArtefactError
 
 # Files of a model; the first one makes a folder a model.
-CONFIG, CARD, CALIBRATION = "config.json", "README.md", "calibration.json"
+CONFIG, CARD, CALIBRATION, WORDS = "config.json", "README.md", "calibration.json", "word_calibration.safetensors"
 
 
 def check_model(model: str | Path) -> None:

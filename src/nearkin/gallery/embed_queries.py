@@ -2,26 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from nearkin.arrays import as_unit_vectors, unit
-from nearkin.calibration.decisions import Calibration, Threshold
 from nearkin.data.images import content_hash
 from nearkin.data.items import Picture
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import InvalidInput
 from nearkin.gallery.query import Kind, Query, kind_of, terms_of
 from nearkin.gallery.version import GalleryVersion
-
-
-@runtime_checkable
-class Calibrated(Protocol):
-    """An encoder that may have a calibration; `nearkin.Encoder` is one."""
-
-    def checked_calibration(self) -> Calibration: ...
 
 
 def embed_queries(
@@ -61,33 +53,6 @@ def embed_queries(
     return _mixed(vectors, [[term.weight for term in terms] for terms in parts])
 
 
-def calibrated_threshold(queries: Sequence[Query] | np.ndarray, encoder: Embedder, far: bool | float) -> Threshold:
-    """The threshold of the encoder's calibration: from its score on two pictures count as the same.
-
-    Args:
-        queries: what is asked for.
-        encoder: whose calibration.
-        far: false accept rate; True for the default of the calibration.
-
-    Raises:
-        InvalidInput: no calibration; words, whose scores it says nothing of; a rate that it does not support.
-        EncoderMismatch: the calibration is of other weights.
-    """
-    if not isinstance(queries, np.ndarray) and any(_has_words(query) for query in queries):
-        raise InvalidInput(
-            "honest: the calibration is of pairs of pictures, and says nothing of words: give a threshold"
-        )
-    if not isinstance(encoder, Calibrated):
-        raise InvalidInput(f"honest: encoder {encoder.fingerprint} cannot have a calibration: give a threshold")
-    try:
-        calibration = encoder.checked_calibration()
-    except InvalidInput as error:
-        raise InvalidInput(
-            f"honest: {error}; then `nearkin reindex GALLERY --model MODEL` brings it into the gallery"
-        ) from error
-    return calibration.threshold(None if far is True else far)
-
-
 def own_ids(queries: Sequence[Query] | np.ndarray, version: GalleryVersion) -> list[set[int]]:
     """For each query the items that it is made of: those it names by id, and those that are its pictures.
 
@@ -117,10 +82,6 @@ def own_ids(queries: Sequence[Query] | np.ndarray, version: GalleryVersion) -> l
 def _content(path: str) -> str:
     picture = Picture(path)
     return content_hash(picture.read(), picture.box)
-
-
-def _has_words(query: Query) -> bool:
-    return any(kind_of(term.value) == "words" for term in terms_of(query))
 
 
 def _mixed(vectors: Float[np.ndarray, "m dim"], weights: list[list[float]]) -> Float[np.ndarray, "q dim"]:

@@ -18,8 +18,9 @@ from jaxtyping import Int
 from nearkin.arrow import pa
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import ArtefactError, InvalidInput
-from nearkin.gallery.embed_queries import Calibrated, own_ids
+from nearkin.gallery.embed_queries import own_ids
 from nearkin.gallery.items.columns import ID, metadata_names
+from nearkin.gallery.limits import Calibrated
 from nearkin.gallery.writer import GalleryWriter
 from nearkin.serialise import json_text
 from nearkin.similarity.clustering import DEFAULT, Linking, cluster

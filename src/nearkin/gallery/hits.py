@@ -98,6 +98,40 @@ class ChanceLimit:
         """Expected number of hits that show something else than the query: far times the comparisons."""
         return self.far * self.compared
 
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {**vars(self), "expected_chance_hits": self.expected_chance_hits}
+
+
+@dataclass(frozen=True)
+class WordLimit:
+    """From which score on a picture matches words, so that words without an answer seldom get a hit.
+
+    Args:
+        fpir: false positive identification rate: of queries in words whose answer is not among the items, the share
+            that gets a hit all the same.
+        threshold: the score that hits reach.
+        fpir_low, fpir_high: 95 % interval of the share that as many other queries reach.
+        language: whose captions it was measured with.
+        captions: how many these are.
+        compared: items that the query was compared with; the threshold is theirs.
+    """
+
+    fpir: float
+    threshold: float
+    fpir_low: float
+    fpir_high: float
+    language: str
+    captions: int
+    compared: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return dict(vars(self))
+
+
+Limit = ChanceLimit | WordLimit
+
 
 class Hits(Sequence[Hit]):
     """The hits of one query, best first: a sequence of `Hit`, each read when it is accessed.
@@ -122,7 +156,7 @@ class Hits(Sequence[Hit]):
         item: Callable[[int], Item],
         *,
         thumbnail: Callable[[int], bytes | None] | None = None,
-        limit: ChanceLimit | None = None,
+        limit: Limit | None = None,
     ) -> None:
         self.ids = ids
         self.scores = scores

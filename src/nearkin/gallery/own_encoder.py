@@ -1,9 +1,12 @@
-"""The gallery's own copy of the encoder that its vectors come from, with its calibration."""
+"""The gallery's own copy of the encoder that its vectors come from, with its calibrations."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from nearkin.calibration.decisions import Calibration
+from nearkin.calibration.words import WordCalibration
 from nearkin.encoders.embedder import Embedder
+from nearkin.encoders.model_folder import CALIBRATION, WORDS
 from nearkin.errors import ArtefactError
 from nearkin.gallery.format import encoder_folder
 from nearkin.gallery.location import Location
@@ -36,14 +39,17 @@ def own_encoder(location: Location, fingerprint: str) -> Embedder:
 
 
 def take_calibration(location: Location, encoder: Embedder) -> bool:
-    """Copy an encoder's calibration into the gallery, if the gallery's copy has another one or none; says whether."""
-    calibration = getattr(encoder, "calibration", None)
-    if calibration is None:
-        return False
-    name = f"{encoder_folder(encoder.fingerprint)}/calibration.json"
+    """Copy an encoder's calibrations into the gallery, if the gallery's copy has others or none; says whether."""
+    parts = {CALIBRATION: getattr(encoder, "calibration", None), WORDS: getattr(encoder, "word_calibration", None)}
+    taken = [_take(location, encoder.fingerprint, name, part) for name, part in parts.items() if part is not None]
+    return any(taken)
+
+
+def _take(location: Location, fingerprint: str, file: str, calibration: Calibration | WordCalibration) -> bool:
+    name = f"{encoder_folder(fingerprint)}/{file}"
     with TemporaryDirectory() as folder:
-        calibration.write(Path(folder, "calibration.json"))
-        content = Path(folder, "calibration.json").read_bytes()
+        calibration.write(Path(folder, file))
+        content = Path(folder, file).read_bytes()
     if location.read(name) == content:
         return False
     try:

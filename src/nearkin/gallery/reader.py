@@ -15,7 +15,7 @@ from nearkin.arrays import check_count, check_number
 from nearkin.data.cells import shown
 from nearkin.encoders.embedder import Embedder
 from nearkin.errors import EncoderMismatch, InvalidInput
-from nearkin.gallery.embed_queries import calibrated_threshold, embed_queries, own_ids
+from nearkin.gallery.embed_queries import embed_queries, own_ids
 from nearkin.gallery.format import check_encoder
 from nearkin.gallery.hits import Hits, Item
 from nearkin.gallery.index.info import IndexInfo
@@ -23,6 +23,7 @@ from nearkin.gallery.index.rebuilder import IndexRebuilder
 from nearkin.gallery.items.export import export_parquet
 from nearkin.gallery.items.history import EarlierVersion, History
 from nearkin.gallery.items.store import Snapshot, Store
+from nearkin.gallery.limits import limits_of
 from nearkin.gallery.location import Location
 from nearkin.gallery.own_encoder import own_encoder
 from nearkin.gallery.query import Query
@@ -203,6 +204,7 @@ class GalleryReader:
         threshold: float | None = None,
         offset: int = 0,
         honest: bool | float = False,
+        fpir: float | None = None,
         exclude_self: bool = False,
     ) -> Hits:
         """The items most similar to a picture, a text, a vector, another item, or a mixture of them.
@@ -217,8 +219,11 @@ class GalleryReader:
             threshold: only items with this score or more.
             offset: skip this many top hits (for paging).
             honest: only items that reach the calibrated threshold of the encoder, so that there may be no hit. A number
-                is the false accept rate of a comparison that the threshold is for; True stands for the default of the
-                calibration. The rate, the threshold and how many hits to expect by chance are in `limit` of the hits.
+                is the false accept rate of a comparison of two pictures that the threshold is for; True stands for the
+                default of the calibration. The rate, the threshold and how many hits to expect by chance are in `limit`
+                of the hits. Words have a threshold of their own, see `fpir`.
+            fpir: for words, and honest: of queries whose answer is not among the items, the share that may get a hit;
+                0.1 by default. The threshold follows from the items and from captions kept with the encoder.
             exclude_self: only others: leave out the items that the query names by id, and those that are its pictures.
 
         Returns:
@@ -227,7 +232,7 @@ class GalleryReader:
         Raises:
             InvalidInput: k < 1, offset < 0, a threshold that is no number; the gallery is empty; no such picture file
                 or item; a vector of another dimension, with NaN, or zero; words for an encoder of pictures only; a
-                malformed filter; `honest` for words, or without a calibration.
+                malformed filter; `honest` for a mixture with words, or without a calibration of the kind.
             UnknownName: the filter names a column that does not exist.
             PictureError: the picture cannot be decoded.
 
@@ -236,7 +241,14 @@ class GalleryReader:
         """
         queries = query[None] if isinstance(query, np.ndarray) and query.ndim == 1 else [query]
         return self.search_many(
-            queries, k, where=where, threshold=threshold, offset=offset, honest=honest, exclude_self=exclude_self
+            queries,
+            k,
+            where=where,
+            threshold=threshold,
+            offset=offset,
+            honest=honest,
+            fpir=fpir,
+            exclude_self=exclude_self,
         )[0]
 
     def search_many(
@@ -248,13 +260,14 @@ class GalleryReader:
         threshold: float | None = None,
         offset: int = 0,
         honest: bool | float = False,
+        fpir: float | None = None,
         exclude_self: bool = False,
     ) -> list[Hits]:
         """The hits of several queries, searched together, which is faster than one by one.
 
         Args:
             queries: of any kinds, or vectors `[q, dim]`.
-            k, where, threshold, offset, honest, exclude_self: as in `search`.
+            k, where, threshold, offset, honest, fpir, exclude_self: as in `search`.
 
         Returns:
             Hits for each query.
@@ -271,7 +284,10 @@ class GalleryReader:
         version = self._newest()
         if not len(version.snapshot):
             raise InvalidInput(f"gallery '{self.location}' is empty: add pictures with Gallery.add or `nearkin index`")
-        limit = None if honest is False else calibrated_threshold(queries, self.encoder, honest)
+        limits = None
+        if honest is not False or fpir is not None:
+            far = None if isinstance(honest, bool) else honest
+            limits = limits_of(queries, version, self.encoder, far=far, fpir=fpir, where=where)
         return version.search(
             embed_queries(queries, version, lambda: self.encoder),
             k,
@@ -279,7 +295,7 @@ class GalleryReader:
             threshold=-np.inf if threshold is None else threshold,
             where=where,
             excluded=own_ids(queries, version) if exclude_self else None,
-            limit=limit,
+            limits=limits,
         )
 
     def export(

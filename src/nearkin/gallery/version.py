@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from nearkin.calibration.decisions import Threshold
+from nearkin.calibration.words import WordCalibration
 from nearkin.errors import InvalidInput
 from nearkin.gallery.cache import find_invalid
 from nearkin.gallery.filters.syntax import check_text
-from nearkin.gallery.hits import ChanceLimit, Hits, Item, as_frame
+from nearkin.gallery.hits import ChanceLimit, Hits, Item, Limit, as_frame
 from nearkin.gallery.index.index_with_changes import IndexWithChanges
 from nearkin.gallery.index.info import IndexInfo
 from nearkin.gallery.index.rebuilder import IndexRebuilder
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 INDEXES, RECORDS = "indexes", "records"
 # Filters whose results are kept in memory.
 MAX_FILTERS = 16
+# From this cosine on two pictures are copies; so many further copies of a picture are looked for.
+SAME_PICTURE, SPARE_COPIES = 0.998, 2
 
 
 class GalleryVersion:
@@ -44,6 +47,7 @@ class GalleryVersion:
         self._cache = cache
         self._rebuilder = rebuilder
         self._allowed: dict[str, Bool[np.ndarray, " n"]] = {}
+        self._best_of_captions: dict[tuple, tuple[np.ndarray, int]] = {}
 
     @cached_property
     def index(self) -> IndexWithChanges:
@@ -76,7 +80,7 @@ class GalleryVersion:
         threshold: float = -np.inf,
         where: str | None = None,
         excluded: Sequence[Set[int]] | None = None,
-        limit: Threshold | None = None,
+        limits: Sequence[Limit] | None = None,
     ) -> list[Hits]:
         """For each query the items with the most similar vectors, best first; of equal scores the lower id first.
 
@@ -84,26 +88,66 @@ class GalleryVersion:
             queries: unit vectors.
             k, offset, threshold, where: see `GalleryReader.search`.
             excluded: for each query ids that are no hits.
-            limit: a calibrated threshold that hits reach.
+            limits: for each query a calibrated threshold that its hits reach.
         """
         allowed = None if where is None else self._passes(where)
         excluded = excluded or [frozenset()] * len(queries)
         spare = max(map(len, excluded), default=0)
         scores, rows = self.index.search(queries, min(k + offset + spare, len(self.ids)), allowed)
-        least = threshold if limit is None else max(threshold, limit.score)
         searched = len(self.ids) if allowed is None else int(np.count_nonzero(allowed))
+        every_limit: Sequence[Limit | None] = limits or [None] * len(queries)
         found = []
-        for own_scores, own_rows, own_excluded in zip(scores, rows, excluded, strict=True):
+        for own_scores, own_rows, own_excluded, limit in zip(scores, rows, excluded, every_limit, strict=True):
+            least = threshold if limit is None else max(threshold, limit.threshold)
             # Where there are too few items, scores end in -inf at row -1.
             kept = (own_rows >= 0) & (own_scores >= least)
             if own_excluded:
                 kept &= ~np.isin(self.ids[own_rows], list(own_excluded))
             page = np.flatnonzero(kept)[offset : offset + k]
-            chance = None
-            if limit is not None:
-                chance = ChanceLimit(limit.far, limit.score, searched - len(own_excluded))
-            found.append(self._hits(own_rows[page], own_scores[page], chance))
+            if isinstance(limit, ChanceLimit):
+                limit = replace(limit, compared=searched - len(own_excluded))
+            found.append(self._hits(own_rows[page], own_scores[page], limit))
         return found
+
+    def best_without(
+        self,
+        queries: Float[np.ndarray, "q dim"],
+        own: Float[np.ndarray, "n dim"],
+        own_of: Int[np.ndarray, "q most"],
+        where: str | None = None,
+    ) -> tuple[Float[np.ndarray, " q"], int]:
+        """The best score of each query with an item that is none of its own pictures, nor a copy of one.
+
+        Args:
+            queries: unit vectors.
+            own: unit vectors of pictures.
+            own_of: for each query the rows of its own ones, -1 where there are fewer.
+            where: only among items that pass this filter.
+
+        Returns:
+            Scores, -inf where no other item is left; and how many items there were.
+        """
+        allowed = None if where is None else self._passes(where)
+        there = len(self.ids) if allowed is None else int(np.count_nonzero(allowed))
+        k = min(1 + own_of.shape[1] + SPARE_COPIES, len(self.ids))
+        scores, rows = self.index.search(queries, k, allowed)
+        found = self.index.vectors(rows.clip(min=0).reshape(-1)).reshape(*rows.shape, -1)
+        mine = own[own_of] * (own_of >= 0)[..., None]
+        copies = (np.einsum("qkd,qmd->qkm", found, mine) >= SAME_PICTURE).any(2)
+        scores = np.where((rows >= 0) & ~copies, scores, -np.inf)
+        return scores.max(axis=1, initial=-np.inf), there
+
+    def best_of_captions(
+        self, calibration: WordCalibration, language: str, where: str | None
+    ) -> tuple[Float[np.ndarray, " q"], int]:
+        """As `best_without`, of the calibration's captions in a language; measured once."""
+        key = (calibration.fingerprint, id(calibration), language, where)
+        if key not in self._best_of_captions:
+            chosen = calibration.of_language(language)
+            self._best_of_captions[key] = self.best_without(
+                calibration.texts[chosen], calibration.pictures, calibration.picture_of[chosen], where
+            )
+        return self._best_of_captions[key]
 
     def rows_of(self, ids: Sequence[int] | Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
         """Rows of items.
@@ -207,7 +251,7 @@ class GalleryVersion:
             self._allowed[where] = allowed
         return self._allowed[where]
 
-    def _hits(self, rows: Int[np.ndarray, " k"], scores: Float[np.ndarray, " k"], limit: ChanceLimit | None) -> Hits:
+    def _hits(self, rows: Int[np.ndarray, " k"], scores: Float[np.ndarray, " k"], limit: Limit | None) -> Hits:
         ids = self.ids[rows]
         return Hits(
             ids,

@@ -1,17 +1,22 @@
-"""Calibrate an encoder on a source: embed labelled pictures, fit what its scores mean."""
+"""Calibrate an encoder on a source: embed labelled or captioned pictures, fit what its scores mean."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
 
 from nearkin.arrays import check_seed
 from nearkin.calibration.decisions import Calibration
 from nearkin.calibration.fit import check_enough_classes, fit_calibration
 from nearkin.calibration.pair_scores import Classes
 from nearkin.calibration.weighting import check_weighting
+from nearkin.calibration.words import WordCalibration, word_calibration
 from nearkin.data.items import Items
 from nearkin.data.sources import read_items
 from nearkin.data.splits import ALL, choose_split, of_split
-from nearkin.encoders.embedder import Calibrated
+from nearkin.encoders.embedder import Calibrated, Embedder
 from nearkin.errors import InvalidInput, SourceError
 from nearkin.evaluation.leakage import check_data
 from nearkin.intervals.figure import check_interval
@@ -27,6 +32,7 @@ def calibrate(
     source: str | Path | Items,
     *,
     label: str | None = None,
+    captions: Sequence[str] | None = None,
     path_column: str | None = None,
     split: str | None = None,
     prior: float = 0.5,
@@ -37,15 +43,17 @@ def calibrate(
     seed: int = 0,
     strict: bool = False,
     progress: Progress | None = None,
-) -> Calibration:
-    """Learn what an encoder's scores mean, from labelled pictures of classes that it was not trained on.
+) -> Calibration | WordCalibration:
+    """Learn what an encoder's scores mean, from labelled or captioned pictures that it was not trained on.
 
-    The encoder keeps the calibration, and `save_pretrained` writes it.
+    Labels tell what scores of two pictures mean, captions what those of words mean; with both, both are learnt. The
+    encoder keeps the calibrations, and `save_pretrained` writes them.
 
     Args:
         encoder: what to calibrate.
         source: folder tree, table, `hf://` dataset, or items.
         label: column of the class names.
+        captions: columns of texts, as in `read_items`; they count if the encoder embeds texts.
         path_column: column of the picture paths, as in `read_items`.
         split: "train", "val", "test" or "all"; by default val if the source has one, else all that is not train.
         prior: prior probability that two pictures are the same, used where none is given, 0 < prior < 1.
@@ -58,11 +66,15 @@ def calibrate(
         strict: stop at a broken picture instead of skipping it.
         progress: called with the number of pictures embedded, and of all.
 
+    Returns:
+        The calibration of pictures; where there are no labels, that of words.
+
     Raises:
         SourceError: the source cannot be read, the split is empty, or no picture can be decoded.
         PictureError: strict, and a picture is broken.
         UnknownName: no such split, column, method, weighting or interval.
-        InvalidInput: no labels, too few classes, all scores are equal, or pictures that the encoder was trained on.
+        InvalidInput: neither labels nor captions that count, too few classes or captions, all scores are equal, or
+            pictures that the encoder was trained on.
 
     Example:
         >>> import nearkin
@@ -72,10 +84,14 @@ def calibrate(
     check_weighting(weighting)
     check_interval(interval)
     seed = check_seed(seed)
-    items = _choose(read_items(source, label=label, path_column=path_column), split)
-    if not items.has_labels:
-        raise InvalidInput(f"{items.source} has no labels, which a calibration needs: name the column of the classes")
-    check_enough_classes(Classes.of(items.label_ids()[0]))
+    items = _choose(read_items(source, label=label, captions=captions, path_column=path_column), split)
+    with_words = items.has_captions and encoder.has_text
+    if not items.has_labels and not with_words:
+        but = ", but this encoder embeds pictures only" if items.has_captions else ""
+        found = f"captions{but}" if items.has_captions else "neither labels nor captions"
+        raise InvalidInput(f"{items.source} has {found}; a calibration needs labels: name the column of the classes")
+    if items.has_labels:
+        check_enough_classes(Classes.of(items.label_ids()[0]))
     embedded = embed_items(encoder, items, strict=strict, progress=progress)
     checks = check_data(
         embedded.items.labels, embedded.hashes, embedded.thumbnails, training_hashes=encoder.training_hashes
@@ -89,6 +105,10 @@ def calibrate(
     notes = checks.notes(short_names(embedded.items.uris))
     if embedded.broken:
         notes.append(f"Pictures that could not be read, left out: {len(embedded.broken):,}.")
+    if with_words:
+        encoder.word_calibration = calibrate_words(encoder, embedded.items, embedded.vectors, seed=seed)
+        if not items.has_labels:
+            return encoder.word_calibration
     encoder.calibration = fit_calibration(
         embedded.vectors,
         embedded.items.label_ids()[0],
@@ -102,6 +122,27 @@ def calibrate(
         seed=seed,
     )
     return encoder.calibration
+
+
+def calibrate_words(
+    encoder: Embedder, items: Items, vectors: Float[np.ndarray, "n dim"], *, seed: int = 0
+) -> WordCalibration:
+    """What to judge words by, from captioned pictures and their vectors.
+
+    Raises:
+        InvalidInput: too few captions.
+    """
+    texts, owners = items.texts()
+    return word_calibration(
+        vectors,
+        encoder.embed_texts(texts) if texts else np.empty((0, encoder.dim), dtype=np.float32),
+        owners,
+        texts,
+        fingerprint=encoder.fingerprint,
+        languages=items.languages,
+        source=Path(items.source).name,
+        seed=seed,
+    )
 
 
 def _choose(items: Items, split: str | None) -> Items:

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from nearkin.arrays import unit
 from nearkin.calibration.decisions import Calibration
 from nearkin.calibration.fit import fit_calibration
+from nearkin.calibration.words import WordCalibration, word_calibration
 from nearkin.encoders.artefact import CALIBRATION
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.model_card import model_card
@@ -89,6 +90,8 @@ def _evaluated(
         if encoder.calibration is None:
             encoder.calibration, note = calibrate_held_out(encoder, prepared.val, vectors, seed=settings.seed)
             more += [*dropped, *([note] if note else [])]
+        encoder.word_calibration, note = calibrate_held_out_words(encoder, prepared.val, vectors, seed=settings.seed)
+        more += [note] if note else []
         write_reliability(encoder.calibration, out / "reliability.svg")
         frozen = frozen_features(encoder, prepared, out)
         report = evaluate_pictures(
@@ -145,6 +148,30 @@ def calibrate_held_out(
         return None, f"No thresholds: {error}. `nearkin calibrate` finds them on other pictures."
     fars = ", ".join(f"{far:g}" for far in calibration.fars)
     return calibration, f"Thresholds for false accept rates of {fars} are kept with the model (`nearkin verify`)."
+
+
+def calibrate_held_out_words(
+    encoder: Encoder, data: TrainingData, vectors: Float[np.ndarray, "n dim"], *, seed: int
+) -> tuple[WordCalibration | None, str]:
+    """What to judge words by, from the held-out captions, and a sentence on it for the report."""
+    if data.tokenizer is None:
+        return None, ""
+    texts, owners = data.items.texts()
+    try:
+        words = word_calibration(
+            vectors,
+            encoder.embed_texts(texts),
+            owners,
+            texts,
+            fingerprint=encoder.fingerprint,
+            languages=data.items.languages,
+            source=f"held-out captions of {Path(data.items.source).name}",
+            seed=seed,
+        )
+    except InvalidInput as error:
+        return None, f"No telling whether anything matches words: {error}. `nearkin calibrate` takes others."
+    counts = ", ".join(f"{count:,} {name}".strip() for name, count in words.counts.items())
+    return words, f"Held-out captions ({counts}) are kept with the model: `nearkin search --fpir` goes by them."
 
 
 def write_reliability(calibration: Calibration | None, path: Path) -> None:

@@ -1,14 +1,15 @@
-"""`nearkin calibrate`: what a model's scores mean."""
+"""`nearkin calibrate`: what a model's scores mean, of two pictures and of words."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nearkin.cli.options import Device, Json, Label, Model, PathColumn, Quiet, Strict, Threads
+from nearkin.cli.options import CaptionColumn, Device, Json, Label, Model, PathColumn, Quiet, Strict, Threads
 
 if TYPE_CHECKING:
     from nearkin.calibration.decisions import Calibration
+    from nearkin.calibration.words import WordCalibration
 
 SECTION, ORDER = "Decide: same or different", 80
 KEPT = "the model's earlier calibration is as it was"
@@ -18,9 +19,10 @@ def calibrate(
     model: Model,
     data: Annotated[
         str,
-        typer.Argument(metavar="DATA", help="Labelled pictures of classes that the model was not trained on."),
+        typer.Argument(metavar="DATA", help="Labelled or captioned pictures that the model was not trained on."),
     ],
     label: Label = None,
+    caption_column: CaptionColumn = None,
     path_column: PathColumn = None,
     split: Annotated[
         str | None,
@@ -51,10 +53,13 @@ def calibrate(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Find thresholds for false accept rates, and the probability of "same" by score; saved with the model."""
+    """Find thresholds for false accept rates, and the probability of "same" by score; saved with the model.
+
+    From captions, for a model with words: by what `search --fpir` tells whether anything matches them.
+    """
     from nearkin.cli.options import check_models_and_data, load_encoder
     from nearkin.cli.output import print_json
-    from nearkin.encoders.model_folder import CALIBRATION, CARD, locate
+    from nearkin.encoders.model_folder import CALIBRATION, CARD, WORDS, locate
     from nearkin.errors import InvalidInput
     from nearkin.files import check_output, check_output_folder, write_whole
     from nearkin.progress import progress_bar
@@ -71,6 +76,7 @@ def calibrate(
         check_output_folder(out, "--out")
     if plot is not None:
         plot = check_output(plot, "--plot", suffixes=(".svg",))
+    from nearkin.calibration.words import WordCalibration
     from nearkin.encoders.model_card import thresholds_section, with_section
     from nearkin.tasks.calibrate import calibrate as run
 
@@ -80,6 +86,7 @@ def calibrate(
             encoder,
             data,
             label=label,
+            captions=caption_column or None,
             path_column=path_column,
             split=split,
             prior=prior,
@@ -91,33 +98,60 @@ def calibrate(
             strict=strict,
             progress=advance,
         )
+    of_pictures = None if isinstance(calibration, WordCalibration) else calibration
     # First what was computed is shown: then it is there even if a file cannot be written.
     if as_json:
-        print_json(calibration)
-    else:
-        print_calibration(calibration)
-    encoder.card = with_section(encoder.card, thresholds_section(calibration))
+        print_json(of_pictures or words_fields(encoder.word_calibration))
+    elif of_pictures is not None:
+        print_calibration(of_pictures)
+    if not as_json and encoder.word_calibration is not None:
+        print_words(encoder.word_calibration)
+    if of_pictures is not None:
+        encoder.card = with_section(encoder.card, thresholds_section(of_pictures))
     if out is None:
         written = locate(model)
-        calibration.write(written / CALIBRATION)
+        if of_pictures is not None:
+            of_pictures.write(written / CALIBRATION)
+        if encoder.word_calibration is not None:
+            encoder.word_calibration.write(written / WORDS)
         write_whole(written / CARD, encoder.card)
     else:
         written = encoder.save_pretrained(out)
-    if plot is not None:
+    if plot is not None and of_pictures is not None:
         from nearkin.report.plots import reliability_plot
 
-        write_whole(plot, reliability_plot(calibration.map).svg(alone=True))
+        write_whole(plot, reliability_plot(of_pictures.map).svg(alone=True))
     if not as_json:
-        _say_what_next(written, plot, None if out else model)
+        _say_what_next(written, plot, None if out else model, words_only=of_pictures is None)
 
 
-def _say_what_next(written: Path, plot: Path | None, model: str | None) -> None:
+def _say_what_next(written: Path, plot: Path | None, model: str | None, *, words_only: bool) -> None:
     from shlex import quote
 
     from nearkin.cli.output import next_step, status
 
     status(f"written: {written}{f'   plot: {plot}' if plot else ''}")
+    if words_only:
+        # A gallery has a copy of the model, which gets to know of it so.
+        next_step(f"nearkin reindex GALLERY --model {quote(model or str(written))}")
+        return
     next_step(f"nearkin verify {quote(model or str(written))} A.jpg B.jpg")
+
+
+def words_fields(words: "WordCalibration | None") -> dict[str, Any]:
+    """A calibration of words as JSON: by its counts, for its vectors say nothing to people."""
+    if words is None:
+        return {}
+    return {"fingerprint": words.fingerprint, "source": words.source, "captions": words.counts}
+
+
+def print_words(words: "WordCalibration") -> None:
+    """How many captions words are judged by."""
+    from nearkin.cli.output import print_table
+
+    rows = [(name or "-", words.scripts[name], f"{count:,}") for name, count in words.counts.items()]
+    lines = ["`nearkin search GALLERY WORDS --honest [--fpir 0.1]` says by them when nothing matches."]
+    print_table(f"Words: captions of {words.source}", ("language", "script", "captions"), rows, lines)
 
 
 def print_calibration(calibration: "Calibration") -> None:

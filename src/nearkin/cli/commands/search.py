@@ -10,7 +10,7 @@ import typer
 from nearkin.cli.options import Detect, Device, GalleryPath, Json, Quiet, Threads
 
 if TYPE_CHECKING:
-    from nearkin.gallery.hits import ChanceLimit, Hit, Hits
+    from nearkin.gallery.hits import Hit, Hits, Limit
 
 SECTION, ORDER = "Search", 50
 
@@ -36,13 +36,22 @@ def search(
     threshold: Annotated[float | None, typer.Option(help="Only hits with this score or more.")] = None,
     offset: Annotated[int, typer.Option(help="Skip this many of the best hits (for paging).")] = 0,
     honest: Annotated[
-        bool, typer.Option("--honest", help="Only hits that reach the model's calibrated threshold; there may be none.")
+        bool,
+        typer.Option("--honest", help="Only hits that reach the model's calibrated threshold; there may be none."),
     ] = False,
     far: Annotated[
         float | None,
         typer.Option(
-            help="False accept rate of that threshold; implies --honest.",
+            help="For pictures: false accept rate of that threshold; implies --honest.",
             show_default="0.001, or the lowest supported",
+        ),
+    ] = None,
+    fpir: Annotated[
+        float | None,
+        typer.Option(
+            help="For words: of queries whose answer is not in the gallery, the share that may get a hit; implies "
+            "--honest.",
+            show_default="0.1",
         ),
     ] = None,
     others: Annotated[
@@ -88,10 +97,11 @@ def search(
         threshold=threshold,
         offset=offset,
         honest=far if far is not None else honest,
+        fpir=fpir,
         exclude_self=others,
     )
-    if found[0].limit is not None:
-        status(chance_line(found[0].limit, by_default=far is None))
+    for line in dict.fromkeys(limit_line(hits.limit, by_default=far is None) for hits in found if hits.limit):
+        status(line)
     answers = list(zip(asked, found, strict=True))
     if as_json:
         print_json([answer_fields(query, hits) for query, hits in answers])
@@ -158,12 +168,21 @@ def answer_fields(query: str, hits: "Hits") -> dict[str, Any]:
     """A query and its hits as JSON; with `--honest` the threshold too, and the hits to expect by chance."""
     fields: dict[str, Any] = {"query": query, "hits": list(hits)}
     if hits.limit is not None:
-        fields["limit"] = {**vars(hits.limit), "expected_chance_hits": hits.limit.expected_chance_hits}
+        fields["limit"] = hits.limit.to_dict()
     return fields
 
 
-def chance_line(limit: "ChanceLimit", *, by_default: bool) -> str:
-    """Which threshold `--honest` uses, and how many hits to expect by chance."""
+def limit_line(limit: "Limit", *, by_default: bool) -> str:
+    """Which threshold `--honest` uses, and how many hits to expect without a right one."""
+    from nearkin.gallery.hits import WordLimit
+
+    if isinstance(limit, WordLimit):
+        language = f" in '{limit.language}'" if limit.language else ""
+        return (
+            f"words{language}: threshold {limit.threshold:.3f}; of queries whose answer is not among the "
+            f"{limit.compared:,} items {100 * limit.fpir:g} % get a hit, [{100 * limit.fpir_low:.1f}, "
+            f"{100 * limit.fpir_high:.1f}] % in 95 % of cases, by {limit.captions:,} captions of other pictures"
+        )
     default = ", the model's default" if by_default else ""
     return (
         f"threshold {limit.threshold:.3f}: false accept rate {limit.far:g}{default}; of {limit.compared:,} items "
@@ -176,7 +195,7 @@ def print_hits(query: str, hits: "Sequence[Hit]", *, first: int = 1) -> None:
     from nearkin.cli.output import print_table, status, tab_separated
 
     if not hits:
-        status(f"{query}: no hit")
+        status(f"{query}: {'nothing matches' if getattr(hits, 'limit', None) else 'no hit'}")
         return
     if not sys.stdout.isatty():
         for rank, hit in enumerate(hits, start=first):
