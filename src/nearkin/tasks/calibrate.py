@@ -87,9 +87,10 @@ def calibrate(
     items = _choose(read_items(source, label=label, captions=captions, path_column=path_column), split)
     with_words = items.has_captions and encoder.has_text
     if not items.has_labels and not with_words:
-        but = ", but this encoder embeds pictures only" if items.has_captions else ""
-        found = f"captions{but}" if items.has_captions else "neither labels nor captions"
-        raise InvalidInput(f"{items.source} has {found}; a calibration needs labels: name the column of the classes")
+        but = ", and this encoder embeds no captions" if items.has_captions else ""
+        raise InvalidInput(
+            f"{items.source} has no labels, which a calibration needs{but}: name the column of the classes"
+        )
     if items.has_labels:
         check_enough_classes(Classes.of(items.label_ids()[0]))
     embedded = embed_items(encoder, items, strict=strict, progress=progress)
