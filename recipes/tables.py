@@ -5,6 +5,7 @@ python recipes/tables.py emoji_ru_en DIR OUT.csv
 
 import csv
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -33,7 +34,23 @@ def grocery_rows(root: Path) -> Iterator[Row]:
             yield {"path": str(path.resolve()), "label": path.parent.name, "split": "test" if split == "test" else ""}
 
 
-ROWS: dict[str, Callable[[Path], Iterator[Row]]] = {"emoji_ru_en": emoji_rows, "grocery_128": grocery_rows}
+def tuxpaint_rows(root: Path) -> Iterator[Row]:
+    """A class is a category, such as animals/birds; those of one picture are left out."""
+    with (root / "captions.tsv").open(newline="", encoding="utf-8") as file:
+        rows = [
+            ("/".join(row["path"].split("/")[:-1][:2]), row["file"]) for row in csv.DictReader(file, delimiter="\t")
+        ]
+    pictures = Counter(label for label, _ in rows)
+    for label, name in rows:
+        if pictures[label] > 1:
+            yield {"path": str((root / "images" / name).resolve()), "label": label}
+
+
+ROWS: dict[str, Callable[[Path], Iterator[Row]]] = {
+    "emoji_ru_en": emoji_rows,
+    "grocery_128": grocery_rows,
+    "tuxpaint": tuxpaint_rows,
+}
 
 
 def write_class_table(name: str, data: Path, out: Path) -> Path:

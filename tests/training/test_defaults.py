@@ -48,7 +48,8 @@ def test_photos_begin_at_the_start(photos: Items) -> None:
     said: list[str] = []
     found = with_defaults(TrainSettings.checked(), photos, said.append)
     assert (found.weights, found.backbone, found.loss) == ("lite0", "tf_efficientnet_lite0", "normalised-softmax")
-    assert (found.dim, found.epochs, found.projection_first, found.interpolate) == (512, 3, True, True)
+    assert (found.dim, found.epochs, found.projection_first, found.interpolate) == (512, 2, True, True)
+    assert found.size == 144
     assert said[0].startswith("photos: the training begins at lite0")
 
 

@@ -33,7 +33,7 @@ def test_later_layers_win() -> None:
     [
         ({"epochs": 3, "minutes": 1}, InvalidInput, "epochs and minutes are both given: choose one"),
         ({"epochs": None}, InvalidInput, "neither epochs nor minutes are given"),
-        ({"epochs": 0}, InvalidInput, "setting epochs is 0: input should be greater than or equal to 1"),
+        ({"epochs": -1}, InvalidInput, "setting epochs is -1: input should be greater than or equal to 0"),
         ({"device": "gpu"}, InvalidInput, "setting device is 'gpu': input should be 'auto', 'cpu' or 'cuda'"),
         ({"batch_sise": 8}, UnknownName, "unknown setting 'batch_sise': did you mean batch_size"),
         ({"per_class": 9, "batch_size": 8}, InvalidInput, "per_class is 9, more than batch_size, 8"),

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import nearkin
+from nearkin.errors import InvalidInput
 from nearkin.evaluation.report import Report
 from nearkin.training.choose import NOTHING, ONLY_PROJECTION
 from nearkin.training.run_folder import START, read_all_metrics, read_metrics
@@ -85,3 +86,16 @@ def test_captions_start_from_weights_too(shapes: Path, tmp_path: Path, weights: 
     encoder = train(shapes / "captions.csv", out=tmp_path / "run", **options)
     assert encoder.has_text
     assert len(read_metrics(tmp_path / "run" / "metrics.csv")) == 1
+
+
+def test_without_epochs_the_projection_alone_is_fitted(shapes: Path, tmp_path: Path, weights: str) -> None:
+    encoder = train(shapes / "tree", out=tmp_path / "run", weights=weights, **{**FINE, "epochs": 0})
+    known = torch.load(weights, weights_only=True)
+    assert all(torch.equal(tensor, known[name]) for name, tensor in encoder.image.backbone.state_dict().items())
+    report = Report.read(tmp_path / "run" / "report.json")
+    assert report.counts["epochs"] == 0
+    assert {NOTHING, ONLY_PROJECTION} & set(report.notes)
+    train(out=tmp_path / "run", resume=True, epochs=1)
+    assert len(read_metrics(tmp_path / "run" / "metrics.csv")) == 1
+    with pytest.raises(InvalidInput, match="setting epochs is 0: only a training that starts from weights"):
+        train(shapes / "tree", out=tmp_path / "scratch", **{**FINE, "epochs": 0})

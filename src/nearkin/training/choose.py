@@ -13,11 +13,11 @@ from nearkin.training.batches import InOrder
 from nearkin.training.interpolation import SHARES, interpolated
 from nearkin.training.lightning_module import EmbeddingModule, score, validation_figures
 from nearkin.training.prepare import Prepared
-from nearkin.training.run_folder import BEST, START, check_checkpoint
+from nearkin.training.run_folder import BEST, METRICS, START, check_checkpoint, read_all_metrics, row_figures
 from nearkin.training.start import pooled_features
 
 NOTHING = "Training brought nothing here; the start is kept."
-ONLY_PROJECTION = "The fitted projection is kept, and the network of the start: training the network brought no more."
+ONLY_PROJECTION = "A fitted projection is kept, on the network of the start."
 # Only the image tower came with weights: other towers begin at random ones, with which nothing is to be mixed.
 _TOWER = "image."
 _BATCH = 256
@@ -34,24 +34,36 @@ def best_weights(module: EmbeddingModule, prepared: Prepared, out: Path) -> tupl
     Raises:
         ArtefactError: these are damaged.
     """
-    check_checkpoint(out / BEST)
-    tuned = torch.load(out / BEST, weights_only=True)
-    if not module.settings.interpolate or not module.start or not (out / START).exists():
+    from_start = module.settings.interpolate and (out / START).exists()
+    states = torch.load(out / START, weights_only=True) if from_start else {}
+    if module.settings.epochs == 0:
+        tuned = torch.load(out / START, weights_only=True)["begun"]
+    else:
+        check_checkpoint(out / BEST)
+        tuned = torch.load(out / BEST, weights_only=True)
+    if not states or not module.start:
         return tuned, ""
-    states = torch.load(out / START, weights_only=True)
     begun = {name: tensor for name, tensor in states["begun"].items() if name.startswith(_TOWER)}
-    among = {share: interpolated(begun, tuned, share) for share in (*SHARES, 1.0)}
-    # Of equals the first: nothing is changed that need not be.
-    candidates = {NOTHING: states["start"], ONLY_PROJECTION: states["begun"]}
-    candidates |= {
-        f"The weights kept are {100 * share:.0f} % of the way from the start to the best epoch: of five such places "
-        "this is the best for the held-out pictures.": weights
-        for share, weights in among.items()
-    }
+    judged = {row["stage"]: score(row_figures(row), module.start) for row in read_all_metrics(out / METRICS)[:2]}
+    # Of equals the first is kept: nothing is changed that need not be.
+    best, note, weights = judged["start"], NOTHING, states["start"]
+    if judged.get("projection", best) > best:
+        best, note, weights = judged["projection"], ONLY_PROJECTION, states["begun"]
     encoder = copy.deepcopy(module.encoder).cpu()
-    scores = {note: _score(encoder, weights, module, prepared) for note, weights in candidates.items()}
-    note = max(scores, key=lambda one: scores[one])
-    return candidates[note], note
+    for share in (*SHARES, 1.0) if module.settings.epochs != 0 else ():
+        between = interpolated(begun, tuned, share)
+        if (now := _score(encoder, between, module, prepared)) > best:
+            best, note, weights = now, _way(share), between
+    return weights, note
+
+
+def _way(share: float) -> str:
+    if share == 1:
+        return ""
+    return (
+        f"The weights kept are {100 * share:.0f} % of the way from the start to the best epoch: the best for the "
+        f"held-out pictures among {100 * SHARES[0]:.0f} to 100 %."
+    )
 
 
 def frozen_features(encoder: Encoder, prepared: Prepared, out: Path) -> Float[np.ndarray, "n features"] | None:

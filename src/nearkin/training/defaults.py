@@ -25,6 +25,8 @@ NO_WEIGHTS = "none"
 # counted with 16 steps a channel in 64 x 64 pixels: medians of sets of photos are 128 to 335, of emoji of 72 pixels 41.
 SMALL_SIDE = 64
 FEW_COLOURS = 60
+# Caltech-101 at 128 pixels, unseen classes, lite0: recall@1 95.5 % at 128, 97.1 % at 192.
+ENLARGED = 1.5
 # The loss on labels of a training that starts from weights, where none is named.
 LOSS_WITH_WEIGHTS = "normalised-softmax"
 
@@ -60,6 +62,8 @@ def with_defaults(settings: TrainSettings, items: Items, say: Callable[[str], No
     own = starting_model(settings.weights)
     if own is not None and own.folder is not None and "dim" not in given:
         changes["dim"] = own.dim
+    if own is not None and own.folder is None and "size" not in given:
+        changes["size"] = _enlarged(items, own.preprocessing.height)
     labels, captions = trained_losses(items, settings)
     if captions:
         # A text tower starts from nothing: it needs the epochs of a training from scratch.
@@ -69,6 +73,14 @@ def with_defaults(settings: TrainSettings, items: Items, say: Callable[[str], No
     if labels and settings.loss is None:
         changes["loss"] = LOSS_WITH_WEIGHTS
     return settings.model_copy(update=changes)
+
+
+def _enlarged(items: Items, largest: int) -> int:
+    """The side in pixels at which pictures are shown to a start: larger than they are, up to what it was trained at.
+
+    Its filters were made for large pictures: small ones, enlarged by half, are told apart better.
+    """
+    return int(np.clip(16 * round(ENLARGED * usual_side(sample_pictures(items)) / 16), 32, largest))
 
 
 def are_photos(pictures: Sequence[Image.Image]) -> bool:

@@ -82,7 +82,9 @@ def _evaluated(
         more = [
             f"Held-out pictures; the best of {epochs:,} epochs was chosen by them."
             if epochs > 1
-            else "Held-out pictures, after one epoch.",
+            else "Held-out pictures, after one epoch."
+            if epochs
+            else "Held-out pictures.",
             *more,
             *_copies(encoder, batches, raw, prepared.val),
         ]

@@ -82,6 +82,8 @@ def fit(
         OSError: a checkpoint cannot be written.
     """
     settings = module.settings
+    if settings.epochs == 0:
+        return Fit(0, False, 0.0, None)
     stop = Stop()
     checkpoints = Checkpoints(out, stop, settings.patience)
     record = Record(out, checkpoints, on_epoch)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 # Shares of the fine-tuned weights that are judged, besides 0, the start, and 1.
-SHARES = (0.25, 0.5, 0.75)
+SHARES = (0.1, 0.25, 0.5, 0.75)
 
 
 def interpolated(start: Mapping[str, Tensor], tuned: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:

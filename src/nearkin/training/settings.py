@@ -52,7 +52,12 @@ class TrainSettings(BaseModel):
 
     # -- Data ----------------------------------------------------------------------------------------------------
     size: int | None = _setting(
-        None, "Data", "Side of the square input picture in pixels.", none="from the data", ge=8, le=2048
+        None,
+        "Data",
+        "Side of the square input picture in pixels.",
+        none="from the data; with a start 1.5 times that",
+        ge=8,
+        le=2048,
     )
     augmentation: str = _setting(
         "photo", "Data", "Random changes to each picture: none, drawing, strokes, icon or photo."
@@ -182,7 +187,13 @@ class TrainSettings(BaseModel):
     )
 
     # -- Schedule ------------------------------------------------------------------------------------------------
-    epochs: int | None = _setting(20, "Schedule", "Passes over the training pictures.", with_weights=3, ge=1)
+    epochs: int | None = _setting(
+        20,
+        "Schedule",
+        "Passes over the training pictures; 0, with weights, fits the projection only.",
+        with_weights=2,
+        ge=0,
+    )
     minutes: float | None = _setting(
         None,
         "Schedule",
@@ -190,7 +201,7 @@ class TrainSettings(BaseModel):
         none="train by epochs",
         gt=0,
     )
-    learning_rate: float = _setting(1e-3, "Schedule", "Peak learning rate.", with_weights=3e-4, gt=0)
+    learning_rate: float = _setting(1e-3, "Schedule", "Peak learning rate.", with_weights=1e-4, gt=0)
     layer_rate: float = _setting(
         1.0,
         "Schedule",

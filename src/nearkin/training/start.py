@@ -77,8 +77,7 @@ def begin(prepared: Prepared, objective: Objective, settings: TrainSettings, out
         vectors = torch.from_numpy(embedded(encoder, features))
         set_class_weights(objective, vectors, torch.from_numpy(labels), data.classes)
     write_metrics(out / METRICS, rows)
-    if start:
-        save_whole({"start": axes, "begun": _copy(encoder)}, out / START)
+    save_whole({"start": axes, "begun": _copy(encoder)}, out / START)
 
 
 def _fit_projection(

@@ -118,6 +118,7 @@ def train(
             )
             if not resume:
                 checked = with_defaults(checked, items, on_message)
+                _check_epochs(checked)
             torch.manual_seed(checked.seed)
             prepared = prepare(items, checked, progress=progress)
             # A run that goes on has its weights in its checkpoint.
@@ -198,6 +199,14 @@ def resumed_settings(out: Path, given: dict[str, Any]) -> TrainSettings:
     if "epochs" in given and now.epochs is not None and now.epochs < trained:
         raise InvalidInput(f"epochs is {now.epochs}, but {trained} are trained already: expected more, or leave it out")
     return now
+
+
+def _check_epochs(settings: TrainSettings) -> None:
+    if settings.epochs == 0 and (settings.weights is None or not settings.projection_first):
+        raise InvalidInput(
+            "setting epochs is 0: only a training that starts from weights, and fits its projection first, can do "
+            "without epochs; expected 1 or more"
+        )
 
 
 def _check_learnable(prepared: Prepared, objective: Objective, *, is_named: bool) -> None:
