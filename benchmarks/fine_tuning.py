@@ -4,8 +4,8 @@
 
 DIR holds the unpacked sets: caltech101_128, grocery_128, lfw90_folds1-5, tuxpaint. Five folds of the classes: one is
 tested on, one chooses epoch, strength and share, three are trained on by `nearkin train` with its own defaults. A class
-is tested once; the model and the frozen start, both at the same picture size, answer the same queries, and the interval of
-their difference draws whole classes. `grocery` is also asked as a shop would: its official test pictures ask, the
+is tested once; the model and the frozen start, both at the same picture size, answer the same queries, and the interval
+of their difference draws whole classes. `grocery` is also asked as a shop would: its official test pictures ask, the
 others answer. `--epochs 0` measures what the fitted projection alone brings.
 
 Runs that are finished are not repeated, so a benchmark that was stopped goes on. Prints a Markdown table; exits with 1

@@ -20,7 +20,7 @@ from nearkin.losses import CAPTION_LOSSES, LOSSES
 from nearkin.losses.engine.by_name import options_of
 from nearkin.registry import Registry
 from nearkin.similarity.clustering import clusterers_table
-from nearkin.training.settings import GROUPS, TrainSettings, group_of, shown_default
+from nearkin.training.settings import GROUPS, TrainSettings, group_of, shown_default, shown_with_weights
 
 FOLDER = Path(__file__).parent
 MARKED = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end of table -->)", flags=re.DOTALL)
@@ -35,7 +35,8 @@ def settings_table() -> str:
         rows.append((f"**{group}**", "", ""))
         for name, field in TrainSettings.model_fields.items():
             if group_of(name) == group:
-                rows.append((f"`{option_of(name)}`", shown_default(name), str(field.description)))
+                default = "; ".join(one for one in (shown_default(name), shown_with_weights(name)) if one)
+                rows.append((f"`{option_of(name)}`", default, str(field.description)))
     return _table(("option", "default", "what it does"), rows)
 
 

@@ -10,7 +10,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 from nearkin.errors import InvalidInput
-from nearkin.training.settings import GROUPS, TrainSettings, group_of, shown_default
+from nearkin.training.settings import GROUPS, TrainSettings, group_of, shown_default, shown_with_weights
 
 
 def takes_settings(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -82,9 +82,9 @@ def _parameter(name: str) -> inspect.Parameter:
         default = None
     information = typer.Option(
         option,
-        help=field.description,
+        help=f"{field.description} By default {other}." if (other := shown_with_weights(name)) else field.description,
         rich_help_panel=group_of(name),
-        show_default=shown_default(name) or default is not None,
+        show_default=(shown_default(name) or False) if default is None else True,
         metavar=("NAME=VALUE" if get_origin(field.annotation) is dict else "NAME") if repeatable else None,
     )
     annotation = Annotated[kind | None if default is None else kind, information]

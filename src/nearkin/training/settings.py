@@ -360,14 +360,22 @@ def shown_default(name: str) -> str:
         ('128', 'from the data', '')
     """
     default = TrainSettings.model_fields[name].get_default(call_default_factory=True)
-    other = _more(name)["with_weights"]
-    if other is not None:
-        return f"{_shown(default)}; {_shown(other)} with weights"
     if default is None:
         return _more(name)["none"] or ""
     if default is False or default == {}:
         return ""
     return _shown(default)
+
+
+def shown_with_weights(name: str) -> str:
+    """The default of a setting where training starts from weights, in words; empty if it is no other.
+
+    Example:
+        >>> shown_with_weights("dim"), shown_with_weights("seed")
+        ('512 with weights', '')
+    """
+    other = _more(name)["with_weights"]
+    return "" if other is None else f"{_shown(other)} with weights"
 
 
 def _shown(value: Any) -> str:
