@@ -9,6 +9,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from nearkin.cli.app import app
+from nearkin.cli.commands.search import expanded
 from nearkin.cli.output import print_facts
 from nearkin.errors import InvalidInput
 from nearkin.gallery.gallery import Gallery
@@ -135,3 +136,8 @@ def test_bad_input(gallery: Path, arguments: tuple, reason: str) -> None:
 def test_honest_without_a_calibration(gallery: Path) -> None:
     with pytest.raises(InvalidInput, match="has no calibration"):
         run("search", gallery, "#1", "--honest")
+
+
+def test_ten_thousand_words_are_one_query() -> None:
+    words = "word " * 10_000
+    assert expanded(words) == [words]

@@ -1,5 +1,6 @@
 """`nearkin search`: the pictures most like a picture or words."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -156,7 +157,8 @@ def expanded(query: str) -> list[str]:
         if not lines:
             raise InvalidInput(f"'{query}': no queries in '{query[1:]}': expected one on each line")
         return lines
-    if query and Path(query).is_dir():
+    # os.path, unlike Path, says no to words that are too long for a file's name.
+    if query and os.path.isdir(query):  # noqa: PTH112
         from nearkin.data.picture import file_of
         from nearkin.data.sources import read_items
 
