@@ -45,7 +45,7 @@ cases = {
     "scores": (["1", None, {}, float("nan"), [[1]]], calibration.probability),
     "dim": (no_count, lambda x: losses.build_loss("arcface", classes=3, dim=x)),
     "classes": (no_count, lambda x: losses.build_loss("arcface", classes=x, dim=3)),
-    "epochs": ([1.5, True, "x", 0, -1, float("nan"), [3]], lambda x: TrainSettings(epochs=x)),
+    "epochs": ([1.5, True, "x", -1, float("nan"), [3]], lambda x: TrainSettings(epochs=x)),
     "learning_rate": ([True, "x", 0, -1, float("inf"), [3]], lambda x: TrainSettings(learning_rate=x)),
 }
 for name, (values, call) in cases.items():

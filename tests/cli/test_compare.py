@@ -59,7 +59,7 @@ def test_ctrl_c_says_how_to_go_on(
         (["--backbones", "resnet81"], "unknown backbone 'resnet81'"),
         (["--folds", "9"], "9 folds"),
         (["--seeds", "0"], "seeds is 0"),
-        (["--epochs", "0"], "setting epochs"),
+        (["--epochs", "-1"], "setting epochs"),
         (["--split-by", "nothing"], "unknown column 'nothing'"),
         (["--settings", "nothing.yaml"], "settings file 'nothing.yaml' cannot be read"),
     ],

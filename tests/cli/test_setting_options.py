@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from nearkin.cli.app import app
 from nearkin.cli.setting_options import option_of, takes_settings
 from nearkin.encoders.backbones import BACKBONES
+from nearkin.encoders.texts import TEXT_TOWERS
 from nearkin.losses import CAPTION_LOSSES
 from nearkin.tasks.compare.decided import DECIDED, OF_CAPTIONS
 from nearkin.training.augmentation import AUGMENTATIONS
@@ -59,7 +60,12 @@ def test_a_description_is_a_sentence_that_names_the_choices(name: str) -> None:
 
 def test_descriptions_name_what_the_registries_hold() -> None:
     fields = TrainSettings.model_fields
-    for field, names in (("caption_loss", CAPTION_LOSSES), ("augmentation", AUGMENTATIONS), ("backbone", BACKBONES)):
+    for field, names in (
+        ("caption_loss", CAPTION_LOSSES),
+        ("augmentation", AUGMENTATIONS),
+        ("backbone", BACKBONES),
+        ("text_tower", TEXT_TOWERS),
+    ):
         for name in names:
             assert name in str(fields[field].description)
 
@@ -105,7 +111,7 @@ def test_every_option_is_read_as_its_setting_wants_it(name: str, tmp_path: Path)
         "strict": True,
         "rotate_classes": True,
     }
-    example |= {"loss": "triplet"}
+    example |= {"loss": "triplet", "text_tower": "lstm"}
     value = example.get(name, default if default not in (None, {}) else "a")
     if name == "label":
         return

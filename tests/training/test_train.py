@@ -173,7 +173,7 @@ def test_refusals(shapes: Path, tmp_path: Path) -> None:
         train(data, out=out, loss="tripplet", **SMALL)
     with pytest.raises(UnknownName, match="unknown setting 'epoch': did you mean epochs"):
         train(data, out=out, epoch=3)
-    with pytest.raises(InvalidInput, match="setting epochs is 0: input should be greater than or equal to 1"):
+    with pytest.raises(InvalidInput, match="setting epochs is 0: only a training that starts from weights"):
         train(data, out=out, epochs=0)
     with pytest.raises(InvalidInput, match="more than batch_size"):
         train(data, out=out, batch_size=4, per_class=8)

@@ -68,7 +68,7 @@ def test_split_at_commas() -> None:
         ({"triplet": 3}, {}, InvalidInput, "loss 'triplet': expected settings by name"),
         ({"triplet": {"epoch": 3}}, {}, UnknownName, "unknown setting 'epoch'"),
         ({"triplet": {"seed": 3}}, {}, InvalidInput, "'seed' cannot be set: say how many seeds"),
-        (["triplet"], {"epochs": 0}, InvalidInput, "setting epochs"),
+        (["triplet"], {"epochs": 0}, InvalidInput, "setting epochs is 0: a comparison trains"),
         (["triplet"], {"loss": "softmax"}, InvalidInput, "'loss' cannot be set in a comparison: name losses"),
         (["triplet"], {"val_fraction": 0.5}, InvalidInput, "say how many folds"),
     ],

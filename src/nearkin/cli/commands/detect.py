@@ -11,7 +11,7 @@ from nearkin.wording import counted
 if TYPE_CHECKING:
     from nearkin.tasks.detect import DetectSummary
 
-SECTION, ORDER = "Search", 35
+SECTION, ORDER = "Search", 32
 
 # Photos without a face that are named one by one; --json has all.
 SHOWN = 5

@@ -68,6 +68,8 @@ def list_candidates(losses: Named, backbones: Named, settings: Mapping[str, Any]
             named = {"loss": name, "loss_options": options}
             merged = overridden(settings, {"backbone": backbone}, of_backbone, of_loss, named)
             checked = TrainSettings.checked(**merged)
+            if checked.epochs == 0:
+                raise InvalidInput("setting epochs is 0: a comparison trains its candidates; expected 1 or more")
             build_loss(name, classes=2, dim=checked.dim, options=options)
             found.append(Candidate(loss, backbone, checked))
     twice = {one.folder for one in found if sum(one.folder == other.folder for other in found) > 1}
