@@ -96,7 +96,8 @@ class TrainSettings(BaseModel):
     backbone: str = _setting(
         "resnet18",
         "Model",
-        "Network: conv4, resnet12, dlib-resnet, lite012, or any network of timm by name; with a start as --weights, the start's own.",
+        "Network: conv4, resnet12, dlib-resnet, lite012, or any network of timm by name; with a start as --weights, "
+        "the start's own.",
     )
     weights: str | None = _setting(
         None,
