@@ -209,6 +209,15 @@ def test_erase_is_asked_about(folder: Path) -> None:
         run("undo", "gallery", "2")
 
 
+def test_items_of_an_erased_class_are_named(folder: Path) -> None:
+    run("enroll", "gallery", "Anna", "--item", "1", "--item", "3", "photos/Anna/0.png", "--force")
+    run("gallery", "delete", "gallery", "--id", "3")
+    assert facts("forget", "gallery", "Anna")["items"] == []
+    said = run("forget", "gallery", "Anna", "--erase", "--yes").stderr
+    assert "still items of the gallery: 1 picture that taught it its name" in said
+    assert "next: nearkin gallery delete gallery --id 1 deletes it" in said
+
+
 def test_names_that_are_not_utf_8(folder: Path) -> None:
     strange = folder / "strange" / "caf\udce9.png"
     draw_noise(folder / "strange", [9])

@@ -15,7 +15,7 @@ from nearkin.encoders.encoder import Encoder
 from nearkin.errors import InvalidInput, SourceError
 from nearkin.gallery.gallery import Gallery
 from nearkin.tasks.detect import faces_of, write_faces
-from tests.drawn_faces import drawn_face, group_photo, needs
+from tests.drawn_faces import GREEN, drawn_face, group_photo, needs
 
 
 @pytest.fixture(autouse=True)
@@ -118,6 +118,88 @@ def test_from_photos_to_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     by_place = sorted(answers, key=lambda answer: float(answer["picture"].split("=")[1].split(",")[0]))
     assert [answer["candidates"][0]["name"] for answer in by_place] == ["P1", "P2", "P3"]
     assert run("recognize", gallery, str(tmp_path / "person1.png"), "--detect", "cats") == 2
+
+
+def test_of_several_photos_a_broken_one_and_one_without_faces_are_named(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photos / "broken.jpg").write_bytes(b"no picture")
+    gallery = str(tmp_path / "gallery")
+    Gallery.create(gallery, Encoder.from_pretrained("faces"))
+    names = [str(photos / name) for name in ("broken.jpg", "none.png", "two.png")]
+    assert run("enroll", gallery, "Anna", *names, "--detect", "faces", "--json") == 1
+    printed = capsys.readouterr()
+    assert f"no face found in {names[1]}" in printed.err
+    summary = json.loads(printed.out)
+    assert [each["reason"] for each in summary["refused"]] == ["unreadable"]
+    assert len(summary["taken"]) == 1
+    assert run("recognize", gallery, *names, "--detect", "faces") == 1
+    printed = capsys.readouterr()
+    assert [line.split("\t")[0].rpartition("/")[2].partition("#")[0] for line in printed.out.splitlines()] == [
+        "two.png"
+    ] * 2
+    assert "skipped" in printed.err
+    assert "broken.jpg" in printed.err
+    assert run("recognize", gallery, names[1], "--detect", "faces") == 2
+    assert "no face found in" in capsys.readouterr().err
+    assert run("enroll", gallery, "Bob", names[2], "--detect", "faces", "--box", "1,2,50,60") == 2
+    assert "leave it out with --box" in capsys.readouterr().err
+    assert run("enroll", gallery, "--from-column", "label", "--detect", "faces") == 2
+
+
+def test_people_are_calibrated_verified_and_erased(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    people = tmp_path / "people"
+    for seed in range(1, 16):
+        (people / f"P{seed}").mkdir(parents=True)
+        for number, degrees in enumerate((0, 6)):
+            turned = drawn_face(150, seed).rotate(degrees, Image.Resampling.BICUBIC, fillcolor=GREEN)
+            turned.save(people / f"P{seed}" / f"{number}.png")
+    model, gallery = str(tmp_path / "runs" / "faces"), str(tmp_path / "gallery")
+    assert run("calibrate", "faces", str(people), "--out", model, "-q") == 0
+    a, b, c = (str(people / name) for name in ("P1/0.png", "P1/1.png", "P2/0.png"))
+    capsys.readouterr()
+    probabilities = []
+    for other in (b, c):
+        assert run("verify", model, a, other, "--detect", "faces", "--json") == 0
+        probabilities.append(json.loads(capsys.readouterr().out)["probability"])
+    assert probabilities[0] > probabilities[1]
+    assert run("index", model, str(people), gallery, "-q") == 0
+    assert run("enroll", gallery, "--from-column", "label", "--force", "-q") == 0
+    capsys.readouterr()
+    assert run("forget", gallery, "P1", "--erase", "--yes", "--json") == 0
+    items = json.loads(capsys.readouterr().out)["items"]
+    assert len(items) == 2
+    assert run("gallery", "delete", gallery, "--yes", *(word for id in items for word in ("--id", str(id)))) == 0
+    opened = Gallery.open(gallery)
+    assert [each.name for each in opened.classes()] == [f"P{seed}" for seed in sorted(range(2, 16), key=str)]
+    assert len(opened) == 28
+
+
+@pytest.mark.parametrize(
+    ("box", "said"),
+    [
+        ("5,5,0,10", "its width is 0"),
+        ("nan,5,10,10", "expected a finite number of pixels"),
+        ("900,5,10,10", "is outside its picture of 500 x 300 pixels"),
+    ],
+)
+def test_a_box_that_is_none_is_refused(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], box: str, said: str
+) -> None:
+    (tmp_path / "boxes.csv").write_text(f"path,x,y,width,height\n{photos / 'two.png'},{box}\n")
+    assert run("index", "faces", str(tmp_path / "boxes.csv"), str(tmp_path / "gallery")) == 2
+    assert "boxes.csv: row 2: " in (printed := capsys.readouterr().err)
+    assert said in printed
+    assert not (tmp_path / "gallery").exists()
+
+
+def test_two_hundred_faces_from_photo_to_gallery(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    places = [(0, 60, 64 * column, 64 * row) for row in range(10) for column in range(20)]
+    group_photo(*places, size=(1280, 640)).save(tmp_path / "many.png")
+    out = str(tmp_path / "faces.csv")
+    assert run("detect", "faces", str(tmp_path / "many.png"), "--out", out, "--crops", str(tmp_path / "crops")) == 0
+    assert "200 faces in 1 photo" in capsys.readouterr().out
+    assert len(read_items(out)) == len(list((tmp_path / "crops").iterdir())) == 200
 
 
 def test_a_gallery_of_faces(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nearkin.wording import counted
+
 if TYPE_CHECKING:
     from nearkin.gallery.classes.summaries import RegistryChange
     from nearkin.gallery.gallery import Gallery
@@ -21,7 +23,7 @@ def print_change(gallery: str, change: "RegistryChange", *, as_json: bool) -> No
     """What was done, and how to take it back."""
     from shlex import quote
 
-    from nearkin.cli.output import next_step, print_json
+    from nearkin.cli.output import next_step, print_json, warn
 
     if as_json:
         print_json({"gallery": gallery, **vars(change)})
@@ -29,6 +31,10 @@ def print_change(gallery: str, change: "RegistryChange", *, as_json: bool) -> No
     print(change.what)
     if change.action != "erase":
         next_step(f"nearkin undo {quote(gallery)} {change.change} takes this back")
+    elif change.items:
+        ids = " ".join(f"--id {id}" for id in change.items)
+        warn(f"still items of the gallery: {counted(len(change.items), 'picture')} that taught it its name")
+        next_step(f"nearkin gallery delete {quote(gallery)} {ids} deletes {'it' if len(change.items) == 1 else 'them'}")
     else:
         next_step(f"nearkin classes {quote(gallery)} lists what is left")
 

@@ -4,9 +4,10 @@
 def faces_in(pictures: list[str], detect: str | None, *, largest: bool) -> list[str]:
     """The faces of photos, as names of regions, if `--detect faces` was given; else the pictures as they are.
 
+    Photos that cannot be read stay as they are, for the command itself to say so.
+
     Raises:
         InvalidInput: no face in any of them; those without one are named beside others.
-        PictureError: one cannot be read.
     """
     from nearkin.cli.options import check_detect
     from nearkin.errors import InvalidInput

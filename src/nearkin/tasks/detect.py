@@ -247,20 +247,20 @@ def regions_of(paths: Sequence[str], *, detector: str = DEFAULT, largest: bool =
     """The faces of photos by their names, `photo.jpg#xywh=...`, and the photos in which none was found.
 
     Args:
-        paths: photos; names of regions, of items (#7) and of vectors stay as they are.
+        paths: photos; what is no file, such as words, items (#7) and regions, stays as it is, and so do vectors, and
+            photos that cannot be read, for whoever reads them to say so.
         detector, largest: as in `detect`.
-
-    Raises:
-        PictureError: a photo cannot be read.
     """
     regions: list[str] = []
     without: list[str] = []
     for path in paths:
-        if path.startswith("#") or path.lower().endswith(".npy") or Picture(path).box is not None:
+        if path.lower().endswith(".npy") or not Path(path).is_file():
             regions.append(path)
             continue
-        for found in detect(Items.build([Picture(path)]), detector=detector, largest=largest, strict=True):
-            assert isinstance(found, Found)
+        for found in detect(Items.build([Picture(path)]), detector=detector, largest=largest):
+            if isinstance(found, Broken):
+                regions.append(path)
+                continue
             regions += [found.picture.region(face.box).uri for face in found.faces]
             without += [] if found.faces else [path]
     return regions, without

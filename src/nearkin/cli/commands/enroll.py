@@ -75,11 +75,15 @@ def enroll(
     from nearkin.cli.options import check_detect
     from nearkin.cli.output import print_json
     from nearkin.data.sources import check_source
+    from nearkin.errors import InvalidInput
     from nearkin.progress import progress_bar
 
     given = {"--folder": folder, "--table": table, "--from-column": from_column}
     source = _one_source(given, name, bool(pictures or texts or items or attributes or box) or group is not None)
     chosen = pictures_of(pictures or ())
+    if check_detect(detect) and (box is not None or source == "--from-column"):
+        other = "--box" if box is not None else source
+        raise InvalidInput(f"--detect looks for faces in whole photos: leave it out with {other}")
     if chosen:
         chosen = faces_in(chosen, detect, largest=True)
     for file in (attributes, table, folder):

@@ -88,7 +88,9 @@ def search(
     opened = Gallery.open(gallery)
     asked = [query for given in queries for query in expanded(given)]
     if detect is not None:
-        asked = _faces(asked, detect)
+        from nearkin.cli.faces_in import faces_in
+
+        asked = faces_in(asked, detect, largest=True)
     if device != "auto":
         to_device(opened.encoder, device)
     found = opened.search_many(
@@ -122,17 +124,6 @@ def search(
     if not as_json and not paths:
         pictures = "" if sheet is not None else "--sheet hits.png shows the hits as pictures; "
         next_step(f"{pictures}'#ID' as a query finds more like that hit")
-
-
-def _faces(queries: list[str], detect: str) -> list[str]:
-    """Queries with the largest face of each photo in its place."""
-    from nearkin.cli.faces_in import faces_in
-
-    return [
-        face
-        for query in queries
-        for face in (faces_in([query], detect, largest=True) if Path(query).is_file() else [query])
-    ]
 
 
 def expanded(query: str) -> list[str]:

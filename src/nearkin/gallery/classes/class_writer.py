@@ -243,6 +243,7 @@ class ClassWriter(ClassReader):
         Args:
             name: of the class.
             erase: remove all that was said of the class from the disk, pictures and vectors too. This cannot be undone.
+                Items of the gallery that were its examples stay; the change names them.
             by, why: as in `enroll`.
 
         Raises:
@@ -479,14 +480,16 @@ class ClassWriter(ClassReader):
         names = {*keys[gone], name_key(written)} - {*keys[~gone & is_example]}
         gone |= ~is_example & np.isin(keys, list(names)) & (keys != None)  # noqa: E711
         payloads = np.array(log["payload_key"].to_pylist(), dtype=object)
+        of_items = {id for id in log["item_id"].filter(pa.array(gone)).to_pylist() if id is not None}
         count = self._registry.log.delete(log["number"].to_numpy()[gone].tolist())
         delete_vectors(self.location, sorted({*payloads[gone]} - {*payloads[~gone]} - {None}))
         self._registry.reload()
-        return self._written(
+        change = self._written(
             {"action": Action.ERASE, **_who(by, why)},
             f"'{written}' is erased: {count} event{' is' if count == 1 else 's are'} gone for good",
             count,
         )
+        return replace(change, items=tuple(sorted(of_items & set(self._newest().snapshot.ids().tolist()))))
 
     def _too_small(self, candidate: Candidate) -> Refused | None:
         return None if candidate.payload.size is None else too_small(candidate, self.encoder.preprocessing)

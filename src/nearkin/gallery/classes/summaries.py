@@ -79,12 +79,14 @@ class RegistryChange:
         action: such as "reject".
         what: what was done, in a sentence.
         examples: how many examples it concerns.
+        items: ids of items that were examples of an erased class, and are still in the gallery.
     """
 
     change: int
     action: str
     what: str
     examples: int
+    items: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
