@@ -1,24 +1,29 @@
 """Photos fine-tuned from a start, against the frozen start, on classes that training and choice never saw.
 
-    python benchmarks/fine_tuning.py --data DIR [--out runs/fine_tuning] [--epochs 2] [--size 128] [SET ...]
+    python benchmarks/fine_tuning.py --data DIR [--out runs/fine_tuning] [--epochs 2] [--size 128] [--folds 5] [SET ...]
 
 DIR holds the unpacked sets: caltech101_128, grocery_128, lfw90_folds1-5, tuxpaint. Five folds of the classes: one is
 tested on, one chooses epoch, strength and share, three are trained on by `nearkin train` with its own defaults. A class
-is tested once; the model and the frozen start, both at the same picture size, answer the same queries, and the interval
-of their difference draws whole classes. `grocery` is also asked as a shop would: its official test pictures ask, the
-others answer. `--epochs 0` measures what the fitted projection alone brings.
+is tested once, or never if `--folds` is less than 5. All answer the same queries at the same picture size: the frozen
+start, the start with what the epochs begin with as projection, the best epoch, and the model that the training kept.
+Intervals draw whole classes; the difference is that of the kept model to the frozen start. `grocery` is also asked as a
+shop would: its official test pictures ask, the others answer. `--epochs 0` measures what the fitted projection alone
+brings.
 
 Runs that are finished are not repeated, so a benchmark that was stopped goes on. Prints a Markdown table; exits with 1
 if a difference lies below 0 with its whole interval.
 """
 
 import argparse
+import copy
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "recipes"))
 from tables import write_table
@@ -31,11 +36,19 @@ from nearkin.encoders.encoder import Encoder
 from nearkin.evaluation.metrics.retrieval import score_queries
 from nearkin.intervals.paired_samples import Mean
 from nearkin.tasks.frozen_backbone import frozen_backbone
+from nearkin.training.run_folder import BEST
+from nearkin.training.run_folder import START as STARTED
 
 FOLDS = 5
 METRICS = ("recall@1", "map@r")
 SETS = ("caltech101", "grocery", "lfw", "tuxpaint")
 START = "lite0"
+COLUMNS = {
+    "start": "frozen start",
+    "projection": "with the fitted projection",
+    "tuned": "best epoch",
+    "trained": "kept",
+}
 
 
 def read(name: str, data: Path, out: Path) -> tuple[Items, np.ndarray]:
@@ -72,8 +85,7 @@ def fold_scores(items: Items, official: np.ndarray, fold: np.ndarray, number: in
     rows = np.flatnonzero(fold == number)
     test, ids = items.select(rows), items.label_ids()[0][rows]
     found: dict[str, np.ndarray] = {}
-    for model, one in (("start", frozen_backbone(encoder, START)), ("trained", encoder)):
-        assert isinstance(one, Encoder)
+    for model, one in stages(encoder, folder):
         vectors = one.embed_images(list(test.pictures))
         for metric, values in score_queries(vectors, ids).values.items():
             found[f"{model}/{metric}"] = values
@@ -86,6 +98,20 @@ def fold_scores(items: Items, official: np.ndarray, fold: np.ndarray, number: in
     return folder / "scores.npz"
 
 
+def stages(encoder: Encoder, folder: Path) -> Iterator[tuple[str, Encoder]]:
+    """The models to compare, by the columns of the table."""
+    frozen = frozen_backbone(encoder, START)
+    assert isinstance(frozen, Encoder)
+    yield "start", frozen
+    one = copy.deepcopy(encoder)
+    one.load_state_dict(torch.load(folder / STARTED, weights_only=True)["begun"])
+    yield "projection", one
+    if (folder / BEST).exists():
+        one.load_state_dict(torch.load(folder / BEST, weights_only=True))
+    yield "tuned", one
+    yield "trained", encoder
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*", choices=[*SETS, []], metavar="SET", help=f"of {', '.join(SETS)} [all]")
@@ -93,31 +119,35 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/fine_tuning"))
     parser.add_argument("--epochs", type=int, help="instead of the default")
     parser.add_argument("--size", type=int, help="of the pictures in pixels, instead of the default")
+    parser.add_argument("--folds", type=int, default=FOLDS, help="how many of the five are tested on [5]")
     parser.add_argument("--threads", type=int, help="instead of whichever is fastest")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    print("| set | figure | frozen start | trained | difference |\n|---|---|---|---|---|", flush=True)
+    print(f"| set | figure | {' | '.join(COLUMNS.values())} | difference |\n{'|---' * 7}|", flush=True)
     worse = 0
     for name in options.sets or SETS:
         items, official = read(name, options.data, options.out)
         fold = class_folds(items, FOLDS)
-        files = [np.load(fold_scores(items, official, fold, k, options.out / name, options)) for k in range(FOLDS)]
+        files = [
+            np.load(fold_scores(items, official, fold, number, options.out / name, options))
+            for number in range(options.folds)
+        ]
         for metric in (*METRICS, "shop recall@1"):
             if f"start/{metric}" not in files[0]:
                 continue
             groups = np.concatenate([file["shop classes" if "shop" in metric else "classes"] for file in files])
-            before, after = (
-                Mean(np.concatenate([file[f"{model}/{metric}"] for file in files]), groups)
-                for model in ("start", "trained")
-            )
-            difference = after.minus(before)
+            means = {
+                model: Mean(np.concatenate([file[f"{model}/{metric}"] for file in files]), groups) for model in COLUMNS
+            }
+            difference = means["trained"].minus(means["start"])
             worse += difference.high < 0
-            cells = [_percent(one) for one in (before.figure(), after.figure(), difference)]
+            cells = [percent(one) for one in (*(mean.figure() for mean in means.values()), difference)]
             print(f"| {name} | {metric} | {' | '.join(cells)} |", flush=True)
     sys.exit(1 if worse else 0)
 
 
-def _percent(figure: Any) -> str:
+def percent(figure: Any) -> str:
+    """A figure and its interval, in percent."""
     return f"{100 * figure.value:.1f} [{100 * figure.low:.1f}, {100 * figure.high:.1f}]"
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from nearkin.cli.setting_options import option_of
 from nearkin.encoders.backbones import BACKBONES
+from nearkin.encoders.starts import STARTS
 from nearkin.gallery.index import AUTO_IS_EXACT_UP_TO, FEWEST_APPROXIMATE, KINDS
 from nearkin.losses import CAPTION_LOSSES, LOSSES
 from nearkin.losses.engine.by_name import options_of
@@ -66,6 +67,15 @@ def backbones_table() -> str:
     return _table(("`--backbone`", "what it is", "options", "`--pooling`", "source"), rows)
 
 
+def starts_table() -> str:
+    """Pretrained models by name."""
+    rows = [
+        (f"`{name}`", start.embeds, start.summary, f"`{start.install}`", start.licence, f"{start.size / 1e6:.0f} MB")
+        for name, start in STARTS.items()
+    ]
+    return _table(("start", "embeds", "good for", "installed by", "licence of the weights", "size"), rows)
+
+
 def index_kinds_table() -> str:
     """Kinds of index with the least memory that they take, and when to choose them."""
     dim = 128
@@ -88,6 +98,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "class-losses": lambda: losses_table(LOSSES, with_weights=True),
     "caption-losses": lambda: losses_table(CAPTION_LOSSES),
     "backbones": backbones_table,
+    "starts": starts_table,
     "index-kinds": index_kinds_table,
     "clusterers": lambda: clusterers_table() + "\n",
 }

@@ -101,7 +101,13 @@ def test_a_file_that_holds_no_weights_is_refused_in_one_line(tmp_path, name, wri
     with pytest.raises(ArtefactError) as refused:
         ImageTower(ImageTowerConfig("conv4", dim=4, channels=1), str(path))
     message = str(refused.value)
-    assert message.startswith(f"weights '{path}' cannot be read as weights of 'conv4': expected tensors by name")
+    assert message.startswith(f"weights '{path}' cannot be read as weights of 'conv4': ")
+    if name == "shapes.pt":
+        assert (
+            "1 of its tensors are of another shape, the first is 0.0.weight: (64, 3, 3, 3), expected (64, 1," in message
+        )
+    else:
+        assert "expected tensors by name" in message
     assert "\n" not in message
     # Nothing of torch's own advice, such as to load it unsafely.
     assert "weights_only" not in message

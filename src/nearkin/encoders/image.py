@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from inspect import signature
 from pathlib import Path
@@ -12,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nearkin.encoders.backbones import BACKBONES
+from nearkin.encoders.hubs._answering import from_hub
 from nearkin.encoders.pooling import Pooling
 from nearkin.encoders.start_weights import image_tower_weights
 from nearkin.errors import ArtefactError, InvalidInput, UnknownName
@@ -192,26 +194,22 @@ def _timm_network(config: ImageTowerConfig, *, pretrained: bool) -> nn.Module:
     if not timm.is_model(name.split(".")[0]):
         raise UnknownName("backbone", name, [*BACKBONES, *timm.list_models()])
     options: dict[str, Any] = {**config.options, "num_classes": 0, "in_chans": config.channels, "global_pool": ""}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    # Transformers fix their picture size when they are made; convolutional networks know no such option.
+    size = (config.height, config.width)
+    with warnings.catch_warnings(), from_hub(f"timm:{name}") if pretrained else nullcontext():
+        warnings.simplefilter("ignore")
+        try:
             try:
-                # Transformers fix their picture size when they are made; convolutional networks know no such option.
-                size = (config.height, config.width)
                 return timm.create_model(name, pretrained=pretrained, img_size=size, **options)
             except TypeError:
                 return timm.create_model(name, pretrained=pretrained, **options)
-    except TypeError as error:
-        given = ", ".join(map(str, config.options))
-        raise InvalidInput(f"backbone '{name}' cannot be made with the options {given}: {error}") from error
-    except (OSError, RuntimeError) as error:
-        if not pretrained:
+        except TypeError as error:
+            given = ", ".join(map(str, config.options))
+            raise InvalidInput(f"backbone '{name}' cannot be made with the options {given}: {error}") from error
+        except (OSError, RuntimeError) as error:
+            if pretrained:
+                raise
             raise InvalidInput(f"backbone '{name}' cannot be made: {error}") from error
-        reason = str(error).splitlines()[0]
-        raise ArtefactError(
-            f"pretrained weights of '{name}' cannot be fetched ({reason}): pass a file of weights, "
-            "or train from scratch"
-        ) from error
 
 
 def _load_weights(network: nn.Module, path: Path, backbone: str) -> None:
@@ -227,11 +225,31 @@ def _load_weights(network: nn.Module, path: Path, backbone: str) -> None:
         outcome = load_checkpoint(network, str(path), strict=False)
     except Exception as error:  # torch and safetensors raise many kinds for a damaged file
         raise ArtefactError(
-            f"weights '{path}' cannot be read as weights of '{backbone}': expected tensors by name, as .safetensors or "
-            "as torch.save writes a state_dict (.pt, .pth), and of this network's shapes"
+            f"weights '{path}' cannot be read as weights of '{backbone}': {_trouble(network, path)}"
         ) from error
     if outcome is not None and outcome.missing_keys:
         missing = outcome.missing_keys
         raise ArtefactError(
             f"weights '{path}' do not fit '{backbone}': {len(missing)} tensors are missing, the first is {missing[0]}"
         )
+
+
+def _trouble(network: nn.Module, path: Path) -> str:
+    """Why a file's weights cannot be loaded: a tensor of another shape, or no tensors by name."""
+    from timm.models import load_state_dict
+
+    size = path.stat().st_size
+    expected = "expected tensors by name, as .safetensors or as torch.save writes a state_dict (.pt, .pth)"
+    try:
+        theirs, ours = load_state_dict(str(path), device="cpu"), network.state_dict()
+        shapes = [
+            (name, tuple(theirs[name].shape), tuple(tensor.shape))
+            for name, tensor in ours.items()
+            if name in theirs and theirs[name].shape != tensor.shape
+        ]
+    except Exception:  # again
+        return f"{expected}; the file, of {size:,} bytes, holds none, or is damaged or cut off"
+    if not shapes:
+        return f"{expected}, and of this network's shapes"
+    name, theirs_is, ours_is = shapes[0]
+    return f"{len(shapes)} of its tensors are of another shape, the first is {name}: {theirs_is}, expected {ours_is}"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from nearkin.encoders.hubs import foreign_model
+from nearkin.encoders.hubs._answering import from_hub
 from nearkin.encoders.starts import STARTS, start_named
 from nearkin.errors import ArtefactError
 
@@ -49,9 +50,10 @@ def locate(path: str | Path) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    try:
-        return Path(snapshot_download(str(path)))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise ArtefactError(
-            f"no model at '{folder}', and none of that name on the Hugging Face Hub: {str(error).splitlines()[0]}"
-        ) from error
+    with from_hub(str(path)):
+        try:
+            return Path(snapshot_download(str(path)))
+        except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+            raise ArtefactError(
+                f"no model at '{folder}', and none of that name on the Hugging Face Hub: {str(error).splitlines()[0]}"
+            ) from error

@@ -1,8 +1,11 @@
 """Models of other libraries: small ones of the same classes, randomly initialised and written here; no hub is asked."""
 
 import json
+import socket
 import string
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ import torch
 from nearkin.encoders.embedder import Embedder
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.hubs import LIBRARIES, _answering, foreign_model
+from nearkin.encoders.image import ImageTower, ImageTowerConfig
 from nearkin.encoders.model_folder import check_model
 from nearkin.errors import ArtefactError, InvalidInput, MissingDependency, UnknownName
 from nearkin.gallery.gallery import Gallery
@@ -159,7 +163,7 @@ def test_timm_by_a_file(tmp_path: Path, shapes: Path) -> None:
 )
 def test_a_hub_that_does_not_answer_is_told_in_seconds(name: str, tmp_path: Path) -> None:
     begun = time.monotonic()
-    with pytest.raises(ArtefactError, match=r"does not answer|cannot be fetched|Hugging Face Hub"):
+    with pytest.raises(ArtefactError, match=r"does not answer|Hugging Face Hub"):
         Encoder.from_pretrained(name)
     assert time.monotonic() - begun < 30
 
@@ -177,8 +181,28 @@ def test_names(monkeypatch: pytest.MonkeyPatch) -> None:
         check_model("open_clip:ViT-B-32/openai")
 
 
-def test_behind_a_proxy_the_library_finds_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    assert _answering._answers("https://no-such-host.invalid")
-    monkeypatch.delenv("https_proxy")
+def test_whether_a_hub_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    for proxy in ("https_proxy", "HTTPS_PROXY", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(proxy, raising=False)
+    monkeypatch.setattr(_answering, "PATIENCE", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert not _answering._answers(f"http://127.0.0.1:{silent.getsockname()[1]}")
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        # It knows no HEAD, and says so.
+        assert _answering._answers(f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
     assert not _answering._answers("http://127.0.0.1:9")
+    # A proxy that is not there is no way out.
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    assert not _answering._answers("https://no-such-host.invalid")
+    monkeypatch.delenv("https_proxy")
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    assert _answering._answers("https://no-such-host.invalid")
+
+
+def test_pretrained_weights_of_a_silent_hub_are_told_in_seconds() -> None:
+    begun = time.monotonic()
+    with pytest.raises(ArtefactError, match=r"model 'timm:resnet10t' cannot be loaded: .* does not answer"):
+        ImageTower(ImageTowerConfig("resnet10t", dim=4), "pretrained")
+    assert time.monotonic() - begun < 30

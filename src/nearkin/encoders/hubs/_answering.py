@@ -1,16 +1,16 @@
 """A hub that does not answer is known in seconds: then only what is in the local cache is taken."""
 
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
-from urllib.request import getproxies
+from http.client import HTTPException
+from urllib.error import HTTPError
+from urllib.request import Request, getproxies, urlopen
 
 from nearkin.errors import ArtefactError, NearkinError
 
-# Seconds to wait for a connection.
-PATIENCE = 3.0
+# Seconds to wait for a connection, and for an answer.
+PATIENCE = 5.0
 
 
 @contextmanager
@@ -45,13 +45,14 @@ def from_hub(name: str) -> Iterator[None]:
 
 
 def _answers(endpoint: str) -> bool:
-    """Whether a connection can be made; behind a proxy that is left to the library."""
-    if getproxies().get("https") or os.environ.get("ALL_PROXY"):
+    """Whether the hub says anything, through the proxy that is set, if there is one."""
+    if os.environ.get("ALL_PROXY") and not getproxies().get("https"):
+        # Such as SOCKS, which only the library knows.
         return True
-    address = urlsplit(endpoint)
-    port = address.port or (80 if address.scheme == "http" else 443)
     try:
-        with socket.create_connection((address.hostname or "", port), timeout=PATIENCE):
+        with urlopen(Request(endpoint, method="HEAD"), timeout=PATIENCE):
             return True
-    except OSError:
+    except HTTPError:
+        return True
+    except (OSError, HTTPException):
         return False

@@ -5,7 +5,6 @@ from typing import Any
 
 from nearkin.data.preprocessing import Preprocessing
 from nearkin.encoders.hubs import Library
-from nearkin.encoders.hubs._answering import from_hub
 from nearkin.errors import UnknownName
 
 
@@ -20,10 +19,9 @@ def load(name: str) -> Any:
     network, _, file = name.partition(":")
     if not timm.is_model(network.split(".")[0]):
         raise UnknownName("network of timm", network, timm.list_models())
-    with from_hub(f"timm:{name}"):
-        wanted = timm.get_pretrained_cfg(network)
-        _, height, width = (3, 224, 224) if wanted is None else wanted.input_size
-        tower = ImageTower(ImageTowerConfig(network, 1, height=height, width=width), file or "pretrained")
+    wanted = timm.get_pretrained_cfg(network)
+    _, height, width = (3, 224, 224) if wanted is None else wanted.input_size
+    tower = ImageTower(ImageTowerConfig(network, 1, height=height, width=width), file or "pretrained")
     dim = tower.count_features()
     tower.projection = nn.Identity()  # type: ignore[assignment]
     tower.config = dataclasses.replace(tower.config, dim=dim, projection=False)
