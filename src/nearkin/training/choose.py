@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nearkin.encoders.encoder import Encoder
 from nearkin.training.batches import InOrder
+from nearkin.training.beyond_chance import is_better
 from nearkin.training.interpolation import SHARES, interpolated
 from nearkin.training.lightning_module import EmbeddingModule, score, validation_figures
 from nearkin.training.prepare import Prepared
@@ -49,10 +50,18 @@ def best_weights(module: EmbeddingModule, prepared: Prepared, out: Path) -> tupl
     best, note, weights = judged["start"], NOTHING, states["start"]
     if judged.get("projection", best) > best:
         best, note, weights = judged["projection"], ONLY_PROJECTION, states["begun"]
-    encoder = copy.deepcopy(module.encoder).cpu()
-    for share in (*SHARES, 1.0) if module.settings.epochs != 0 else ():
+    if module.settings.epochs == 0:
+        return weights, note
+    encoder, data = copy.deepcopy(module.encoder).cpu(), prepared.val
+    # Captions and attributes are trained from nothing, and what is won by them is no matter of chance.
+    only_labels = data.label_ids is not None and data.tokenizer is None and data.attributes is None
+    before = _embedded(encoder, states["begun"], prepared) if only_labels else None
+    for share in (*SHARES, 1.0):
         between = interpolated(begun, tuned, share)
-        if (now := _score(encoder, between, module, prepared)) > best:
+        vectors = _embedded(encoder, between, prepared)
+        if (now := _score(encoder, vectors, module, prepared)) <= best:
+            continue
+        if before is None or data.label_ids is None or is_better(vectors, before, data.label_ids):
             best, note, weights = now, _way(share), between
     return weights, note
 
@@ -75,10 +84,14 @@ def frozen_features(encoder: Encoder, prepared: Prepared, out: Path) -> Float[np
     return pooled_features(start, prepared.val)
 
 
-def _score(encoder: Encoder, weights: dict[str, Tensor], module: EmbeddingModule, prepared: Prepared) -> float:
+def _embedded(encoder: Encoder, weights: dict[str, Tensor], prepared: Prepared) -> Float[np.ndarray, "n dim"]:
+    """The held-out pictures as an encoder with these weights embeds them; it keeps the weights."""
     encoder.load_state_dict(weights)
     batches = InOrder(prepared.val, batch_size=_BATCH)
-    vectors = np.concatenate([encoder.embed_pixels(batch.pixels.numpy()) for batch in batches])
+    return np.concatenate([encoder.embed_pixels(batch.pixels.numpy()) for batch in batches])
+
+
+def _score(encoder: Encoder, vectors: Float[np.ndarray, "n dim"], module: EmbeddingModule, prepared: Prepared) -> float:
     trained = prepared.train.items.labels
     figures = validation_figures(encoder, prepared.val, vectors, seed=module.settings.seed, trained=trained)
     return score(figures, module.start)

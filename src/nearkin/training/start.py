@@ -21,6 +21,7 @@ from torch import Tensor
 from nearkin.arrays import unit
 from nearkin.encoders.encoder import Encoder, as_pictures
 from nearkin.training.batches import TrainingData
+from nearkin.training.beyond_chance import is_better
 from nearkin.training.callbacks import save_whole
 from nearkin.training.lightning_module import score, validation_figures
 from nearkin.training.objective import Objective, set_class_weights
@@ -31,9 +32,8 @@ from nearkin.training.whitening import WithinClasses, whitened_projection
 
 # Pictures to fit the projection to, at most.
 SAMPLE = 20_000
-# Strengths of the whitening that are judged, and the one that is taken where nothing is held out to judge by.
+# Strengths of the whitening, the weakest first: that is taken where nothing is held out to judge by.
 STRENGTHS = (0.1, 0.3, 0.5, 0.8)
-UNJUDGED = 0.3
 _BATCH = 128
 
 
@@ -70,7 +70,10 @@ def begin(prepared: Prepared, objective: Objective, settings: TrainSettings, out
             views = [features]
             if settings.augmentation == "photo":
                 views.append(pooled_features(encoder, data, chosen, mirrored=True))
-            figures = _fit_projection(encoder, np.concatenate(views), np.tile(labels, len(views)), judge, start)
+            ids = prepared.val.label_ids
+            known = None if held_out is None or ids is None else (held_out, ids)
+            both = np.concatenate(views), np.tile(labels, len(views))
+            figures = _fit_projection(encoder, *both, judge, start, known)
             record("projection", figures)
             if figures and score(figures, start) <= score(start, start):
                 encoder.load_state_dict(axes)
@@ -86,8 +89,13 @@ def _fit_projection(
     labels: Int[np.ndarray, " n"],
     judge: Callable[[], dict[str, float]],
     start: dict[str, float],
+    held_out: tuple[Float[np.ndarray, "m features"], Int[np.ndarray, " m"]] | None,
 ) -> dict[str, float]:
-    """Set the projection to the whitening by which the held-out classes are told apart best; its figures."""
+    """Set the projection to the whitening that suits the held-out classes; its figures.
+
+    That is the weakest with which no fewer of them are found than by the start, or a stronger one that is better than
+    that beyond chance.
+    """
     spread = WithinClasses.of(features, labels)
 
     def fit(strength: float) -> dict[str, float]:
@@ -97,8 +105,15 @@ def _fit_projection(
             encoder.image.projection.bias.copy_(torch.from_numpy(bias))
         return judge()
 
-    found = {strength: fit(strength) for strength in STRENGTHS} if start else {}
-    return fit(max(found, key=lambda strength: score(found[strength], start)) if found else UNJUDGED)
+    chosen, vectors = STRENGTHS[0], None
+    if held_out is not None:
+        pictures, ids = held_out
+        for strength in STRENGTHS:
+            finds_fewer = fit(strength)["recall@1"] < start["recall@1"]
+            now = embedded(encoder, pictures)
+            if not finds_fewer and (vectors is None or is_better(now, vectors, ids)):
+                chosen, vectors = strength, now
+    return fit(chosen)
 
 
 @torch.no_grad()
