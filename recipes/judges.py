@@ -1,5 +1,6 @@
 """How a recipe's model is judged: each protocol gives its figure, and that of raw pixels."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,13 @@ def judge_retrieval(encoder: Encoder, test: Items, data: Path, *, metric: str = 
     """Each picture asks for others of its class."""
     model, raw = (retrieval(vectors, test.label_ids()[0])[metric].value for vectors in _vectors(encoder, test))
     return model, raw
+
+
+def judge_captions(encoder: Encoder, test: Items, data: Path, *, metric: str) -> tuple[float, float]:
+    """Pictures are searched by their captions, and captions by their pictures; beside it what chance finds."""
+    report = nearkin.evaluate(encoder, test, split="all", protocols=["cross-modal"])
+    print(report.to_markdown(), file=sys.stderr)
+    return report.figures["cross_modal"][metric].value, report.baselines["chance"]["cross_modal"][metric].value
 
 
 def judge_zero_shot(encoder: Encoder, test: Items, data: Path, *, attributes: str, metric: str) -> tuple[float, float]:
@@ -59,6 +67,7 @@ def read_fold(path: Path, fold: int) -> list[list[str]]:
 
 
 JUDGES: dict[str, Callable[..., tuple[float, float]]] = {
+    "captions": judge_captions,
     "few-shot": judge_few_shot,
     "pairs": judge_pairs,
     "retrieval": judge_retrieval,

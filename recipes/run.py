@@ -26,6 +26,8 @@ from nearkin.training.run_folder import read_metrics
 
 FOLDER = Path(__file__).parent
 HELD_OUT = "held out"
+# The set marks the pictures to judge by itself.
+OWN = "own"
 
 
 def main() -> None:
@@ -81,7 +83,7 @@ def run(name: str, recipe: dict[str, Any], data: Path, out: Path) -> tuple[str, 
     seconds = float(read_metrics(folder / "metrics.csv")[-1]["seconds"])
     verdict = "inside" if is_inside else "OUTSIDE"
     return (
-        f"{name}: {recipe['figure']} {100 * figure:.1f} % (raw pixels {100 * baseline:.1f} %), "
+        f"{name}: {recipe['figure']} {100 * figure:.1f} % ({recipe.get('baseline', 'raw pixels')} {100 * baseline:.1f} %), "
         f"{verdict} of {100 * low:g} to {100 * high:g} %, expected {100 * recipe['expected']:g} %; "
         f"trained for {seconds:.0f} s"
     ), is_inside
@@ -104,15 +106,19 @@ def read(recipe: dict[str, Any], data: Path, out: Path) -> Items:
 def with_splits(items: Items, recipe: dict[str, Any], data: Path) -> Items:
     """Some classes to learn from, some to choose the epoch by, some to judge by.
 
-    `folds` of the classes, of which the first judges and the second chooses; or `pairs`, a file of which one fold's
+    `folds` of the classes, of which the first judges and the second chooses (what the training holds out of the others
+    does, with `choose: held out`); or `pairs`, a file of which one fold's
     people judge; those with one picture teach nothing and are left out; or "held out": what the training holds out
-    judges, which is fair where `validate_every` leaves only the last epoch to choose.
+    judges, which is fair where `validate_every` leaves only the last epoch to choose; or "own": the set's own test pictures.
     """
     split = recipe["split"]
-    if split == HELD_OUT:
+    if split in (HELD_OUT, OWN):
         return items
     if "folds" in split:
-        return hold_out(items, class_folds(items, split["folds"], by=split.get("by")), 0)
+        folds = class_folds(items, split["folds"], by=split.get("by"))
+        if split.get("choose") == HELD_OUT:
+            return replace(items, splits=tuple("test" if fold == 0 else None for fold in folds))
+        return hold_out(items, folds, 0)
     people = {word for words in read_fold(data / split["pairs"], split["fold"]) for word in words}
     pictures = Counter(items.labels)
     rows = [row for row, label in enumerate(items.labels) if label in people or pictures[label] > 1]

@@ -46,10 +46,43 @@ def tuxpaint_rows(root: Path) -> Iterator[Row]:
             yield {"path": str((root / "images" / name).resolve()), "label": label}
 
 
-ROWS: dict[str, Callable[[Path], Iterator[Row]]] = {
-    "emoji_ru_en": emoji_rows,
-    "grocery_128": grocery_rows,
-    "tuxpaint": tuxpaint_rows,
+def flickr_rows(root: Path) -> Iterator[Row]:
+    """A picture has five captions, in a row each; the set's own dev pictures are marked as test."""
+    with (root / "captions.tsv").open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+            split = {"dev": "test"}.get(row["split"], "")
+            path = root / "images" / row["image"]
+            yield {"path": str(path.resolve()), "caption_en": row["caption"], "split": split}
+
+
+def emoji_words_rows(root: Path) -> Iterator[Row]:
+    """A picture by each vendor of each emoji, with its names and keywords in two languages."""
+    with (root / "captions.tsv").open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            base = base_emoji("".join(chr(int(code, 16)) for code in row["id"].split("-")))
+            for vendor in VENDORS:
+                path = root / vendor / f"{row['id']}.png"
+                if path.exists():
+                    names = {"caption_en": row["name_en"], "caption_ru": row["name_ru"]}
+                    yield {"path": str(path.resolve()), **names, "label": row["id"], "base": base, "vendor": vendor}
+
+
+def tuxpaint_words_rows(root: Path) -> Iterator[Row]:
+    """A stamp and what it shows, in English and in Russian."""
+    with (root / "captions.tsv").open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            captions = {name: row[name] for name in ("caption_en", "caption_ru")}
+            yield {"path": str((root / "images" / row["file"]).resolve()), **captions}
+
+
+# By folder, and by the table that is wanted of it: labels, or captions.
+ROWS: dict[str, tuple[str, Callable[[Path], Iterator[Row]]]] = {
+    "emoji_ru_en": ("emoji_ru_en", emoji_rows),
+    "emoji_words": ("emoji_ru_en", emoji_words_rows),
+    "flickr8k_128": ("flickr8k_128", flickr_rows),
+    "grocery_128": ("grocery_128", grocery_rows),
+    "tuxpaint": ("tuxpaint", tuxpaint_rows),
+    "tuxpaint_words": ("tuxpaint", tuxpaint_words_rows),
 }
 
 
@@ -67,9 +100,10 @@ def write_class_table(name: str, data: Path, out: Path) -> Path:
 
 def write_table(name: str, data: Path, out: Path) -> Path:
     """Write the table of a set that lies in the folder `data`; the table's path."""
-    rows = list(ROWS[name](data / name))
+    folder, read = ROWS[name]
+    rows = list(read(data / folder))
     if not rows:
-        raise SystemExit(f"{data / name} holds no pictures: unpack the set there")
+        raise SystemExit(f"{data / folder} holds no pictures: unpack the set there")
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))

@@ -23,10 +23,11 @@ class Batch:
     """Pictures that go through the network together.
 
     Args:
-        pixels: uint8, before augmentation.
+        pixels: uint8, before augmentation; of no size where the network is frozen.
         labels: class ids, if a loss on labels is trained.
         tokens, lengths: one caption per picture, if captions are trained.
         attributes: of each picture's class, scaled, if attributes are trained.
+        features: what a frozen network makes of each picture in each view.
     """
 
     pixels: UInt8[Tensor, "n height width channels"]
@@ -34,6 +35,7 @@ class Batch:
     tokens: Int[Tensor, "n tokens"] | None
     lengths: Int[Tensor, " n"] | None
     attributes: Float[Tensor, "n k"] | None = None
+    features: Float[Tensor, "views n features"] | None = None
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "Batch":
         """The batch on a device; the lengths stay on the CPU, where packing wants them."""
@@ -47,6 +49,7 @@ class Batch:
             move(self.tokens),
             self.lengths,
             move(self.attributes),
+            move(self.features),
         )
 
     def __len__(self) -> int:
@@ -67,6 +70,8 @@ class TrainingData:
         turns: 4 if each class turned by a quarter, a half and three quarters is a class of its own, else 1. Row r of n
             turned by q quarters is row r + q n, class c of C turned so is class c + q C.
         attributes: of each class, scaled, in the order of the class ids; None if they are not trained.
+        features: what a frozen network makes of these items in each view, such as the picture and its mirror image;
+            None if the network is trained, or judged by pixels.
     """
 
     items: Items
@@ -77,6 +82,7 @@ class TrainingData:
     groups: tuple[Any, ...] | None = None
     turns: Literal[1, 4] = 1
     attributes: Float[np.ndarray, "classes k"] | None = None
+    features: Float[np.ndarray, "views n features"] | None = None
 
     def __len__(self) -> int:
         return self.turns * len(self.items)
@@ -102,13 +108,17 @@ class TrainingData:
             tokens, lengths = (torch.from_numpy(array) for array in encode_texts(self.tokenizer, captions))
         labels = None if self.labels is None else torch.from_numpy(self.labels[rows])
         quarters, upright = np.divmod(rows, len(self.items))
-        pixels = self.cache.batch(self.cache_rows[upright])
+        features = None if self.features is None else torch.from_numpy(self.features[:, upright])
+        if features is None:
+            pixels = self.cache.batch(self.cache_rows[upright])
+        else:
+            pixels = np.zeros((len(rows), 0, 0, 3), np.uint8)
         for quarter in range(1, self.turns):
             pixels[quarters == quarter] = np.rot90(pixels[quarters == quarter], quarter, axes=(1, 2))
         attributes = None
         if self.attributes is not None and self.label_ids is not None:
             attributes = torch.from_numpy(self.attributes[self.label_ids[upright]])
-        return Batch(torch.from_numpy(pixels), labels, tokens, lengths, attributes)
+        return Batch(torch.from_numpy(pixels), labels, tokens, lengths, attributes, features)
 
 
 class Epoch:

@@ -27,6 +27,20 @@ SMALL_SIDE = 64
 FEW_COLOURS = 60
 # Caltech-101 at 128 pixels, unseen classes, lite0: recall@1 95.5 % at 128, 97.1 % at 192.
 ENLARGED = 1.5
+# Defaults of a training on captions alone, whose network is frozen: two small maps, on features computed once.
+FROZEN = {
+    "batch_size": 512,
+    "dim": 512,
+    "epochs": 60,
+    "feature_dropout": 0.7,
+    "interpolate": False,
+    "learning_rate": 1e-3,
+    "projection_first": False,
+    "text_dropout": 0.3,
+    "text_width": 512,
+    "validate_every": 5,
+    "weight_decay": 0.05,
+}
 # The loss on labels of a training that starts from weights, where none is named.
 LOSS_WITH_WEIGHTS = "normalised-softmax"
 
@@ -68,6 +82,8 @@ def with_defaults(settings: TrainSettings, items: Items, say: Callable[[str], No
     if captions:
         # A text tower starts from nothing: it needs the epochs of a training from scratch.
         changes.pop("epochs", None)
+        if not labels and settings.freeze is not False:
+            changes |= {"freeze": True, **{name: value for name, value in FROZEN.items() if name not in given}}
     if settings.minutes is not None:
         changes.pop("epochs", None)
     if labels and settings.loss is None:

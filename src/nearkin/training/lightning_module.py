@@ -24,6 +24,7 @@ from nearkin.losses import set_progress, step_sampled, weight_groups
 from nearkin.training.augmentation import augmentation
 from nearkin.training.batches import Batch, Epoch, InOrder, TrainingData
 from nearkin.training.class_means import ClassMeans
+from nearkin.training.frozen import Standardised
 from nearkin.training.grad_cache import in_chunks
 from nearkin.training.layer_rates import stage_rates
 from nearkin.training.objective import Objective
@@ -60,6 +61,12 @@ class EmbeddingModule(L.LightningModule):
         self.augment = augmentation(settings.augmentation, settings.augmentation_options)
         # A part of this module, so that it is saved with it; without gradient, so that no optimiser moves it.
         self.average = copy.deepcopy(encoder).requires_grad_(False) if settings.ema is not None else None
+        self.standardised = None if train_data.features is None else Standardised.of(train_data.features[0])
+        # What is trained where the network is frozen; the encoder's own projection follows it.
+        self.head = None
+        if self.standardised is not None:
+            self.head = self.standardised.unfolded(encoder.image.projection)
+            encoder.image.requires_grad_(False)
         self.class_means = ClassMeans(train_data.classes, encoder.dim) if settings.sampler == "hard" else None
         # Values of this epoch's validation, by metric; none before it, or if the epoch is not validated.
         self.figures: dict[str, float] = {}
@@ -138,7 +145,8 @@ class EmbeddingModule(L.LightningModule):
         decay, rate = self.settings.weight_decay, self.settings.attribute_learning_rate
         tower = self.encoder.attribute_tower
         apart = [] if rate is None or tower is None else list(tower.parameters())
-        weights = [one for one in self.encoder.parameters() if one.requires_grad and not any(one is p for p in apart)]
+        parts = self.encoder.parameters() if self.head is None else (*self.encoder.parameters(), *self.head.parameters())
+        weights = [one for one in parts if one.requires_grad and not any(one is p for p in apart)]
         multiples = stage_rates(self.encoder.image.backbone, self.settings.layer_rate)
         groups: list[dict[str, Any]] = []
         for of_stage in sorted({*multiples.values(), 1.0}, reverse=True):
@@ -184,7 +192,10 @@ class EmbeddingModule(L.LightningModule):
         set_progress(self.objective, self.done)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        images = self._in_chunks(self._embed_views, batch.pixels)
+        if batch.features is None:
+            images = self._in_chunks(self._embed_views, batch.pixels)
+        else:
+            images = self._embed_features(batch.features)
         self._check_finite(images, "the embeddings", batch_idx)
         texts = None
         if batch.tokens is not None and batch.lengths is not None:
@@ -208,6 +219,16 @@ class EmbeddingModule(L.LightningModule):
         views = self.augment(as_pictures(pixels), generator=torch.Generator().manual_seed(int(seed)))
         return self.encoder.forward_images(self.encoder.normalise(views))
 
+    def _embed_features(self, features: Tensor) -> Tensor:
+        """The head's vectors of a random view of each picture, with some of its features dropped."""
+        assert self.head is not None and self.standardised is not None
+        views, count = features.shape[:2]
+        seed = np.random.SeedSequence([self.settings.seed, self.global_step, 3]).generate_state(1)[0]
+        chosen = torch.randint(views, (count,), generator=torch.Generator().manual_seed(int(seed)))
+        found = self.standardised(features[chosen, torch.arange(count)])
+        found = nn.functional.dropout(found, self.settings.feature_dropout)
+        return nn.functional.normalize(self.head(found).float(), dim=1)
+
     def _embed_texts(self, chunk: int, tokens: Tensor, lengths: Tensor) -> Tensor:
         return self.encoder.forward_texts(tokens, lengths)
 
@@ -216,6 +237,8 @@ class EmbeddingModule(L.LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         step_sampled(self.objective, self._learning_rate)
+        if self.head is not None and self.standardised is not None:
+            self.standardised.fold(self.head, self.encoder.image.projection)
         if self.average is not None and self.settings.ema is not None:
             follow(self.average, self.encoder, decay=self.settings.ema, step=self.global_step)
 
@@ -229,7 +252,10 @@ class EmbeddingModule(L.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         # In float32, as the saved model embeds: the figures of an epoch are those that its model has later.
         with torch.autocast(self.device.type, enabled=False):
-            images = self.evaluated.forward_images(self.evaluated.normalise(as_pictures(batch.pixels)))
+            if batch.features is None:
+                images = self.evaluated.forward_images(self.evaluated.normalise(as_pictures(batch.pixels)))
+            else:
+                images = nn.functional.normalize(self.evaluated.image.projection(batch.features[0]), dim=1)
         self._embeddings.append(images.float().cpu())
 
     def on_validation_epoch_end(self) -> None:

@@ -119,6 +119,10 @@ def _check_settings(items: Items, settings: TrainSettings, *, labels: bool, capt
         ):
             if given:
                 raise InvalidInput(f"{name} needs a loss on labels, and only captions are trained: leave it out")
+    if settings.freeze and settings.weights is None:
+        raise InvalidInput("freeze needs weights: a network of random weights would stay as it is (--weights lite0)")
+    if settings.freeze and settings.rotate_classes:
+        raise InvalidInput("rotate_classes needs a network that is trained: leave it out, or --no-freeze")
     if settings.batch_by is not None:
         items.column(settings.batch_by)
     if settings.rotate_classes and captions:

@@ -117,6 +117,15 @@ class TrainSettings(BaseModel):
         "Batch norm statistics of the network: trained, or frozen at those of the weights.",
         none="frozen with --weights",
     )
+    freeze: bool | None = _setting(
+        None,
+        "Model",
+        "Leave the network as its weights are, and train what stands on it, on features computed once.",
+        none="yes with --weights and captions alone",
+    )
+    feature_dropout: float = _setting(
+        0.6, "Model", "Fraction of a frozen network's features dropped in training.", ge=0, lt=1
+    )
     text_tower: str | None = _setting(
         None,
         "Model",

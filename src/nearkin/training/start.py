@@ -18,11 +18,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nearkin.arrays import unit
-from nearkin.encoders.encoder import Encoder, as_pictures
-from nearkin.training.batches import TrainingData
+from nearkin.encoders.encoder import Encoder
 from nearkin.training.beyond_chance import is_better
 from nearkin.training.callbacks import save_whole
+from nearkin.training.features import embedded, pooled_features
 from nearkin.training.lightning_module import score, validation_figures
 from nearkin.training.objective import Objective, set_class_weights
 from nearkin.training.prepare import Prepared
@@ -34,7 +33,6 @@ from nearkin.training.whitening import WithinClasses, whitened_projection
 SAMPLE = 20_000
 # Strengths of the whitening, the weakest first: that is taken where nothing is held out to judge by.
 STRENGTHS = (0.1, 0.3, 0.5, 0.8)
-_BATCH = 128
 
 
 def begin(prepared: Prepared, objective: Objective, settings: TrainSettings, out: Path) -> None:
@@ -114,36 +112,6 @@ def _fit_projection(
             if not finds_fewer and (vectors is None or is_better(now, vectors, ids)):
                 chosen, vectors = strength, now
     return fit(chosen)
-
-
-@torch.no_grad()
-def pooled_features(
-    encoder: Encoder, data: TrainingData, rows: Int[np.ndarray, " n"] | None = None, *, mirrored: bool = False
-) -> Float[np.ndarray, "n features"]:
-    """What the backbone makes of pictures, pooled, in evaluation mode.
-
-    Args:
-        encoder: whose image tower it is.
-        data: the pictures.
-        rows: which of its items; all if None.
-        mirrored: of the mirror images instead.
-    """
-    rows = np.arange(len(data.items)) if rows is None else rows
-    training = encoder.training
-    encoder.eval()
-    found = []
-    for part in np.array_split(rows, max(1, -(-len(rows) // _BATCH))):
-        pictures = as_pictures(torch.from_numpy(data.cache.batch(data.cache_rows[part])))
-        pictures = pictures.flip(3) if mirrored else pictures
-        found.append(encoder.image.features(encoder.normalise(pictures)).float().numpy())
-    encoder.train(training)
-    return np.concatenate(found)
-
-
-@torch.no_grad()
-def embedded(encoder: Encoder, features: Float[np.ndarray, "n features"]) -> Float[np.ndarray, "n dim"]:
-    """Embeddings of pooled features."""
-    return unit(encoder.image.projection(torch.from_numpy(features)).numpy())
 
 
 def _copy(encoder: Encoder) -> dict[str, Tensor]:

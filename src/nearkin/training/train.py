@@ -19,6 +19,7 @@ from nearkin.training.callbacks import EpochSummary
 from nearkin.training.defaults import with_defaults
 from nearkin.training.finish import finish
 from nearkin.training.fit import fit, quiet_lightning
+from nearkin.training.frozen import with_features
 from nearkin.training.lightning_module import EmbeddingModule
 from nearkin.training.objective import Objective, build_objective
 from nearkin.training.prepare import Prepared, prepare
@@ -127,7 +128,7 @@ def train(
                 start_from_features(prepared.encoder, prepared.train, seed=checked.seed)
             objective = build_objective(prepared.train, checked, loss)
             _check_learnable(prepared, objective, is_named=named_loss is None or isinstance(loss, str))
-            if not resume:
+            if not resume and not checked.freeze:
                 checked = timed_settings(prepared.encoder, prepared.train, checked)
                 if checked.threads is not None:
                     torch.set_num_threads(checked.threads)
@@ -141,7 +142,10 @@ def train(
                 if on_message is not None and (judged := _before(out)):
                     on_message(judged)
             start = start_figures(out / METRICS) if checked.interpolate else {}
-            module = EmbeddingModule(prepared.encoder, objective, checked, prepared.train, prepared.val, start)
+            data = prepared.train, prepared.val
+            if checked.freeze:
+                data = with_features(prepared, mirrored=checked.augmentation == "photo", on_message=on_message)
+            module = EmbeddingModule(prepared.encoder, objective, checked, *data, start)
             return _trained(module, prepared, out, resume, on_epoch, on_message, progress_bar)
 
 
