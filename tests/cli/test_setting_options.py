@@ -110,6 +110,8 @@ def test_every_option_is_read_as_its_setting_wants_it(name: str, tmp_path: Path)
         "batch_norm": "frozen",
         "strict": True,
         "rotate_classes": True,
+        "freeze": True,
+        "caption_memory": 8,
     }
     example |= {"loss": "triplet", "text_tower": "lstm"}
     value = example.get(name, default if default not in (None, {}) else "a")

@@ -1,5 +1,6 @@
 """Batches of one epoch: pixels from the cache, labels, and one caption of each picture."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,17 +26,20 @@ class Batch:
     Args:
         pixels: uint8, before augmentation; of no size where the network is frozen.
         labels: class ids, if a loss on labels is trained.
-        tokens, lengths: one caption per picture, if captions are trained.
+        tokens, lengths: captions, if captions are trained: the same number of each picture, those of all pictures first.
+        image_ids, text_ids: equal where two captions are of one picture, or the same text.
         attributes: of each picture's class, scaled, if attributes are trained.
         features: what a frozen network makes of each picture in each view.
     """
 
     pixels: UInt8[Tensor, "n height width channels"]
     labels: Int[Tensor, " n"] | None
-    tokens: Int[Tensor, "n tokens"] | None
-    lengths: Int[Tensor, " n"] | None
+    tokens: Int[Tensor, "captions tokens"] | None
+    lengths: Int[Tensor, " captions"] | None
     attributes: Float[Tensor, "n k"] | None = None
     features: Float[Tensor, "views n features"] | None = None
+    image_ids: Int[Tensor, " captions"] | None = None
+    text_ids: Int[Tensor, " captions"] | None = None
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "Batch":
         """The batch on a device; the lengths stay on the CPU, where packing wants them."""
@@ -50,6 +54,8 @@ class Batch:
             self.lengths,
             move(self.attributes),
             move(self.features),
+            move(self.image_ids),
+            move(self.text_ids),
         )
 
     def __len__(self) -> int:
@@ -101,10 +107,12 @@ class TrainingData:
         return (first + self.label_ids).reshape(-1)
 
     def batch(self, rows: Int[np.ndarray, " batch"], captions: Sequence[str] | None = None) -> Batch:
-        """The batch of these rows, with these captions, one for each."""
-        tokens = lengths = None
+        """The batch of these rows, with these captions: one for each, then another for each, and so on."""
+        tokens = lengths = image_ids = text_ids = None
         if captions is not None:
             assert self.tokenizer is not None
+            image_ids = torch.from_numpy(np.resize(rows, len(captions)).astype(np.int64))
+            text_ids = torch.tensor([_id(text) for text in captions])
             tokens, lengths = (torch.from_numpy(array) for array in encode_texts(self.tokenizer, captions))
         labels = None if self.labels is None else torch.from_numpy(self.labels[rows])
         quarters, upright = np.divmod(rows, len(self.items))
@@ -118,7 +126,7 @@ class TrainingData:
         attributes = None
         if self.attributes is not None and self.label_ids is not None:
             attributes = torch.from_numpy(self.attributes[self.label_ids[upright]])
-        return Batch(torch.from_numpy(pixels), labels, tokens, lengths, attributes, features)
+        return Batch(torch.from_numpy(pixels), labels, tokens, lengths, attributes, features, image_ids, text_ids)
 
 
 class Epoch:
@@ -129,6 +137,7 @@ class Epoch:
         batch_size, per_class: as in `TrainSettings`.
         seed: of this epoch.
         class_means: a vector for each class, if batches bring together classes that are near.
+        captions: how many of each picture, different ones as far as it has them.
     """
 
     def __init__(
@@ -139,8 +148,9 @@ class Epoch:
         per_class: int,
         seed: int,
         class_means: Float[np.ndarray, "classes dim"] | None = None,
+        captions: int = 1,
     ) -> None:
-        self.data = data
+        self.data, self.captions = data, captions
         self.seed = seed
         if data.labels is None:
             self.rows = shuffled_batches(len(data), batch_size, seed=seed)
@@ -159,7 +169,8 @@ class Epoch:
             captions = None
             if self.data.tokenizer is not None:
                 choices = [self.data.items.captions[row] for row in rows]
-                captions = [texts[random.integers(len(texts))] for texts in choices]
+                drawn = [np.resize(random.permutation(len(texts))[: self.captions], self.captions) for texts in choices]
+                captions = [texts[of[k]] for k in range(self.captions) for texts, of in zip(choices, drawn, strict=True)]
             yield self.data.batch(rows, captions)
 
 
@@ -176,3 +187,8 @@ class InOrder:
     def __iter__(self) -> Iterator[Batch]:
         for start in range(0, len(self.data), self.batch_size):
             yield self.data.batch(np.arange(start, min(start + self.batch_size, len(self.data))))
+
+
+def _id(text: str) -> int:
+    """Equal for equal texts, in every batch and run."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little", signed=True)

@@ -133,6 +133,7 @@ class EmbeddingModule(L.LightningModule):
             per_class=settings.per_class,
             seed=seed,
             class_means=means,
+            captions=settings.captions_per_picture,
         )
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
@@ -203,7 +204,8 @@ class EmbeddingModule(L.LightningModule):
         described = None
         if batch.attributes is not None:
             described = self._in_chunks(self._embed_attributes, batch.attributes)
-        loss = self.objective(images, batch.labels, texts, batch.tokens, described, batch.attributes)
+        ids = None if batch.image_ids is None or batch.text_ids is None else (batch.image_ids, batch.text_ids)
+        loss = self.objective(images, batch.labels, texts, ids, described, batch.attributes)
         self._check_finite(loss, "the loss", batch_idx)
         if self.class_means is not None and batch.labels is not None:
             self.class_means.add(images, batch.labels)

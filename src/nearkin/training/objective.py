@@ -26,6 +26,8 @@ class Objective(nn.Module):
         memory: earlier embeddings that a batch is compared with as well. A batch enters after its own step, so that no
             row meets itself; a picture met again within the memory's span is another view, hence a positive.
         memory_weight: of the loss against the memory.
+        caption_memory: earlier pairs, of pictures and of texts, with which the caption loss is computed as well.
+        same_label: whether pictures of one class belong to each other's captions.
         memory_from: share of the training from which the memory serves, 0 to 1; it is filled before.
     """
 
@@ -40,12 +42,16 @@ class Objective(nn.Module):
         memory: EmbeddingMemory | None = None,
         memory_weight: float = 1.0,
         memory_from: float = 0.0,
+        caption_memory: tuple[EmbeddingMemory, EmbeddingMemory] | None = None,
+        same_label: bool = False,
     ) -> None:
         super().__init__()
         self.label_loss, self.caption_loss = label_loss, caption_loss
         self.caption_weight = caption_weight
         self.attribute_loss, self.attribute_weight = attribute_loss, attribute_weight
         self.memory, self.memory_weight, self.memory_from = memory, memory_weight, memory_from
+        self.caption_memory = None if caption_memory is None else nn.ModuleList(caption_memory)
+        self.same_label = same_label
         self.share = 0.0
 
     def set_progress(self, share: float) -> None:
@@ -56,8 +62,8 @@ class Objective(nn.Module):
         self,
         images: Float[Tensor, "batch dim"],
         labels: Int[Tensor, " batch"] | None,
-        texts: Float[Tensor, "batch dim"] | None,
-        tokens: Int[Tensor, "batch tokens"] | None,
+        texts: Float[Tensor, "captions dim"] | None,
+        ids: tuple[Int[Tensor, " captions"], Int[Tensor, " captions"]] | None,
         described: Float[Tensor, "batch dim"] | None = None,
         attributes: Float[Tensor, "batch k"] | None = None,
     ) -> Float[Tensor, ""]:
@@ -65,7 +71,8 @@ class Objective(nn.Module):
 
         Args:
             images, texts, described: embeddings of the pictures, of their captions, of their classes' attributes.
-            labels, tokens, attributes: what they are of.
+            labels, attributes: what they are of.
+            ids: of the picture and of the text of each caption; captions k n to k n + n - 1 are of the n pictures.
         """
         loss: Any = torch.zeros((), device=images.device)
         # Losses subtract numbers that are nearly equal: they are computed in float32.
@@ -74,15 +81,29 @@ class Objective(nn.Module):
                 assert labels is not None
                 loss = loss + self.label_loss(images, labels) + self._against_memory(images, labels)
             if self.caption_loss is not None:
-                assert tokens is not None
-                # Pictures that share their words are not each other's negatives.
-                words = torch.unique(tokens, dim=0, return_inverse=True)[1]
-                loss = loss + self.caption_weight * self.caption_loss(images, texts, text_ids=words)
+                assert texts is not None and ids is not None
+                own = labels if self.same_label and labels is not None else ids[0][: len(images)]
+                loss = loss + self.caption_weight * self._of_captions(images, texts, own, ids[1])
             if self.attribute_loss is not None:
                 assert attributes is not None
                 # Nor are pictures whose classes are described alike, such as those of one class.
                 alike = torch.unique(attributes, dim=0, return_inverse=True)[1]
                 loss = loss + self.attribute_weight * self.attribute_loss(images, described, text_ids=alike)
+        return loss
+
+    def _of_captions(self, images: Tensor, texts: Tensor, image_ids: Tensor, text_ids: Tensor) -> Tensor:
+        """The caption loss of a batch, and of earlier pairs, which have no gradient but are as wrong as others."""
+        assert self.caption_loss is not None
+        times = len(texts) // len(images)
+        images, image_ids = images.repeat(times, 1), image_ids.repeat(times)
+        held: list[EmbeddingMemory] = [] if self.caption_memory is None else list(self.caption_memory)  # type: ignore[arg-type]
+        batch = (images, texts, image_ids, text_ids)
+        if held and self.share >= self.memory_from and held[0].pushed > 0:
+            before = (held[0].embeddings, held[1].embeddings, held[0].labels, held[1].labels)
+            images, texts, image_ids, text_ids = (torch.cat(pair) for pair in zip(batch, before, strict=True))
+        loss: Tensor = self.caption_loss(images, texts, image_ids=image_ids, text_ids=text_ids)
+        for memory, vectors, ids in zip(held, batch[:2], batch[2:], strict=False):
+            memory.push(vectors, ids)
         return loss
 
     def _against_memory(self, images: Tensor, labels: Tensor) -> Tensor | float:
@@ -107,11 +128,14 @@ def build_objective(data: TrainingData, settings: TrainSettings, loss: str | Lab
         UnknownName: no such loss, or no such option of it.
         InvalidInput: a value that a loss refuses, a memory for a loss that takes none, a rate for one without weights.
     """
-    label_loss = caption_loss = attribute_loss = memory = None
+    label_loss = caption_loss = attribute_loss = memory = caption_memory = None
     if data.label_ids is not None:
         label_loss = _label_loss(loss, data.classes, settings)
     if data.tokenizer is not None:
         caption_loss = build_caption_loss(settings.caption_loss, settings.caption_loss_options)
+        if settings.caption_memory is not None:
+            size, dim = settings.caption_memory, settings.dim
+            caption_memory = EmbeddingMemory(size, dim), EmbeddingMemory(size, dim)
     if data.attributes is not None:
         attribute_loss = build_caption_loss(settings.attribute_loss)
     if settings.memory is not None:
@@ -126,6 +150,8 @@ def build_objective(data: TrainingData, settings: TrainSettings, loss: str | Lab
         memory_weight=settings.memory_weight,
         # While the rate rises, embeddings move too fast for old ones to serve.
         memory_from=settings.warmup,
+        caption_memory=caption_memory,
+        same_label=settings.same_label,
     )
 
 

@@ -134,6 +134,7 @@ class TrainSettings(BaseModel):
     )
     text_width: int = _setting(256, "Model", "Width of the text tower: recurrent state or hidden layer.", ge=1)
     text_dropout: float = _setting(0.1, "Model", "Fraction of the text tower's inputs dropped in training.", ge=0, lt=1)
+    word_dropout: float = _setting(0.0, "Model", "Fraction of a caption's tokens dropped in training.", ge=0, lt=1)
     attribute_width: int = _setting(
         0,
         "Model",
@@ -174,6 +175,15 @@ class TrainSettings(BaseModel):
     )
     attribute_columns: tuple[str, ...] | None = _setting(
         None, "Loss", "Column of the attributes; may be repeated.", none="all but the class"
+    )
+    captions_per_picture: int = _setting(
+        1, "Loss", "Captions of a picture in a batch, such as translations; all are right for it.", ge=1
+    )
+    same_label: bool = _setting(
+        False, "Loss", "Pictures of one class belong to each other's captions, where labels and captions are trained."
+    )
+    caption_memory: int | None = _setting(
+        None, "Loss", "Earlier pairs that the caption loss compares a batch with as well.", none="no memory", ge=1
     )
     attribute_loss: str = _setting("info-nce", "Loss", "Loss on attributes: info-nce, siglip or vse.")
     attribute_learning_rate: float | None = _setting(

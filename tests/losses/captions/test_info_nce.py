@@ -126,3 +126,27 @@ def test_bad_input_is_refused(change: dict, message: str) -> None:
 def test_a_temperature_too_low_to_begin_with_is_refused() -> None:
     with pytest.raises(InvalidInput, match=r"temperature is 0.005, expected at least 0.01"):
         InfoNCELoss(temperature=0.005)
+
+
+def test_all_that_is_right_counts() -> None:
+    """A mean over the right texts of each picture, and the right pictures of each text."""
+    both, ids = draw(6), torch.tensor([0, 0, 1, 2, 2, 2])
+    right = ids[:, None] == ids
+
+    def mean_of_right(x: Tensor) -> Tensor:
+        images, texts = x.chunk(2)
+        scores = images @ texts.T / 0.5
+        total = torch.zeros((), dtype=x.dtype)
+        for dim in (1, 0):
+            logs = scores.log_softmax(dim)
+            total = total - ((logs * right).sum(dim) / right.sum(dim)).mean() / 2
+        return total
+
+    got = value_and_gradient(
+        lambda x: info_nce_loss(*x.chunk(2), temperature=0.5, image_ids=ids, positives="all"), both
+    )
+    assert_same(got, value_and_gradient(mean_of_right, both), TOLERANCE[torch.float64])
+    with pytest.raises(InvalidInput, match="positives is 'some'"):
+        unwrap(info_nce_loss)(*both.chunk(2), positives="some")
+    with pytest.raises(InvalidInput, match="positives is 'some'"):
+        unwrap(InfoNCELoss.__init__)(InfoNCELoss.__new__(InfoNCELoss), positives="some")

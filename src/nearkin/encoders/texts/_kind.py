@@ -38,12 +38,14 @@ class TowerOptions:
         width: of the recurrent state, or of the hidden layer.
         vocabulary: most tokens of a tokenizer that is trained on the captions.
         dropout: share of its inputs that is dropped in training.
+        word_dropout: share of a text's tokens that is dropped in training.
     """
 
     dim: int
     width: int = 256
     vocabulary: int = 8000
     dropout: float = 0.1
+    word_dropout: float = 0.0
 
 
 class TextTowerKind(Protocol):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from nearkin.encoders.starts import STARTS
 from nearkin.encoders.texts._e5 import E5, load_e5
 from nearkin.encoders.texts._kind import TextTowerWithTokenizer, TowerOptions
+from nearkin.encoders.texts._recurrent import drop_words
 from nearkin.errors import ArtefactError
 
 
@@ -44,12 +45,13 @@ class OnE5(nn.Module):
     def __init__(self, config: OnE5Config, e5: E5) -> None:
         super().__init__()
         self.config = config
+        self.word_dropout = 0.0
         self.__dict__["e5"] = e5  # not by attribute: it would be saved with the weights
 
     def states(self, tokens: Int[Tensor, "n tokens"], lengths: Int[Tensor, " n"]) -> Float[Tensor, "n tokens width"]:
-        """States of the tokens, 0 behind a text's end."""
+        """States of the tokens; 0 behind a text's end, and for words that are dropped in training."""
         states: Tensor = self.__dict__["e5"].states(tokens, lengths)
-        return states
+        return drop_words(states, self.word_dropout, self.training)
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,9 @@ class OnE5Kind:
     def make(self, captions: Sequence[str], options: TowerOptions) -> TextTowerWithTokenizer:
         sha256 = STARTS["e5"].files[0].sha256
         config = OnE5Config(self.name, options.dim, options.width, options.dropout, sha256)
-        return self._with_e5(config)
+        made = self._with_e5(config)
+        made.tower.word_dropout = options.word_dropout  # type: ignore[assignment]
+        return made
 
     def load(self, config: Mapping[str, Any], tokenizer: Tokenizer | None) -> TextTowerWithTokenizer:
         return self._with_e5(OnE5Config(**config))

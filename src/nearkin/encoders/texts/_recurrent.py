@@ -57,12 +57,23 @@ class TextTower(nn.Module):
         self.embedding = nn.Embedding(config.tokens, config.width, padding_idx=0)
         self.recurrent = CELLS[config.cell](config.width, config.width, batch_first=True, bidirectional=True)
         self.dropout = nn.Dropout(config.dropout)
+        self.word_dropout = 0.0
         self.projection = nn.Linear(2 * config.width, config.dim)
 
     def forward(self, tokens: Int[Tensor, "n tokens"], lengths: Int[Tensor, " n"]) -> Float[Tensor, "n dim"]:
-        pooled = max_over_time(self.recurrent, self.dropout(self.embedding(tokens)), lengths)
+        words = drop_words(self.embedding(tokens), self.word_dropout, self.training)
+        pooled = max_over_time(self.recurrent, self.dropout(words), lengths)
         vectors: Tensor = self.projection(self.dropout(pooled))
         return vectors
+
+
+def drop_words(
+    vectors: Float[Tensor, "n tokens width"], share: float, training: bool
+) -> Float[Tensor, "n tokens width"]:
+    """In training, the vectors of words drawn by chance are 0: a text is to be understood without each of them."""
+    if not training or not share:
+        return vectors
+    return vectors * (torch.rand(*vectors.shape[:2], 1, device=vectors.device) >= share)
 
 
 def max_over_time(
@@ -95,7 +106,9 @@ class RecurrentKind:
         config = TextTowerConfig(
             tokenizer.get_vocab_size(), options.dim, self.cell, options.width, dropout=options.dropout
         )
-        return TextTowerWithTokenizer(TextTower(config), tokenizer)
+        tower = TextTower(config)
+        tower.word_dropout = options.word_dropout
+        return TextTowerWithTokenizer(tower, tokenizer)
 
     def load(self, config: Mapping[str, Any], tokenizer: Tokenizer | None) -> TextTowerWithTokenizer:
         assert tokenizer is not None
