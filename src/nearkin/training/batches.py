@@ -170,7 +170,9 @@ class Epoch:
             if self.data.tokenizer is not None:
                 choices = [self.data.items.captions[row] for row in rows]
                 drawn = [np.resize(random.permutation(len(texts))[: self.captions], self.captions) for texts in choices]
-                captions = [texts[of[k]] for k in range(self.captions) for texts, of in zip(choices, drawn, strict=True)]
+                captions = [
+                    texts[of[k]] for k in range(self.captions) for texts, of in zip(choices, drawn, strict=True)
+                ]
             yield self.data.batch(rows, captions)
 
 

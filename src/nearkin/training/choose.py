@@ -11,11 +11,11 @@ from torch import Tensor
 from nearkin.encoders.encoder import Encoder
 from nearkin.training.batches import InOrder
 from nearkin.training.beyond_chance import is_better
+from nearkin.training.features import pooled_features
 from nearkin.training.interpolation import SHARES, interpolated
 from nearkin.training.lightning_module import EmbeddingModule, score, validation_figures
 from nearkin.training.prepare import Prepared
 from nearkin.training.run_folder import BEST, METRICS, START, check_checkpoint, read_all_metrics, row_figures
-from nearkin.training.features import pooled_features
 
 NOTHING = "Training brought nothing here; the start is kept."
 ONLY_PROJECTION = "A fitted projection is kept, on the network of the start."

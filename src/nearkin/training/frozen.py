@@ -66,11 +66,12 @@ def with_features(
     """
     encoder = prepared.encoder
     if on_message is not None:
-        on_message("the network is frozen (--no-freeze trains it): its features are computed once, before the first epoch")
+        on_message(
+            "the network is frozen (--no-freeze trains it): its features are computed once, before the first epoch"
+        )
 
     def views(data: TrainingData, ways: list[bool]) -> TrainingData:
         return replace(data, features=np.stack([pooled_features(encoder, data, mirrored=way) for way in ways]))
 
     train = views(prepared.train, [False, True] if mirrored else [False])
     return train, views(prepared.val, [False]) if len(prepared.val) else prepared.val
-

@@ -146,7 +146,9 @@ class EmbeddingModule(L.LightningModule):
         decay, rate = self.settings.weight_decay, self.settings.attribute_learning_rate
         tower = self.encoder.attribute_tower
         apart = [] if rate is None or tower is None else list(tower.parameters())
-        parts = self.encoder.parameters() if self.head is None else (*self.encoder.parameters(), *self.head.parameters())
+        parts = (
+            self.encoder.parameters() if self.head is None else (*self.encoder.parameters(), *self.head.parameters())
+        )
         weights = [one for one in parts if one.requires_grad and not any(one is p for p in apart)]
         multiples = stage_rates(self.encoder.image.backbone, self.settings.layer_rate)
         groups: list[dict[str, Any]] = []

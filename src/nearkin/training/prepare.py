@@ -81,7 +81,10 @@ def prepare(items: Items, settings: TrainSettings, *, progress: Progress | None 
     if captions:
         texts = [text for row in split.train for text in items.captions[row]]
         text, tokenizer = TEXT_TOWERS[text_tower_name(settings)].make(
-            texts, TowerOptions(settings.dim, settings.text_width, settings.vocabulary, settings.text_dropout, settings.word_dropout)
+            texts,
+            TowerOptions(
+                settings.dim, settings.text_width, settings.vocabulary, settings.text_dropout, settings.word_dropout
+            ),
         )
 
     attributes = None
