@@ -131,7 +131,8 @@ def test_the_memory_of_captions() -> None:
     # Two captions of two pictures, then the four pairs of before, which have no gradient.
     assert [len(part) for part in loss.given] == [8, 8, 8, 8]
     assert loss.given[3].tolist() == [1, 2, 3, 4, 1, 2, 3, 4]
-    assert images.grad is not None and images.grad.equal(texts[:2] + texts[2:])
+    assert images.grad is not None
+    assert images.grad.equal(texts[:2] + texts[2:])
 
 
 def test_pictures_of_one_label_share_their_captions() -> None:
