@@ -83,7 +83,8 @@ def run(name: str, recipe: dict[str, Any], data: Path, out: Path) -> tuple[str, 
     seconds = float(read_metrics(folder / "metrics.csv")[-1]["seconds"])
     verdict = "inside" if is_inside else "OUTSIDE"
     return (
-        f"{name}: {recipe['figure']} {100 * figure:.1f} % ({recipe.get('baseline', 'raw pixels')} {100 * baseline:.1f} %), "
+        f"{name}: {recipe['figure']} {100 * figure:.1f} % "
+        f"({recipe.get('baseline', 'raw pixels')} {100 * baseline:.1f} %), "
         f"{verdict} of {100 * low:g} to {100 * high:g} %, expected {100 * recipe['expected']:g} %; "
         f"trained for {seconds:.0f} s"
     ), is_inside
@@ -109,7 +110,8 @@ def with_splits(items: Items, recipe: dict[str, Any], data: Path) -> Items:
     `folds` of the classes, of which the first judges and the second chooses (what the training holds out of the others
     does, with `choose: held out`); or `pairs`, a file of which one fold's
     people judge; those with one picture teach nothing and are left out; or "held out": what the training holds out
-    judges, which is fair where `validate_every` leaves only the last epoch to choose; or "own": the set's own test pictures.
+    judges, which is fair where `validate_every` leaves only the last epoch to choose; or "own": the set's
+    own test pictures.
     """
     split = recipe["split"]
     if split in (HELD_OUT, OWN):

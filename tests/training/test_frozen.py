@@ -94,10 +94,13 @@ def captioned(shapes: Path, **settings: Any) -> TrainingData:
 def test_several_captions_of_a_picture(shapes: Path) -> None:
     data = captioned(shapes)
     for batch in Epoch(data, batch_size=8, per_class=2, seed=0, captions=3):
-        assert batch.tokens is not None and batch.image_ids is not None and batch.text_ids is not None
+        assert batch.tokens is not None
+        assert batch.image_ids is not None
+        assert batch.text_ids is not None
         assert len(batch.tokens) == len(batch.image_ids) == len(batch.text_ids) == 3 * len(batch)
         first, second, third = batch.image_ids.reshape(3, -1)
-        assert first.equal(second) and first.equal(third)
+        assert first.equal(second)
+        assert first.equal(third)
         assert len(first.unique()) == len(first)
 
 
@@ -106,7 +109,8 @@ def test_ids_of_texts_are_the_texts_own(shapes: Path) -> None:
     data = captioned(shapes)
     rows = np.arange(3)
     one, other = data.batch(rows, ["a", "b", "a"]), data.batch(rows, ["b", "c", "d"])
-    assert one.text_ids is not None and other.text_ids is not None
+    assert one.text_ids is not None
+    assert other.text_ids is not None
     assert one.text_ids[0] == one.text_ids[2] != one.text_ids[1] == other.text_ids[0]
 
 
@@ -124,7 +128,8 @@ def test_the_memory_of_captions() -> None:
     images, texts = torch.eye(2), torch.arange(8.0).reshape(4, 2)
     ids = (torch.tensor([10, 11, 10, 11]), torch.tensor([1, 2, 3, 4]))
     objective(images, None, texts, ids)
-    assert len(loss.given[0]) == 4 and loss.given[2].tolist() == [10, 11, 10, 11]
+    assert len(loss.given[0]) == 4
+    assert loss.given[2].tolist() == [10, 11, 10, 11]
     objective.set_progress(0.6)
     images.requires_grad_()
     objective(images, None, texts, ids).backward()

@@ -26,7 +26,7 @@ class Batch:
     Args:
         pixels: uint8, before augmentation; of no size where the network is frozen.
         labels: class ids, if a loss on labels is trained.
-        tokens, lengths: captions, if captions are trained: the same number of each picture, those of all pictures first.
+        tokens, lengths: captions, if captions are trained: the same number of each picture, one of each first.
         image_ids, text_ids: equal where two captions are of one picture, or the same text.
         attributes: of each picture's class, scaled, if attributes are trained.
         features: what a frozen network makes of each picture in each view.

@@ -225,7 +225,8 @@ class EmbeddingModule(L.LightningModule):
 
     def _embed_features(self, features: Tensor) -> Tensor:
         """The head's vectors of a random view of each picture, with some of its features dropped."""
-        assert self.head is not None and self.standardised is not None
+        assert self.head is not None
+        assert self.standardised is not None
         views, count = features.shape[:2]
         seed = np.random.SeedSequence([self.settings.seed, self.global_step, 3]).generate_state(1)[0]
         chosen = torch.randint(views, (count,), generator=torch.Generator().manual_seed(int(seed)))

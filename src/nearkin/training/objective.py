@@ -81,7 +81,8 @@ class Objective(nn.Module):
                 assert labels is not None
                 loss = loss + self.label_loss(images, labels) + self._against_memory(images, labels)
             if self.caption_loss is not None:
-                assert texts is not None and ids is not None
+                assert texts is not None
+                assert ids is not None
                 own = labels if self.same_label and labels is not None else ids[0][: len(images)]
                 loss = loss + self.caption_weight * self._of_captions(images, texts, own, ids[1])
             if self.attribute_loss is not None:
