@@ -8,8 +8,6 @@ from nearkin.arrays import unit
 from nearkin.encoders.encoder import Encoder, as_pictures
 from nearkin.training.batches import TrainingData
 
-_BATCH = 128
-
 
 @torch.no_grad()
 def pooled_features(
@@ -27,7 +25,7 @@ def pooled_features(
     training = encoder.training
     encoder.eval()
     found = []
-    for part in np.array_split(rows, max(1, -(-len(rows) // _BATCH))):
+    for part in np.array_split(rows, max(1, -(-len(rows) // encoder.pictures_together))):
         pictures = as_pictures(torch.from_numpy(data.cache.batch(data.cache_rows[part])))
         pictures = pictures.flip(3) if mirrored else pictures
         found.append(encoder.image.features(encoder.normalise(pictures)).float().numpy())

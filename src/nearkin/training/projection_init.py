@@ -7,14 +7,13 @@ pictures keep nearly all of their distances, and training goes on from there.
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from nearkin.encoders.encoder import Encoder, as_pictures
+from nearkin.encoders.encoder import Encoder
 from nearkin.training.batches import TrainingData
+from nearkin.training.features import pooled_features
 
 # Pictures whose features are looked at.
 SAMPLE = 2048
-_BATCH = 128
 
 
 def start_from_features(encoder: Encoder, data: TrainingData, *, seed: int) -> None:
@@ -29,7 +28,7 @@ def start_from_features(encoder: Encoder, data: TrainingData, *, seed: int) -> N
         seed: of the sample.
     """
     rows = np.sort(np.random.default_rng(seed).permutation(len(data.items))[:SAMPLE])
-    features = torch.cat([_features(encoder, data, part) for part in np.array_split(rows, -(-len(rows) // _BATCH))])
+    features = torch.from_numpy(pooled_features(encoder, data, rows))
     mean = features.mean(0)
     _, strengths, axes = torch.linalg.svd(features - mean, full_matrices=False)
     projection = encoder.image.projection
@@ -40,14 +39,3 @@ def start_from_features(encoder: Encoder, data: TrainingData, *, seed: int) -> N
         projection.weight[count:] *= float(scale * strengths[count - 1] / len(rows) ** 0.5)
         projection.weight[:count] = axes[:count] * scale
         projection.bias.copy_(-projection.weight @ mean)
-
-
-@torch.no_grad()
-def _features(encoder: Encoder, data: TrainingData, rows: np.ndarray) -> Tensor:
-    """Pooled features of the backbone, in evaluation mode."""
-    training = encoder.training
-    encoder.eval()
-    pixels = torch.from_numpy(data.cache.batch(data.cache_rows[rows]))
-    features = encoder.image.features(encoder.normalise(as_pictures(pixels))).float()
-    encoder.train(training)
-    return features

@@ -30,8 +30,8 @@ def info_nce_loss(
 
     The score s_ij = x_i . y_j / T of picture i and text j is to be the highest of its row and of its column where
     i = j. A text that belongs to picture i as well is no wrong answer for it: pairs with the same picture or the same
-    text are left out of each other's sums. Or, with `positives="all"`, they are right answers as well: each term is then
-    a mean over all that is right, which is smallest where all of it is equally near.
+    text are left out of each other's sums. Or, with `positives="all"`, they are right answers as well: each term is
+    then a mean over all that is right, which is smallest where all of it is equally near.
 
     Args:
         images: one row per pair, of unit length as a rule.
