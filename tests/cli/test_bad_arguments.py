@@ -44,7 +44,7 @@ COMMANDS = [
     "calibrate model data --out OUT --prior 0.5 --method logistic --seed 0 --plot out.svg",
     "verify model data/a/0.png data/b/0.png --far 0.1 --prior 0.5",
     "verify model --pairs pairs.csv --root data --out out.csv",
-    "demo --out OUT --epochs 1 --threads 1",
+    "demo --out OUT --steps 1 --threads 1",
     "embed model data --out out.parquet",
     "detect faces data --out out.csv --crops OUT --confidence 0.5",
     "cluster gallery --method k-means -k 2 --where id>0 --out groups.csv --sheet OUT --write group --seed 0",
@@ -58,8 +58,6 @@ COMMANDS = [
     "forget gallery a",
     "undo gallery 1",
 ]
-
-EMOJI = "🐶🦊🍓🚒🌻🐢🐱🐭🐹🐰🐻🐼"
 
 NAMES = [
     "missing",
@@ -104,14 +102,6 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def write_few_emoji(path: Path) -> Path:
-    """A table as the demo's, of a dozen drawn pictures: the demo trains on it in a second."""
-    pictures = draw_noise(path.parent / "drawn", range(12))
-    rows = [f"{picture},a {sign},не {sign},{sign},{sign},no" for picture, sign in zip(pictures, EMOJI, strict=True)]
-    path.write_text("\n".join(["path,caption_en,caption_ru,emoji,base,tone", *rows]), encoding="utf-8")
-    return path
-
-
 def run(words: list[str]) -> int:
     with pytest.raises(SystemExit) as stopped:
         main(words)
@@ -143,7 +133,8 @@ def test_nonsense_is_refused_in_one_line(
     command: str, ready: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("nearkin.tasks.emoji.write_emoji_table", write_few_emoji)
+    # The demo's steps are tried in test_demo.py.
+    monkeypatch.setattr("nearkin.tasks.demo.steps.STEPS", ())
     faults = []
     for words in changed(command):
         for name in ready.iterdir():

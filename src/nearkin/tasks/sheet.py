@@ -129,12 +129,12 @@ def draw_cell(sheet: Image.Image, left: int, top: int, picture: Image.Image, tex
 
 def draw_text(sheet: Image.Image, left: int, top: int, text: str, *, size: int, line: int, lines: int) -> None:
     """A text in so many lines of so many pixels; what does not fit ends in an ellipsis."""
-    wrapped = _wrapped(text, _font(size), TILE)
+    wrapped = _wrapped(text, font(size), TILE)
     if len(wrapped) > lines:
         wrapped = [*wrapped[: lines - 1], wrapped[lines - 1][:-1] + "…"]
     draw = ImageDraw.Draw(sheet)
     for number, row in enumerate(wrapped):
-        draw.text((left, top + number * line), row, fill=INK, font=_font(size))
+        draw.text((left, top + number * line), row, fill=INK, font=font(size))
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
@@ -157,6 +157,6 @@ def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
 
 
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def font(size: int) -> ImageFont.FreeTypeFont:
     """DejaVu Sans, which matplotlib brings along: Latin, Greek and Cyrillic among many scripts."""
     return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), size)

@@ -1,7 +1,8 @@
-"""Small heads on frozen networks, trained on features that were computed once: seconds, where whole networks take hours."""
+"""Small heads on frozen networks, trained on features that were computed once: in seconds, not hours."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch.nn import functional as F
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.image import ImageTower
 from nearkin.encoders.texts import TEXT_TOWERS
-from nearkin.encoders.texts._e5 import E5Tokenizer, mean_state
+from nearkin.encoders.texts._e5 import E5Tokenizer, load_e5, mean_state
 from nearkin.encoders.texts._kind import TowerOptions
 from nearkin.losses.batch_hard_triplet import batch_hard_triplet_loss
 from nearkin.losses.captions.info_nce import info_nce_loss
@@ -23,6 +24,18 @@ DIM = 256
 CLASSES, PICTURES = 32, 4
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Steps as small as these gain nothing from threads, and wait for each other on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@_one_thread()
 def train_on_labels(
     features: Float[np.ndarray, "n features"], labels: Int[np.ndarray, " n"], loss: str, *, steps: int, seed: int = 0
 ) -> nn.Linear:
@@ -71,6 +84,7 @@ def train_on_captions(
         progress: called with texts embedded and all.
     """
     generator = torch.Generator().manual_seed(seed)
+    load_e5()  # Making a network draws numbers, and it is made once in a process: before the seed is set.
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         text, tokenizer = TEXT_TOWERS["e5"].make([], TowerOptions(DIM, width=512, dropout=0.3))
