@@ -100,12 +100,13 @@ def train_on_captions(
         temperature = nn.Parameter(torch.tensor(0.05).log())
         optimiser = torch.optim.AdamW([*head.parameters(), *text.parameters(), temperature], lr=1e-3, weight_decay=0.05)
         tower: nn.Module = text.train()
-        for _ in range(steps):
-            rows = torch.randperm(len(x), generator=generator)[:512]
-            picked = torch.stack([of_row[int(row)][_one_of(of_row[int(row)], generator)] for row in rows])
-            pictures = F.normalize(head(_dropped(x[rows], generator)), dim=1)
-            words = F.normalize(_head_of_text(tower, states[picked]), dim=1)
-            _step(optimiser, info_nce_loss(pictures, words, temperature=temperature.exp().clamp(min=0.01)))
+        with _one_thread():
+            for _ in range(steps):
+                rows = torch.randperm(len(x), generator=generator)[:512]
+                picked = torch.stack([of_row[int(row)][_one_of(of_row[int(row)], generator)] for row in rows])
+                pictures = F.normalize(head(_dropped(x[rows], generator)), dim=1)
+                words = F.normalize(_head_of_text(tower, states[picked]), dim=1)
+                _step(optimiser, info_nce_loss(pictures, words, temperature=temperature.exp().clamp(min=0.01)))
     image = with_head(start.image, _folded(head, mean, scale))
     encoder = Encoder(image, start.preprocessing, text.eval(), tokenizer)
     encoder.card = "# Two towers\n\nEfficientNet-lite0 and multilingual e5, both frozen, with a trained head each.\n"

@@ -227,6 +227,4 @@ def check_folder(out: Path) -> None:
         InvalidInput: something else is in it.
     """
     if out.is_dir() and any(out.iterdir()) and not (out / TABLE).is_file():
-        raise InvalidInput(
-            f"--out: '{out}' holds other files: expected a new folder, an empty one, or an earlier demo's"
-        )
+        raise InvalidInput(f"--out: '{out}' holds other files: expected a new folder, or that of an earlier demo")

@@ -45,8 +45,9 @@ def write_page(steps: Sequence[Step], out: Path) -> Path:
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>",
         f"<title>nearkin: the demo</title><style>{STYLE}</style><h1>What an embedding is, and does</h1>",
-        "<p>Below each step stands the command that does the same with pictures of your own. "
-        "Figures in square brackets are 95 % intervals.",
+        "<p>Below each step stands the command that does the same with pictures of your own: <code>photos/</code> and "
+        "<code>other-photos/</code> have a folder for each class, <code>query.jpg</code> is any picture. Figures in "
+        "square brackets are 95 % intervals.",
     ]
     for number, step in enumerate(steps, 1):
         pictures = "".join(

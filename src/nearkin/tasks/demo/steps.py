@@ -155,7 +155,7 @@ def verification(demo: Demo) -> Step:
         f"of different pairs {100 * far:.2f} % pass (promised {100 * FAR:g} %, give or take "
         f"[{100 * limit.far_low:.2g}, {100 * limit.far_high:.2g}]), of same pairs {100 * tar:.1f} %",
         (
-            "nearkin calibrate lite0 photos/ --out models/mine",
+            "nearkin calibrate lite0 other-photos/ --out models/mine",
             f"nearkin verify models/mine a.jpg b.jpg --far {FAR:g}",
         ),
         {
