@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,14 @@ def judge_retrieval(encoder: Encoder, test: Items, data: Path, *, metric: str = 
     return model, raw
 
 
-def judge_captions(encoder: Encoder, test: Items, data: Path, *, metric: str) -> tuple[float, float]:
-    """Pictures are searched by their captions, and captions by their pictures; beside it what chance finds."""
+def judge_captions(
+    encoder: Encoder, test: Items, data: Path, *, metric: str, first: int | None = None
+) -> tuple[float, float]:
+    """Pictures are searched by their captions (the `first` ones, such as names), and captions by their pictures.
+
+    The second figure is that of chance.
+    """
+    test = replace(test, captions=tuple(captions[:first] for captions in test.captions))
     report = nearkin.evaluate(encoder, test, split="all", protocols=["cross-modal"])
     print(report.to_markdown(), file=sys.stderr)
     return report.figures["cross_modal"][metric].value, report.baselines["chance"]["cross_modal"][metric].value

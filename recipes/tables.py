@@ -7,6 +7,7 @@ import csv
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 from nearkin.tasks.emoji import base_emoji
@@ -56,15 +57,17 @@ def flickr_rows(root: Path) -> Iterator[Row]:
 
 
 def emoji_words_rows(root: Path) -> Iterator[Row]:
-    """A picture by each vendor of each emoji, with its names and keywords in two languages."""
+    """A picture by each vendor of each emoji, with its names in two languages, and then its keywords, in a row each."""
     with (root / "captions.tsv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             base = base_emoji("".join(chr(int(code, 16)) for code in row["id"].split("-")))
+            names = [(row["name_en"], row["name_ru"])]
+            keywords = (row[f"keywords_{language}"].split("|") for language in ("en", "ru"))
             for vendor in VENDORS:
                 path = root / vendor / f"{row['id']}.png"
-                if path.exists():
-                    names = {"caption_en": row["name_en"], "caption_ru": row["name_ru"]}
-                    yield {"path": str(path.resolve()), **names, "label": row["id"], "base": base, "vendor": vendor}
+                for en, ru in [*names, *zip_longest(*keywords, fillvalue="")] if path.exists() else []:
+                    captions = {"caption_en": en, "caption_ru": ru}
+                    yield {"path": str(path.resolve()), **captions, "label": row["id"], "base": base, "vendor": vendor}
 
 
 def tuxpaint_words_rows(root: Path) -> Iterator[Row]:
