@@ -159,3 +159,15 @@ def test_pictures_of_one_label_share_their_captions() -> None:
 )
 def test_trains_with(shapes: Path, tmp_path: Path, settings: dict[str, Any]) -> None:
     train(shapes / "captions.csv", out=tmp_path / "x", **{**FROZEN, "epochs": 1, **settings})
+
+
+def test_captions_are_judged_beside_bags_of_words(shapes: Path, tmp_path: Path, weights: str) -> None:
+    options = {**FROZEN, "text_tower": "gru", "epochs": 1, "learning_rate": 1e-6}
+    train(shapes / "captions.csv", out=tmp_path / "x", weights=weights, **options)
+    report = nearkin.evaluation.Report.read(tmp_path / "x" / "report.json")
+    assert list(report.baselines) == ["bag of words", "chance"]
+    metric = "text_to_image/recall@1"
+    bags, chance = (report.baselines[name]["cross_modal"][metric].value for name in ("bag of words", "chance"))
+    # Words of shapes and colours are learned in closed form where the tower had no time to learn anything.
+    assert bags > chance + 0.2
+    assert any(note.startswith("Words find fewer pictures than a bag of words does") for note in report.notes)

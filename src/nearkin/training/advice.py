@@ -18,6 +18,26 @@ def advice(metrics: Sequence[Mapping[str, str]], report: Report, settings: Train
         report: final figures beside those of raw pixels.
         settings: of the run.
     """
+    return [*_on_words(report, settings), *_on_pictures(metrics, report, settings)]
+
+
+def _on_words(report: Report, settings: TrainSettings) -> list[str]:
+    """That a text tower learned less than counting words would have."""
+    metric = "text_to_image/recall@5"
+    found, bags = (
+        figures.get("cross_modal", {}).get(metric)
+        for figures in (report.figures, report.baselines.get("bag of words", {}))
+    )
+    if found is None or bags is None or found.value >= bags.value:
+        return []
+    tower = "" if settings.text_tower in ("e5", "gru-e5") else ", or a text tower that knows words (--text-tower e5)"
+    return [
+        f"Words find fewer pictures than a bag of words does, {metric} {100 * found.value:.1f} % against "
+        f"{100 * bags.value:.1f} %: these captions are too few for the text tower. Try more of them{tower}."
+    ]
+
+
+def _on_pictures(metrics: Sequence[Mapping[str, str]], report: Report, settings: TrainSettings) -> list[str]:
     found = report.figures.get("retrieval", {}).get("recall@1")
     raw = report.baselines.get("raw pixels", {}).get("retrieval", {}).get("recall@1")
     if found is None or raw is None or not metrics:

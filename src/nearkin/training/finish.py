@@ -19,6 +19,7 @@ from nearkin.encoders.raw_pixels import raw_pixels
 from nearkin.encoders.training_hashes import TrainingHashes, hash_pixels
 from nearkin.errors import InvalidInput
 from nearkin.evaluation.leakage import hash_training, sampled_rows, seen_in_training
+from nearkin.evaluation.protocol import Embeddings
 from nearkin.evaluation.report import Report
 from nearkin.evaluation.runner import quick_settings
 from nearkin.files import write_whole
@@ -26,6 +27,7 @@ from nearkin.report.plots import reliability_plot
 from nearkin.training.advice import advice
 from nearkin.training.attribute_map import refit_attribute_map
 from nearkin.training.batches import InOrder, TrainingData
+from nearkin.training.caption_baselines import caption_baselines
 from nearkin.training.choose import best_weights, frozen_features
 from nearkin.training.curves import draw_curves
 from nearkin.training.lightning_module import EmbeddingModule, evaluate_pictures
@@ -95,7 +97,11 @@ def _evaluated(
         encoder.word_calibration, note = calibrate_held_out_words(encoder, prepared.val, vectors, seed=settings.seed)
         more += [note] if note else []
         write_reliability(encoder.calibration, out / "reliability.svg")
-        frozen = frozen_features(encoder, prepared, out)
+        baselines = {"raw pixels": Embeddings(raw)}
+        if (frozen := frozen_features(encoder, prepared, out)) is not None:
+            baselines = {FROZEN: Embeddings(frozen), **baselines}
+        if prepared.val.tokenizer is not None:
+            baselines |= caption_baselines(encoder, prepared.train, prepared.val, seed=settings.seed)
         report = evaluate_pictures(
             encoder,
             prepared.val,
@@ -103,7 +109,7 @@ def _evaluated(
             title=f"{encoder.fingerprint} on held-out pictures of {prepared.val.items.source}",
             settings=quick_settings(seed=settings.seed),
             trained=set(prepared.train.items.labels),
-            baselines={**({} if frozen is None else {FROZEN: frozen}), "raw pixels": raw},
+            baselines=baselines,
             notes=more,
         )
         more = [*report.notes, *advice(read_metrics(out / METRICS), report, settings)]

@@ -293,7 +293,7 @@ def evaluate_pictures(
     title: str,
     settings: EvaluationSettings,
     trained: Collection[str | None] = (),
-    baselines: Mapping[str, np.ndarray] = MappingProxyType({}),
+    baselines: Mapping[str, Embeddings] = MappingProxyType({}),
     notes: Sequence[str] = (),
 ) -> Report:
     """The report on embedded pictures: searched among each other, by their captions, by their classes' attributes.
@@ -304,7 +304,7 @@ def evaluate_pictures(
         images: their embeddings.
         title, settings, notes: of the report.
         trained: names of the classes trained on.
-        baselines: other embeddings of them by name, such as raw pixels.
+        baselines: other embeddings by name, such as raw pixels.
     """
     texts = image_of_text = text_ids = None
     languages: Sequence[str] = ()
@@ -328,7 +328,7 @@ def evaluate_pictures(
             described=described,
         ),
         settings,
-        baselines={name: Embeddings(vectors) for name, vectors in baselines.items()},
+        baselines=baselines,
         notes=notes,
     ).reports[0]
 
