@@ -80,8 +80,8 @@ def bags_of_words(
     """Inverse document frequencies of the words of texts, and of other texts, among the commonest words of the first.
 
     Example:
-        >>> bags_of_words(["a cat", "a dog"], ["Dog!"])[1].round(2).tolist()
-        [[0.0, 0.0, 0.69]]
+        >>> bags_of_words(["a cat", "a dog"], ["Dog!"])[1].argmax(1).tolist()
+        [2]
     """
     documents = Counter(word for text in texts for word in set(_words(text)))
     places = {word: place for place, word in enumerate(sorted(word for word, _ in documents.most_common(WORDS)))}
