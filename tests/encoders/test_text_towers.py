@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from nearkin.calibration.words import word_calibration
 from nearkin.data.preprocessing import Preprocessing
 from nearkin.encoders.artefact import Artefact
 from nearkin.encoders.encoder import Encoder
@@ -151,3 +152,20 @@ def test_settings_of_before_name_the_recurrent_cell() -> None:
     assert TrainSettings.checked(text_tower="gru_e5").text_tower == "gru-e5"
     with pytest.raises(UnknownName, match="text tower"):
         TrainSettings.checked(text_tower="bert")
+
+
+def test_other_letters_are_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    captions = [f"a heart number {number}" for number in range(30)]
+    text, tokenizer = TEXT_TOWERS["gru"].make(captions, TowerOptions(dim=8, width=16))
+    encoder = Encoder(ImageTower(ImageTowerConfig("conv4", dim=8)), Preprocessing(height=32, width=32), text, tokenizer)
+    encoder.embed_texts("сердце")
+    assert not caplog.text, "what it learned from is not known"
+    encoder.word_calibration = word_calibration(
+        np.eye(30), np.eye(30), np.arange(30), captions, fingerprint=encoder.fingerprint
+    )
+    encoder.embed_texts(["a heart", "1:0", "❤"])
+    assert not caplog.text
+    encoder.embed_texts(["a heart", "сердце"])
+    encoder.embed_texts("心")
+    assert caplog.text.count("this model learned from captions in latin letters") == 1
+    assert "'сердце'" in caplog.text

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
@@ -37,6 +38,8 @@ from nearkin.encoders.training_hashes import TrainingHashes
 from nearkin.errors import ArtefactError, InvalidInput, PictureError
 from nearkin.progress import Progress, progress_bar
 from nearkin.similarity import exact_scores
+
+_log = logging.getLogger(__name__)
 
 # Pixels of the pictures that go through a network at once on a CPU: 8 of 160 x 160.
 PIXELS_TOGETHER = 8 * 160 * 160
@@ -95,6 +98,7 @@ class Encoder(nn.Module):
         # What its scores mean, and what it was trained on; kept with the artefact too, where they are known.
         self.calibration: Calibration | None = None
         self.word_calibration: WordCalibration | None = None
+        self._has_told = False
         self.training_hashes: TrainingHashes | None = None
         self.register_buffer("mean", torch.tensor(preprocessing.mean).reshape(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(preprocessing.std).reshape(1, -1, 1, 1), persistent=False)
@@ -275,6 +279,7 @@ class Encoder(nn.Module):
         for position, text in enumerate(several):
             if not isinstance(text, str) or not text.strip():
                 raise InvalidInput(f"text {position} is {text!r}: expected words")
+        self._tell_of_other_letters(several)
         batch_size = min(check_count(batch_size, "batch_size"), max(1, len(several)))
         vectors = np.empty((len(several), self.dim), dtype=np.float32)
         with _progress(progress, "embedding texts") as advance:
@@ -287,6 +292,22 @@ class Encoder(nn.Module):
                 vectors[start : start + batch_size] = batch.cpu().numpy()
                 advance(start + len(lengths), len(several))
         return vectors
+
+    def _tell_of_other_letters(self, texts: Sequence[str]) -> None:
+        """Say once that texts are in letters that no caption of the training was in, as far as that is known."""
+        if self.word_calibration is None or self._has_told:
+            return
+        for text in texts:
+            if not self.word_calibration.languages_like(text):
+                self._has_told = True
+                known = ", ".join(dict.fromkeys(self.word_calibration.scripts.values()))
+                _log.warning(
+                    "'%.40s': this model learned from captions in %s letters; how well it understands others "
+                    "depends on what its text tower knew before",
+                    text,
+                    known,
+                )
+                return
 
     def embed_attributes(
         self, rows: npt.ArrayLike | Sequence[Mapping[str, Any]], *, unknown_words: bool = False
