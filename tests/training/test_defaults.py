@@ -49,7 +49,7 @@ def test_photos_begin_at_the_start(photos: Items) -> None:
     found = with_defaults(TrainSettings.checked(), photos, said.append)
     assert (found.weights, found.backbone, found.loss) == ("lite0", "tf_efficientnet_lite0", "normalised-softmax")
     assert (found.dim, found.epochs, found.projection_first, found.interpolate) == (512, 2, True, True)
-    assert found.size == 144
+    assert (found.size, found.batch_size, found.per_class) == (144, 32, 4)
     assert said[0].startswith("photos: the training begins at lite0")
 
 
@@ -76,3 +76,18 @@ def test_what_is_given_stays(photos: Items) -> None:
     found = with_defaults(TrainSettings.checked(**given), photos)
     assert {name: getattr(found, name) for name in given} == given
     assert with_defaults(TrainSettings.checked(weights="lite0", minutes=2.0), photos).epochs is None
+
+
+@pytest.mark.parametrize(
+    ("given", "batch_size"),
+    [
+        ({}, 32),
+        ({"batch_size": 64}, 64),
+        ({"loss": "triplet"}, 128),
+        ({"per_class": 30}, 128),
+        ({"weights": "none"}, 128),
+    ],
+    ids=str,
+)
+def test_fewer_pictures_in_a_batch_where_none_are_compared(photos: Items, given: dict, batch_size: int) -> None:
+    assert with_defaults(TrainSettings.checked(**given), photos).batch_size == batch_size

@@ -86,6 +86,9 @@ def with_defaults(settings: TrainSettings, items: Items, say: Callable[[str], No
             changes |= {"freeze": True, **{name: value for name, value in FROZEN.items() if name not in given}}
     if settings.minutes is not None:
         changes.pop("epochs", None)
+    if captions or settings.loss is not None or 2 * settings.per_class > changes.get("batch_size", 0):
+        # Losses that compare pictures with pictures, or with texts, need many of them at once.
+        changes.pop("batch_size", None)
     if labels and settings.loss is None:
         changes["loss"] = LOSS_WITH_WEIGHTS
     return settings.model_copy(update=changes)

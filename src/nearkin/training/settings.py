@@ -192,7 +192,13 @@ class TrainSettings(BaseModel):
     attribute_weight: float = _setting(1.0, "Loss", "Weight of the loss on attributes.", gt=0)
 
     # -- Batches -------------------------------------------------------------------------------------------------
-    batch_size: int = _setting(128, "Batches", "Pictures in a batch.", ge=2)
+    batch_size: int = _setting(
+        128,
+        "Batches",
+        "Pictures in a batch; fewer where the network of a start is trained by labels and no loss is named.",
+        with_weights=32,
+        ge=2,
+    )
     per_class: int = _setting(4, "Batches", "Pictures of each class in a batch.", ge=1)
     sampler: Literal["random", "hard"] = _setting(
         "random", "Batches", "How the classes of a batch are chosen: random, or hard (classes that are confused)."
