@@ -11,9 +11,10 @@ import numpy as np
 import nearkin
 from nearkin.data.images import stream_pixels
 from nearkin.data.items import Items
+from nearkin.data.pairs import Pairs
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.raw_pixels import raw_pixels
-from nearkin.evaluation import few_shot, retrieval
+from nearkin.evaluation import few_shot, retrieval, verification
 
 
 def judge_few_shot(
@@ -52,11 +53,16 @@ def judge_zero_shot(encoder: Encoder, test: Items, data: Path, *, attributes: st
     return report.figures["zero_shot"][metric].value, raw.value
 
 
-def judge_pairs(encoder: Encoder, test: Items, data: Path, *, pairs: str, fold: int) -> tuple[float, float]:
+def judge_pairs(
+    encoder: Encoder, test: Items, data: Path, *, pairs: str, fold: int | None = None
+) -> tuple[float, float]:
     """Share of a fold of LFW's pairs told right, at the threshold that is best for the held-out people of the training.
 
-    Raw pixels get the threshold that is best for these very pairs.
+    Raw pixels get the threshold that is best for these very pairs. Without a fold, each fold is judged at the threshold
+    that is best for the others.
     """
+    if fold is None:
+        return _judge_all_folds(encoder, test, data / pairs)
     first, second, same = _rows_of_pairs(read_fold(data / pairs, fold), test)
     model, raw = (
         np.einsum("pd,pd->p", vectors[first], vectors[second]) for vectors in map(_unit, _vectors(encoder, test))
@@ -64,6 +70,18 @@ def judge_pairs(encoder: Encoder, test: Items, data: Path, *, pairs: str, fold: 
     curve = encoder.checked_calibration().curve
     threshold = curve.scores[int(np.argmax(np.array(curve.tar) - np.array(curve.far)))]
     return float(((model >= threshold) == same).mean()), max(float(((raw >= limit) == same).mean()) for limit in raw)
+
+
+def _judge_all_folds(encoder: Encoder, test: Items, path: Path) -> tuple[float, float]:
+    pairs = list(Pairs(path))
+    row_of = {Path(uri).stem: row for row, uri in enumerate(test.uris)}
+    rows = np.array([[row_of[Path(name).stem] for name in (pair.a, pair.b)] for pair in pairs])
+    same, folds = [pair.same for pair in pairs], np.unique([pair.fold for pair in pairs], return_inverse=True)[1]
+    model, raw = (
+        verification(np.einsum("pd,pd->p", *vectors[rows.T]), same, folds=folds)["accuracy"].value
+        for vectors in map(_unit, _vectors(encoder, test))
+    )
+    return model, raw
 
 
 def read_fold(path: Path, fold: int) -> list[list[str]]:

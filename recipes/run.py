@@ -4,7 +4,7 @@
 
 DIR holds the unpacked sets. A recipe that was stopped goes on; one that is trained is judged again. `--fold` holds out
 another fold of LFW's people than the recipe does, and trains into a folder of its own, `lfw_fold1`; `--epochs` trains
-for longer or shorter. The exit code is 1 if a figure lies outside of its band.
+for longer or shorter. A recipe with a `start` trains nothing. The exit code is 1 if a figure lies outside of its band.
 """
 
 import argparse
@@ -22,6 +22,7 @@ import nearkin
 from nearkin.cli.commands.train import epoch_line
 from nearkin.data.folds import class_folds, hold_out
 from nearkin.data.items import Items
+from nearkin.data.pairs import Pairs
 from nearkin.training.run_folder import read_metrics
 
 FOLDER = Path(__file__).parent
@@ -42,9 +43,9 @@ def main() -> None:
     outside = 0
     for name in arguments.names or known:
         recipe = yaml.safe_load(known[name].read_text(encoding="utf-8"))
-        if arguments.epochs is not None:
+        if arguments.epochs is not None and "train" in recipe:
             recipe["train"]["epochs"] = arguments.epochs
-        if arguments.fold is not None and "pairs" in recipe["split"]:
+        if arguments.fold is not None and "fold" in recipe["split"]:
             name, recipe = f"{name}_fold{arguments.fold}", with_fold(recipe, arguments.fold)
         line, is_inside = run(name, recipe, arguments.data, arguments.out)
         print(line, flush=True)
@@ -55,6 +56,9 @@ def main() -> None:
 def run(name: str, recipe: dict[str, Any], data: Path, out: Path) -> tuple[str, bool]:
     """A line that says how the recipe did, and whether the figure lies in its band."""
     items = with_splits(read(recipe, data, out), recipe, data)
+    if "start" in recipe:
+        encoder = nearkin.Encoder.from_pretrained(recipe["start"])
+        return verdict(name, recipe, judged(recipe["judge"], encoder, items, data), "not trained")
     folder = out / name
     settings = dict(recipe["train"])
     if "attributes" in recipe:
@@ -77,16 +81,25 @@ def run(name: str, recipe: dict[str, Any], data: Path, out: Path) -> tuple[str, 
         test = nearkin.read_items(folder / "validation.csv")
     else:
         test = items.select([row for row, split in enumerate(items.splits) if split == "test"])
-    figure, baseline = JUDGES[protocol.pop("protocol")](encoder, test, data, **protocol)
-    low, high = recipe["band"]
-    is_inside = low <= figure <= high
     seconds = float(read_metrics(folder / "metrics.csv")[-1]["seconds"])
-    verdict = "inside" if is_inside else "OUTSIDE"
+    return verdict(name, recipe, judged(protocol, encoder, test, data), f"trained for {seconds:.0f} s")
+
+
+def judged(protocol: dict[str, Any], encoder: nearkin.Encoder, test: Items, data: Path) -> tuple[float, float]:
+    """The figure by a protocol, and that of raw pixels."""
+    options = dict(protocol)
+    return JUDGES[options.pop("protocol")](encoder, test, data, **options)
+
+
+def verdict(name: str, recipe: dict[str, Any], figures: tuple[float, float], trained: str) -> tuple[str, bool]:
+    """The line, and whether the figure lies in its band."""
+    (figure, baseline), (low, high) = figures, recipe["band"]
+    is_inside = low <= figure <= high
     return (
         f"{name}: {recipe['figure']} {100 * figure:.1f} % "
         f"({recipe.get('baseline', 'raw pixels')} {100 * baseline:.1f} %), "
-        f"{verdict} of {100 * low:g} to {100 * high:g} %, expected {100 * recipe['expected']:g} %; "
-        f"trained for {seconds:.0f} s"
+        f"{'inside' if is_inside else 'OUTSIDE'} of {100 * low:g} to {100 * high:g} %, "
+        f"expected {100 * recipe['expected']:g} %; {trained}"
     ), is_inside
 
 
@@ -108,10 +121,10 @@ def with_splits(items: Items, recipe: dict[str, Any], data: Path) -> Items:
     """Some classes to learn from, some to choose the epoch by, some to judge by.
 
     `folds` of the classes, of which the first judges and the second chooses (what the training holds out of the others
-    does, with `choose: held out`); or `pairs`, a file of which one fold's
-    people judge; those with one picture teach nothing and are left out; or "held out": what the training holds out
-    judges, which is fair where `validate_every` leaves only the last epoch to choose; or "own": the set's
-    own test pictures.
+    does, with `choose: held out`); or `pairs`, a file of which one fold's people judge; those with one picture teach
+    nothing and are left out; without a `fold`, all pictures of the pairs judge, and no others take part; or "held out":
+    what the training holds out judges, which is fair where `validate_every` leaves only the last epoch to choose; or
+    "own": the set's own test pictures.
     """
     split = recipe["split"]
     if split in (HELD_OUT, OWN):
@@ -121,6 +134,10 @@ def with_splits(items: Items, recipe: dict[str, Any], data: Path) -> Items:
         if split.get("choose") == HELD_OUT:
             return replace(items, splits=tuple("test" if fold == 0 else None for fold in folds))
         return hold_out(items, folds, 0)
+    if "fold" not in split:
+        named = {Path(name).stem for pair in Pairs(data / split["pairs"]) for name in (pair.a, pair.b)}
+        items = items.select([row for row, uri in enumerate(items.uris) if Path(uri).stem in named])
+        return replace(items, splits=("test",) * len(items))
     people = {word for words in read_fold(data / split["pairs"], split["fold"]) for word in words}
     pictures = Counter(items.labels)
     rows = [row for row, label in enumerate(items.labels) if label in people or pictures[label] > 1]

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from nearkin.data.items import Items, Picture
+from nearkin.encoders.starts import STARTS
 from nearkin.losses import build_loss
 from nearkin.training.settings import TrainSettings
 from tests.fakes import FakeEncoder, draw_noise
@@ -30,20 +31,32 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_a_recipe_is_complete(name: str, scripts: dict[str, ModuleType]) -> None:
     recipe = RECIPES[name]
-    keys = {"data", "split", "train", "judge", "figure", "expected", "band", "measured"}
+    keys = {
+        "data",
+        "split",
+        "judge",
+        "figure",
+        "expected",
+        "band",
+        "measured",
+        "start" if "start" in recipe else "train",
+    }
     assert keys <= set(recipe) <= {*keys, "label", "attributes"}
-    settings = TrainSettings.checked(**recipe["train"])
-    build_loss(settings.loss, classes=2, dim=settings.dim, options=settings.loss_options)
     assert recipe["judge"]["protocol"] in scripts["judges"].JUDGES
     low, high = recipe["band"]
     assert 0 < low <= recipe["expected"] <= high <= 1
+    if "start" in recipe:
+        assert recipe["start"] in STARTS
+        return
+    settings = TrainSettings.checked(**recipe["train"])
+    build_loss(settings.loss, classes=2, dim=settings.dim, options=settings.loss_options)
     # An hour on two cores.
     assert settings.threads == 1
     assert (settings.minutes or recipe["measured"]["seconds"] / 60) <= 120
 
 
 def test_there_are_these() -> None:
-    assert set(RECIPES) == {"omniglot", "emoji", "emoji_attributes", "caltech101", "lfw"}
+    assert set(RECIPES) == {"omniglot", "emoji", "emoji_attributes", "caltech101", "lfw", "faces"}
 
 
 def noise_items(folder: Path, names: list[str]) -> Items:
@@ -69,6 +82,26 @@ def test_pairs_of_one_fold_are_judged(tmp_path: Path, scripts: dict[str, ModuleT
     for fold, right in ((1, 1.0), (2, 0.5)):
         found, _ = scripts["judges"].judge_pairs(encoder, test, tmp_path, pairs="pairs.txt", fold=fold)
         assert found == right
+    # Each fold at the threshold of the other: that of fold 2, whose scores are equal, accepts all.
+    named = scripts["run"].with_splits(test, {"split": {"pairs": "pairs.txt"}}, tmp_path)
+    assert (named.labels, named.splits) == (test.labels, ("test",) * 4)
+    found, _ = scripts["judges"].judge_pairs(encoder, named, tmp_path, pairs="pairs.txt")
+    assert found == 0.5
+
+
+def test_a_start_is_judged_untrained(
+    tmp_path: Path, scripts: dict[str, ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("Ann_0001", "Ann_0002", "Bo_0001", "Bo_0002"):
+        [drawn] = draw_noise(tmp_path / "lfw" / name.partition("_")[0], [name < "B"])
+        drawn.rename(drawn.with_name(f"{name}.png"))
+    (tmp_path / "pairs.txt").write_text("2\t1\nAnn\t1\t2\nAnn\t1\tBo\t1\nBo\t1\t2\nAnn\t2\tBo\t2\n")
+    recipe = RECIPES["faces"] | {"data": "lfw", "split": {"pairs": "pairs.txt"}, "band": [0.9, 1.0]}
+    recipe["judge"] = recipe["judge"] | {"pairs": "pairs.txt"}
+    monkeypatch.setattr(scripts["run"].nearkin.Encoder, "from_pretrained", lambda name: FakeEncoder())
+    line, is_inside = scripts["run"].run("faces", recipe, tmp_path, tmp_path / "out")
+    assert is_inside
+    assert line.endswith("not trained")
 
 
 def test_classes_are_judged_by_their_attributes(shapes: Path, tmp_path: Path, scripts: dict[str, ModuleType]) -> None:
