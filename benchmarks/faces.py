@@ -2,7 +2,7 @@
 
     python benchmarks/faces.py pairs --data DIR [--scratch runs/recipes/lfw] [--vectors VECTORS.npz]
     python benchmarks/faces.py cut --data DIR
-    python benchmarks/faces.py detectors --data DIR [--detector mtcnn dlib-hog dlib-cnn] [--photos 120] [--plain 300]
+    python benchmarks/faces.py detectors --data DIR [--detector mtcnn dlib-hog dlib-cnn] [--confidence 0.95]
     python benchmarks/faces.py recognize --data DIR [--photos 40] [--enrolled 1 3]
     python benchmarks/faces.py boxes --data DIR [--sheet boxes.png]
 
@@ -78,6 +78,7 @@ def main() -> None:
     parser.add_argument("--scratch", help="run folder of a model trained without the people of fold 5")
     parser.add_argument("--vectors", type=Path, help="read embeddings from here if it is there, and write them else")
     parser.add_argument("--detector", nargs="+", default=list(DETECTORS.names))
+    parser.add_argument("--confidence", type=float, default=0.0, help="leave out faces that are less sure")
     parser.add_argument("--photos", type=int)
     parser.add_argument("--plain", type=int, default=300)
     parser.add_argument("--enrolled", type=int, nargs="+", default=[1, 3])
@@ -91,7 +92,7 @@ def main() -> None:
     elif given.what == "cut":
         cut(given.data)
     elif given.what == "detectors":
-        detectors(given.data, given.detector, given.photos or 120, given.plain, given.sheet)
+        detectors(given.data, given.detector, given.confidence, given.photos or 120, given.plain, given.sheet)
     elif given.what == "recognize":
         for enrolled in given.enrolled:
             recognize(given.data, given.photos or 40, enrolled, given.sheet)
@@ -349,7 +350,7 @@ def composed(
     return photo, placed
 
 
-def detectors(data: Path, names: Sequence[str], photos: int, plain: int, sheet: Path | None) -> None:
+def detectors(data: Path, names: Sequence[str], confidence: float, photos: int, plain: int, sheet: Path | None) -> None:
     """Recall by size and by rotation, false finds and time, of each detector."""
     columns = [f"{size} px" for size in SIZES] + ["upright", "15 degrees", "30 degrees"]
     tables: dict[str, list[str]] = {name: [] for name in ("crops", "heads")}
@@ -366,7 +367,7 @@ def detectors(data: Path, names: Sequence[str], photos: int, plain: int, sheet: 
             photo, placed = composed(enlarged(next(ground)), faces, generator)
             for name in names:
                 begun = time.process_time()
-                answers = find_faces(photo, name)
+                answers = [face for face in find_faces(photo, name) if face.confidence >= confidence]
                 times[name].append(time.process_time() - begun)
                 found[name] += [(number, one, any(one.is_found_by(face.box) for face in answers)) for one in placed]
                 if number < 4:
@@ -382,7 +383,7 @@ def detectors(data: Path, names: Sequence[str], photos: int, plain: int, sheet: 
     for name in names:
         cells = []
         for classes in (PLAIN, OTHER_FACES):
-            counts, groups = false_finds(data, classes, plain, name, times[name], drawn)
+            counts, groups = false_finds(data, classes, plain, name, confidence, times[name], drawn)
             share = shown(bootstrap_mean(counts > 0, groups=groups, within=(0.0, 1.0)))
             cells += [share, f"{counts.sum()} in {len(counts)} photos"]
         print(f"| {name} | {' | '.join(cells[:3])} | {1000 * np.median(times[name]):.0f} ms a photo |", flush=True)
@@ -404,7 +405,13 @@ def recall_row(name: str, found: Sequence[tuple[int, Placed, bool]], photos: int
 
 
 def false_finds(
-    data: Path, classes: Sequence[str], photos: int, name: str, times: list[float], drawn: list[Image.Image]
+    data: Path,
+    classes: Sequence[str],
+    photos: int,
+    name: str,
+    confidence: float,
+    times: list[float],
+    drawn: list[Image.Image],
 ) -> tuple[np.ndarray, np.ndarray]:
     """How many boxes there are in each photo, and its class; as many photos of each class."""
     counts, groups = [], []
@@ -413,7 +420,7 @@ def false_finds(
         for path in paths[:: max(1, len(paths) * len(classes) // photos)][: max(1, photos // len(classes))]:
             photo = enlarged(path)
             begun = time.process_time()
-            answers = find_faces(photo, name)
+            answers = [face for face in find_faces(photo, name) if face.confidence >= confidence]
             times.append(time.process_time() - begun)
             counts.append(len(answers))
             groups.append(number)
