@@ -91,3 +91,16 @@ def test_what_is_given_stays(photos: Items) -> None:
 )
 def test_fewer_pictures_in_a_batch_where_none_are_compared(photos: Items, given: dict, batch_size: int) -> None:
     assert with_defaults(TrainSettings.checked(**given), photos).batch_size == batch_size
+
+
+def test_captions_alone_go_on_a_frozen_network(photos: Items) -> None:
+    captioned = dataclasses.replace(photos, labels=(None,) * 8, captions=tuple((f"words {row}",) for row in range(8)))
+    found = with_defaults(TrainSettings.checked(captions=True), captioned)
+    assert (found.weights, found.freeze, found.batch_size, found.learning_rate) == ("lite0", True, 512, 1e-3)
+    assert (found.epochs, found.interpolate, found.projection_first) == (60, False, False)
+    given = with_defaults(TrainSettings.checked(captions=True, batch_size=64, epochs=3), captioned)
+    assert (given.freeze, given.batch_size, given.epochs) == (True, 64, 3)
+    tuned = with_defaults(TrainSettings.checked(captions=True, freeze=False), captioned)
+    assert (tuned.freeze, tuned.batch_size, tuned.epochs) == (False, 128, 20)
+    both = with_defaults(TrainSettings.checked(captions=True), dataclasses.replace(captioned, labels=photos.labels))
+    assert (both.freeze, both.loss) == (True, None)

@@ -79,6 +79,10 @@ def with_defaults(settings: TrainSettings, items: Items, say: Callable[[str], No
     if own is not None and own.folder is None and "size" not in given:
         changes["size"] = _enlarged(items, own.preprocessing.height)
     labels, captions = trained_losses(items, settings)
+    few = changes.get("batch_size")
+    if captions or settings.loss is not None or (isinstance(few, int) and 2 * settings.per_class > few):
+        # Losses that compare pictures with pictures, or with texts, need many of them at once.
+        changes.pop("batch_size", None)
     if captions:
         # A text tower starts from nothing: it needs the epochs of a training from scratch.
         changes.pop("epochs", None)
@@ -86,9 +90,6 @@ def with_defaults(settings: TrainSettings, items: Items, say: Callable[[str], No
             changes |= {"freeze": True, **{name: value for name, value in FROZEN.items() if name not in given}}
     if settings.minutes is not None:
         changes.pop("epochs", None)
-    if captions or settings.loss is not None or 2 * settings.per_class > changes.get("batch_size", 0):
-        # Losses that compare pictures with pictures, or with texts, need many of them at once.
-        changes.pop("batch_size", None)
     if labels and settings.loss is None:
         changes["loss"] = LOSS_WITH_WEIGHTS
     return settings.model_copy(update=changes)

@@ -1,6 +1,7 @@
 """Small heads on frozen networks, trained on features that were computed once: in seconds, not hours."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -19,7 +20,7 @@ from nearkin.losses.batch_hard_triplet import batch_hard_triplet_loss
 from nearkin.losses.captions.info_nce import info_nce_loss
 from nearkin.losses.normalised_softmax import normalised_softmax_loss
 
-DIM = 256
+DIM, DIM_OF_WORDS = 256, 512
 # Of the classes in a batch, and of each of their pictures.
 CLASSES, PICTURES = 32, 4
 
@@ -87,8 +88,8 @@ def train_on_captions(
     load_e5()  # Making a network draws numbers, and it is made once in a process: before the seed is set.
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        text, tokenizer = TEXT_TOWERS["e5"].make([], TowerOptions(DIM, width=512, dropout=0.3))
-        head = nn.Linear(features.shape[1], DIM)
+        text, tokenizer = TEXT_TOWERS["e5"].make([], TowerOptions(DIM_OF_WORDS, width=512, dropout=0.3))
+        head = nn.Linear(features.shape[1], DIM_OF_WORDS)
         assert isinstance(tokenizer, E5Tokenizer)
         texts = [one for several in captions for one in several]
         owners = torch.tensor([row for row, several in enumerate(captions) for _ in several])
@@ -98,18 +99,22 @@ def train_on_captions(
         x = (x - mean) / scale
         of_row = [torch.nonzero(owners == row)[:, 0] for row in range(len(x))]
         temperature = nn.Parameter(torch.tensor(0.05).log())
-        optimiser = torch.optim.AdamW([*head.parameters(), *text.parameters(), temperature], lr=1e-3, weight_decay=0.05)
+        optimiser = torch.optim.AdamW([*head.parameters(), *text.parameters(), temperature], lr=1e-3, weight_decay=0.1)
         tower: nn.Module = text.train()
         with _one_thread():
-            for _ in range(steps):
+            for step in range(steps):
+                # The rate falls as a cosine.
+                optimiser.param_groups[0]["lr"] = 0.5e-3 * (1 + math.cos(math.pi * step / steps))
                 rows = torch.randperm(len(x), generator=generator)[:512]
                 picked = torch.stack([of_row[int(row)][_one_of(of_row[int(row)], generator)] for row in rows])
-                pictures = F.normalize(head(_dropped(x[rows], generator)), dim=1)
+                pictures = F.normalize(head(_dropped(x[rows], generator, 0.7)), dim=1)
                 words = F.normalize(_head_of_text(tower, states[picked]), dim=1)
                 _step(optimiser, info_nce_loss(pictures, words, temperature=temperature.exp().clamp(min=0.01)))
     image = with_head(start.image, _folded(head, mean, scale))
     encoder = Encoder(image, start.preprocessing, text.eval(), tokenizer)
-    encoder.card = "# Two towers\n\nEfficientNet-lite0 and multilingual e5, both frozen, with a trained head each.\n"
+    encoder.card = (
+        "# Two towers\n\nEfficientNet-lite0 to lite2 and multilingual e5, all frozen, with a trained head each.\n"
+    )
     return encoder.eval()
 
 
@@ -148,9 +153,9 @@ def _one_of(rows: Tensor, generator: torch.Generator) -> int:
     return int(torch.randint(len(rows), (1,), generator=generator))
 
 
-def _dropped(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Half of the features are dropped, by a generator of ours."""
-    return x * (torch.rand(x.shape, generator=generator) < 0.5) * 2
+def _dropped(x: Tensor, generator: torch.Generator, share: float = 0.5) -> Tensor:
+    """A share of the features is dropped, by a generator of ours."""
+    return x * (torch.rand(x.shape, generator=generator) >= share) / (1 - share)
 
 
 def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:

@@ -26,9 +26,17 @@ from nearkin.tasks.demo.snapshots import VIEWS, take_snapshots
 from nearkin.tasks.demo.words import WORDS
 
 START, SIDE = "lite0", 128
+# Words need to know more of what is drawn: three networks side by side, on larger pictures.
+START_OF_WORDS, SIDE_OF_WORDS = "lite012", 192
 # Emoji that snapshots are taken of.
 PHOTOGRAPHED = 400
 TABLE = "emoji.csv"
+
+
+def _start(name: str, side: int) -> Encoder:
+    """A start for pictures of another size."""
+    encoder = Encoder.from_pretrained(name)
+    return Encoder(encoder.image, Preprocessing(height=side, width=side)).eval()
 
 
 class Demo:
@@ -59,27 +67,37 @@ class Demo:
     @cached_property
     def start(self) -> Encoder:
         """The frozen network, for small pictures."""
-        encoder = Encoder.from_pretrained(START)
-        return Encoder(encoder.image, Preprocessing(height=SIDE, width=SIDE)).eval()
+        return _start(START, SIDE)
+
+    @cached_property
+    def start_of_words(self) -> Encoder:
+        """The frozen networks of pictures that are asked for in words."""
+        return _start(START_OF_WORDS, SIDE_OF_WORDS)
 
     @cached_property
     def features(self) -> Float[np.ndarray, "n features"]:
         """Of every emoji."""
-        return self._features(self.items, "emoji")
+        return self._features(self.items, "emoji", self.start)
 
-    def _features(self, items: Items, name: str) -> Float[np.ndarray, "n features"]:
-        """What the frozen network makes of pictures; computed once, and kept in the folder."""
+    @cached_property
+    def features_of_words(self) -> Float[np.ndarray, "n features"]:
+        """Of every emoji, by the networks that words go with."""
+        return self._features(self.items, "emoji, for words", self.start_of_words)
+
+    def _features(self, items: Items, name: str, start: Encoder) -> Float[np.ndarray, "n features"]:
+        """What a frozen network makes of pictures; computed once, and kept in the folder."""
         files = (f"{uri} {Path(uri).stat().st_size}" for uri in items.uris)
-        told = hashlib.sha256("\n".join([self.start.fingerprint, *files]).encode()).hexdigest()[:12]
-        kept = self.out / f"features-{name}-{told}.npy"
+        told = hashlib.sha256("\n".join([start.fingerprint, *files]).encode()).hexdigest()[:12]
+        kept = self.out / f"features-{told}.npy"
         if kept.exists():
             return np.load(kept)
         parts = []
         with progress_bar(f"embedding pictures: {name}") as advance:
-            for batch in stream_pixels(items.pictures, self.start.preprocessing, batch_size=64, strict=True):
+            size = start.pictures_together
+            for batch in stream_pixels(items.pictures, start.preprocessing, batch_size=size, strict=True):
                 with torch.inference_mode():
-                    pixels = self.start.normalise(as_pictures(torch.from_numpy(batch.pixels)))
-                    parts.append(self.start.image.features(pixels).numpy())
+                    pixels = start.normalise(as_pictures(torch.from_numpy(batch.pixels)))
+                    parts.append(start.image.features(pixels).numpy())
                 advance(int(batch.rows[-1]) + 1, len(items))
         found = np.concatenate(parts)
         with written_whole(kept) as file:
@@ -114,7 +132,7 @@ class Demo:
     @cached_property
     def snapshot_features(self) -> Float[np.ndarray, "n features"]:
         """Of every snapshot."""
-        return self._features(self.snapshots, "snapshots")
+        return self._features(self.snapshots, "snapshots", self.start)
 
     @cached_property
     def parts(self) -> dict[str, Int[np.ndarray, " n"]]:
@@ -159,11 +177,23 @@ class Demo:
 
     @cached_property
     def held_out(self) -> Bool[np.ndarray, " n"]:
-        """Emoji that no words are learned from: those of the twenty words, and a fifth of the rest."""
+        """Emoji that no words are learned from: half of those of each of the twenty words, and the unseen kinds."""
+        random, signs = np.random.default_rng(2), [as_drawn(sign) for sign in self.emoji]
+        row_of = {sign: row for row, sign in enumerate(signs)}
+        held_out = self.unseen_kinds.copy()
+        for word in WORDS:
+            rows = [row_of[as_drawn(sign)] for sign in word.right if as_drawn(sign) in row_of]
+            held_out[random.permutation(rows)[: -(-len(rows) // 2)].astype(int)] = True
+        return held_out
+
+    @cached_property
+    def unseen_kinds(self) -> Bool[np.ndarray, " n"]:
+        """A fifth of the emoji of which no variant teaches words, and none of which a word of the twenty means."""
         named = {as_drawn(sign) for word in WORDS for sign in word.right}
-        bases = {base for base, sign in zip(self.base, self.emoji, strict=True) if as_drawn(sign) in named}
-        others = sorted(set(self.base) - bases)
-        bases |= {others[one] for one in np.random.default_rng(1).permutation(len(others))[: len(others) // 5]}
+        others = sorted(
+            set(self.base) - {base for base, sign in zip(self.base, self.emoji, strict=True) if as_drawn(sign) in named}
+        )
+        bases = {others[one] for one in np.random.default_rng(1).permutation(len(others))[: len(others) // 5]}
         return np.array([base in bases for base in self.base])
 
     @cached_property
@@ -172,7 +202,9 @@ class Demo:
         rows = np.flatnonzero(~self.held_out)
         captions = [list(self.items.captions[row]) for row in rows]
         with progress_bar("reading names") as advance:
-            encoder = train_on_captions(self.start, self.features[rows], captions, steps=self.steps, progress=advance)
+            encoder = train_on_captions(
+                self.start_of_words, self.features_of_words[rows], captions, steps=self.steps, progress=advance
+            )
         encoder.save_pretrained(self.out / "model")
         return encoder
 
@@ -184,7 +216,7 @@ class Demo:
             shutil.rmtree(path)
         gallery = Gallery.create(path, self.two_towers)
         rows = np.flatnonzero(self.held_out)
-        gallery.add_vectors(self.items.select(rows), self.vectors(self.features[rows], self.two_towers))
+        gallery.add_vectors(self.items.select(rows), self.vectors(self.features_of_words[rows], self.two_towers))
         return gallery
 
     @cached_property
