@@ -1,4 +1,4 @@
-# make demo   train on real pictures and search them     make test   run the tests
+# make demo   show what embeddings are and do, on emoji   make test   run the tests
 # make check  what CI runs                               make pin    renew requirements.txt
 # make recipes DATA=dir [RECIPES="emoji lfw"]            rerun recipes/ and check their figures
 VENV := .venv

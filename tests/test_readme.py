@@ -2,16 +2,14 @@
 
 import re
 import shlex
-import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 import nearkin
 from nearkin.cli import main
-from tests.conftest import draw
+from tests.reader_folder import draw_reader_folder
 
 ROOT = Path(__file__).parent.parent
 
@@ -33,24 +31,7 @@ def blocks(*languages: str) -> list[str]:
 def folder(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with everything that the README speaks of."""
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(shapes / "tree", "photos")
-    shutil.copy(shapes / "captions.csv", ".")
-    for name in ("query.jpg", "a.jpg", "b.jpg"):
-        shutil.copy(shapes / "tree" / "red circle" / "0.png", name)
-    # Two people and a stranger.
-    people = np.random.default_rng(2)
-    for person, colour, shape in (("anna", "orange", "circle"), ("bob", "purple", "square")):
-        for number in range(1, 5):
-            draw(shape, colour, people).save(f"{person}{number}.jpg")
-    draw("cross", "cyan", people).save("stranger.jpg")
-    # Classes that are not trained on.
-    random = np.random.default_rng(1)
-    for colour in ("orange", "purple", "brown", "grey", "pink", "cyan"):
-        for shape in ("circle", "square", "cross"):
-            folder = Path("other-photos", f"{colour} {shape}")
-            folder.mkdir(parents=True)
-            for number in range(4):
-                draw(shape, colour, random).save(folder / f"{number}.png")
+    draw_reader_folder(shapes)
     return tmp_path
 
 

@@ -14,6 +14,8 @@ from nearkin.tasks import emoji
 from nearkin.tasks.demo.steps import STEPS
 from tests.few_emoji import use_few_emoji
 
+TOUR = Path(__file__).parent.parent.parent / "docs" / "tour.md"
+
 
 def run(out: Path, *options: str) -> int:
     with pytest.raises(SystemExit) as stopped:
@@ -39,6 +41,10 @@ def test_every_step_and_the_same_again(
     assert len(json.loads(figures[0])) == len(STEPS)
     for number in range(1, len(STEPS) + 1):
         assert f"\n{number}. " in told[0]
+    commands = re.findall(r"^ +(?:yours: )?(nearkin .*)$", said.err, flags=re.MULTILINE)
+    assert len(commands) >= len(STEPS)
+    tour = TOUR.read_text(encoding="utf-8").splitlines()
+    assert {command.replace(str(tmp_path), "runs/demo") for command in commands} <= set(tour)
     page = (tmp_path / "demo.html").read_text(encoding="utf-8")
     pictures = re.findall(r'<img src="([^"]+)"', page)
     assert len(pictures) == len(STEPS)

@@ -4,23 +4,13 @@ import csv
 from pathlib import Path
 
 from nearkin.data.items import Items
-from nearkin.errors import MissingDependency, UnknownName
+from nearkin.errors import MissingDependency
 
 SKIN_TONES = {chr(code) for code in range(0x1F3FB, 0x1F400)}
 # Variation selectors, joiners, gender signs, directions and hair: what makes a variant of the same emoji.
 VARIANT_SIGNS = SKIN_TONES | set("\ufe0f\u200d♀♂➡") | {chr(code) for code in range(0x1F9B0, 0x1F9B4)}
 # Women, men and girls, boys become "person" and "child".
 SAME_PERSON = {"👩": "🧑", "👨": "🧑", "👧": "🧒", "👦": "🧒", "👸": "🤴", "👰": "🤵", "🤶": "🎅"}
-
-
-# Small enough to learn something in a few minutes on two cores.
-DEMO_SETTINGS = {
-    "backbone": "resnet10t",
-    "size": 64,
-    "captions": True,
-    "split_by": "base",
-    "augmentation": "icon",
-}
 
 
 def base_emoji(emoji: str) -> str:
@@ -69,18 +59,6 @@ def write_emoji_table(path: Path) -> Path:
 def without_skin_tones(pictures: Items) -> Items:
     """The emoji in their default colour: five more near copies of each hand would teach little and take long."""
     return pictures.select([row for row, tone in enumerate(pictures.column("tone")) if tone == "no"])
-
-
-def picture_of(pictures: Items, emoji: str) -> str:
-    """Path of an emoji's picture.
-
-    Raises:
-        UnknownName: none of the pictures shows it.
-    """
-    shown = list(pictures.column("emoji"))
-    if emoji not in shown:
-        raise UnknownName("emoji", emoji, shown)
-    return pictures.uris[shown.index(emoji)]
 
 
 def _file_of(sign: str, pictures: dict[str, Path]) -> Path | None:

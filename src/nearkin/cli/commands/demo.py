@@ -31,7 +31,7 @@ def demo(
         STARTS[start].check()
     check_output_folder(out, "--out")
     from nearkin.tasks.demo.material import Demo
-    from nearkin.tasks.demo.page import write_page
+    from nearkin.tasks.demo.page import Step, write_page
     from nearkin.tasks.demo.steps import STEPS
 
     shared = Demo(out, steps=steps)
@@ -40,12 +40,13 @@ def demo(
         "the pretrained networks lite0 and e5.\nAbout two minutes on two idle cores; a busy machine takes longer, and "
         "finds the same."
     )
-    told = []
+    told: list[Step] = []
     for number, make in enumerate(STEPS, 1):
         step = make(shared)
         told.append(step)
         print(f"\n{number}. {step.title}\n   {step.idea}\n   {step.found}", flush=True)
         status("   yours: " + "\n          ".join(step.commands))
-    page = write_page(told, out)
-    print(f"\nAll of it with pictures: {page.absolute()}")
+        page = write_page(told, out)
+    if told:
+        print(f"\nAll of it with pictures: {page.absolute()}")
     next_step("nearkin index lite0 YOUR_PICTURES galleries/mine makes your pictures searchable")

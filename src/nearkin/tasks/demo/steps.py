@@ -14,7 +14,6 @@ from nearkin.evaluation.metrics.retrieval import retrieval
 from nearkin.gallery.hits import Hit
 from nearkin.gallery.index.kinds.lsh import LshIndex
 from nearkin.intervals.figure import Figure
-from nearkin.recognition.decision import Recognition
 from nearkin.recognition.examples import Examples
 from nearkin.recognition.recognizer import Recognizer, Strangers
 from nearkin.similarity.clustering import cluster
@@ -72,7 +71,10 @@ def distances(demo: Demo) -> Step:
         f"🐱 and 🐶: cosine {near:.2f}, distance {(2 - 2 * near) ** 0.5:.2f}; "
         f"🐱 and 🚗: {far:.2f} and {(2 - 2 * far) ** 0.5:.2f}",
         ("nearkin index lite0 photos/ galleries/mine", "nearkin search galleries/mine query.jpg --sheet hits.png"),
-        {"cat and dog": _round(near), "cat and car": _round(far)},
+        {
+            "cat and dog": [_round(near, 2), _round((2 - 2 * near) ** 0.5, 2)],
+            "cat and car": [_round(far, 2), _round((2 - 2 * far) ** 0.5, 2)],
+        },
         _drawn(demo, "distances", table_of_scores([demo.items.uris[row] for row in rows], scores)),
     )
 
@@ -203,7 +205,7 @@ def recognition(demo: Demo) -> Step:
     names = [demo.snapshots.labels[row] or "" for row in rows[place == 0]]
     asks = np.flatnonzero(known & (place >= 4))
     figures: dict[int, dict[str, float]] = {}
-    said: dict[int, list[Recognition]] = {}
+    given: dict[int, list[str | None]] = {}
     for shots in (1, 4):
         taught = known & (place < shots)
         recognizer = Recognizer.of(
@@ -211,21 +213,25 @@ def recognition(demo: Demo) -> Step:
             Examples.of(vectors[taught], labels[taught]),
             strangers=[Strangers(others, ids, "other emoji")],
         )
-        said[shots] = recognizer.recognize(vectors, fpir=STRANGERS)
-        nearest = recognizer.scores(vectors[asks]).argmax(1)
-        given = [one.name for one in said[shots]]
+        nearest = recognizer.scores(vectors).argmax(1)
+        answers = recognizer.recognize(vectors, fpir=STRANGERS)
+        given[shots] = [
+            names[best] if answer.score >= answer.threshold.score else None
+            for answer, best in zip(answers, nearest, strict=True)
+        ]
+        said = given[shots]
         figures[shots] = {
-            "named": _round(np.mean([given[ask] == names[labels[ask]] for ask in asks])),
-            "misnamed": _round(np.mean([given[ask] not in (names[labels[ask]], None) for ask in asks])),
-            "strangers named": _round(np.mean([given[one] is not None for one in np.flatnonzero(~known)])),
-            "right without strangers": _round((nearest == labels[asks]).mean()),
+            "named": _round(np.mean([said[ask] == names[labels[ask]] for ask in asks])),
+            "misnamed": _round(np.mean([said[ask] not in (names[labels[ask]], None) for ask in asks])),
+            "strangers named": _round(np.mean([said[one] is not None for one in np.flatnonzero(~known)])),
+            "right without strangers": _round((nearest[asks] == labels[asks]).mean()),
         }
 
     def cell(one: int) -> Cell:
         """What is said of a snapshot; green if it is right."""
-        answer = said[1][one]
-        right = answer.name == names[labels[one]] if known[one] else answer.name is None
-        return Cell(demo.snapshots.uris[rows[one]], answer.name or answer.decision, right)
+        name = given[1][one]
+        right = name == names[labels[one]] if known[one] else name is None
+        return Cell(demo.snapshots.uris[rows[one]], name or "unknown", right)
 
     drawn = []
     for number in range(min(5, classes)):
@@ -238,8 +244,8 @@ def recognition(demo: Demo) -> Step:
     return Step(
         "recognition",
         "One picture enrolled, others recognised, strangers unknown",
-        f"{classes} emoji are taught by one snapshot each; at a threshold that {100 * STRANGERS:g} % of strangers may "
-        'reach, a snapshot gets a name, or "unknown", or "not sure".',
+        f"{classes} emoji are taught by one snapshot each; what reaches a threshold that {100 * STRANGERS:g} % of "
+        "strangers may reach gets the nearest name, all else is unknown.",
         f"of {len(asks)} other snapshots {alone['named']} get their name and {alone['misnamed']} another, of "
         f"{int((~known).sum())} of strangers {alone['strangers named']} get one; taught by four, {four['named']}, "
         f"{four['misnamed']} and {four['strangers named']}; where nobody is a stranger, the nearest is right for "
