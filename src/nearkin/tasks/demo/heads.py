@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import skip_init
 
 from nearkin.encoders.encoder import Encoder
 from nearkin.encoders.image import ImageTower
@@ -166,7 +167,7 @@ def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
 
 def _folded(head: nn.Linear, mean: Tensor, scale: Tensor) -> nn.Linear:
     """The head on features as they are: W (x - m) / s + b."""
-    folded = nn.Linear(head.in_features, head.out_features)
+    folded = skip_init(nn.Linear, head.in_features, head.out_features)
     with torch.no_grad():
         folded.weight.copy_(head.weight / scale)
         folded.bias.copy_(head.bias - folded.weight @ mean)
