@@ -56,6 +56,12 @@ def test_resumed_exactly(shapes: Path, tmp_path: Path, weights: str) -> None:
         torch.testing.assert_close(cut[name], tensor, rtol=0, atol=0)
 
 
+def test_nothing_left_to_train(shapes: Path, tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = train(shapes / "captions.csv", out=tmp_path / "x", weights=weights, **{**FROZEN, "epochs": 1})
+    monkeypatch.setattr("nearkin.training.train.with_features", None)
+    assert train(out=tmp_path / "x", resume=True).fingerprint == encoder.fingerprint
+
+
 def test_with_labels_and_an_average(shapes: Path, tmp_path: Path, weights: str) -> None:
     options = {**SMALL, "size": 32, "epochs": 2, "weights": weights, "freeze": True, "ema": 0.5}
     encoder = train(shapes / "tree", out=tmp_path / "x", **options)

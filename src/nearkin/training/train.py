@@ -144,6 +144,9 @@ def train(
             start = start_figures(out / METRICS) if checked.interpolate else {}
             data = prepared.train, prepared.val
             if checked.freeze:
+                # Lightning would find out that nothing is left to train only after all features are computed.
+                if resume and len(read_metrics(out / METRICS)) == checked.epochs and _is_finished(out):
+                    return _as_trained_before(out, on_message)
                 data = with_features(prepared, mirrored=checked.augmentation == "photo", on_message=on_message)
             module = EmbeddingModule(prepared.encoder, objective, checked, *data, start)
             return _trained(module, prepared, out, resume, on_epoch, on_message, progress_bar)
@@ -164,9 +167,7 @@ def _trained(
     try:
         found = fit(module, out, resume=resume, on_epoch=on_epoch, on_message=on_message, progress_bar=progress_bar)
         if not found.epochs and _is_finished(out):
-            if on_message is not None:
-                on_message(f"{len(read_metrics(out / METRICS)):,} epochs were trained before: --epochs N trains longer")
-            return Encoder.from_pretrained(out / MODEL)
+            return _as_trained_before(out, on_message)
         notes = [*([INTERRUPTED] if found.interrupted else []), *found.notes(module.settings)]
     except (TrainingError, OSError) as error:
         reason = str(error) if isinstance(error, TrainingError) else _cannot_write(out, error)
@@ -232,6 +233,12 @@ def _check_learnable(prepared: Prepared, objective: Objective, *, is_named: bool
             f"{data.items.source}: each class has one picture to train on, and this loss compares pictures of one "
             "class: add pictures, or take a loss that classifies (--loss softmax)"
         )
+
+
+def _as_trained_before(out: Path, on_message: Callable[[str], None] | None) -> Encoder:
+    if on_message is not None:
+        on_message(f"{len(read_metrics(out / METRICS)):,} epochs were trained before: --epochs N trains longer")
+    return Encoder.from_pretrained(out / MODEL)
 
 
 def _is_finished(out: Path) -> bool:
