@@ -52,7 +52,11 @@ Quiet = Annotated[
 Threads = Annotated[
     int | None,
     typer.Option(
-        min=1, help="CPU threads for embedding and search.", show_default="all cores", rich_help_panel="Machine"
+        min=1,
+        max=1024,
+        help="CPU threads for embedding and search.",
+        show_default="all cores",
+        rich_help_panel="Machine",
     ),
 ]
 Device = Annotated[
