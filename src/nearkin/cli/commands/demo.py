@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nearkin.cli.options import Quiet, Threads
+from nearkin.cli.options import Quiet
 
 SECTION, ORDER = "Try it", 100
 KEPT = "the same command begins again; features that were computed are kept"
@@ -14,7 +14,10 @@ KEPT = "the same command begins again; features that were computed are kept"
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of the demo: page, pictures, gallery.")] = Path("runs/demo"),
     steps: Annotated[int, typer.Option(min=1, help="Steps of each training.")] = 600,
-    threads: Threads = 2,
+    threads: Annotated[
+        int,
+        typer.Option(min=1, max=1024, help="CPU threads for embedding pictures.", rich_help_panel="Machine"),
+    ] = 2,
     quiet: Quiet = False,
 ) -> None:
     """Show on emoji what an embedding is and does: descriptors, training, search, recognition, words; a few minutes.
