@@ -30,7 +30,7 @@ def demo(
     from nearkin.files import check_output_folder
 
     use_threads(threads)
-    for start in ("lite0", "e5"):
+    for start in ("lite0", "lite012", "e5"):
         STARTS[start].check()
     check_output_folder(out, "--out")
     from nearkin.tasks.demo.material import Demo
@@ -40,7 +40,7 @@ def demo(
     shared = Demo(out, steps=steps)
     status(
         f"{len(STEPS)} steps from a picture's numbers to words in two languages, on emoji and snapshots of them, with "
-        "the pretrained networks lite0 and e5.\nAbout two minutes on two idle cores; a busy machine takes longer, and "
+        "the pretrained networks lite0 to lite2 and e5.\nMinutes on two idle cores; a busy machine takes longer, and "
         "finds the same."
     )
     told: list[Step] = []

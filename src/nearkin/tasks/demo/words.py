@@ -1,7 +1,7 @@
 """Twenty words that the demo asks for in Russian and in English, and the emoji that count as right.
 
-They were written down before any figure was known, and are not adjusted to one. Every emoji named here is held out: the
-demo trains on none of these pictures and on none of their names. All that is held out, these and others, is searched.
+They were written down before any figure was known, and are not adjusted to one. Half of the emoji named for each word,
+and at least one, is held out: of these the demo learns neither pictures nor names. All that is held out is searched.
 """
 
 from typing import NamedTuple
