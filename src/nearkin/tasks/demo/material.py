@@ -27,7 +27,7 @@ from nearkin.tasks.demo.words import WORDS
 
 START, SIDE = "lite0", 128
 # Words need to know more of what is drawn: three networks side by side, on larger pictures.
-START_OF_WORDS, SIDE_OF_WORDS = "lite012", 192
+START_OF_WORDS, SIDE_OF_WORDS = "lite012", 160
 # Emoji that snapshots are taken of.
 PHOTOGRAPHED = 400
 TABLE = "emoji.csv"
