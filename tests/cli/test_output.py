@@ -274,7 +274,11 @@ def test_errors_that_users_can_do_something_about_are_one_line(error: Exception,
         (MemoryError(), BAD_INPUT, "nearkin: out of memory"),
         (OSError(errno.ENOSPC, "No space left on device", "/x"), BAD_INPUT, "nearkin: /x: No space left on device"),
         (ZeroDivisionError("ours"), FAULT, "this is a fault of nearkin"),
-        (KeyboardInterrupt(), 130, "nearkin: stopped; the same command goes on"),
+        (
+            KeyboardInterrupt(),
+            130,
+            "nearkin: stopped; the same command begins again; features that were computed are kept",
+        ),
     ],
 )
 def test_exit_codes(

@@ -383,7 +383,7 @@ def shown_default(name: str) -> str:
 
     Example:
         >>> shown_default("batch_size"), shown_default("size"), shown_default("split_by")
-        ('128', 'from the data', '')
+        ('128', 'from the data; with a start 1.5 times that', '')
     """
     default = TrainSettings.model_fields[name].get_default(call_default_factory=True)
     if default is None:
